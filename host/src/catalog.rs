@@ -1,0 +1,85 @@
+//! What the upstreams offer: an immutable snapshot, shared server by server, so
+//! that one change costs one part.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::group::ToolGroup;
+use crate::names::{CanonicalName, GroupName, ServerName};
+use crate::pipeline::{Item, ItemKind};
+use crate::server::Server;
+
+/// Everything that requests are served from.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// The store's revision that this was read at.
+    pub revision: u64,
+    /// All registered servers.
+    pub servers: BTreeMap<ServerName, Arc<CatalogServer>>,
+    /// All tool groups.
+    pub groups: BTreeMap<GroupName, Arc<ToolGroup>>,
+}
+
+/// One server with what it offers.
+#[derive(Debug)]
+pub struct CatalogServer {
+    /// The store's revision when anything of it last changed.
+    pub revision: u64,
+    /// How it was registered.
+    pub server: Arc<Server>,
+    /// What header-injectors may refer to; see [`Server::header_secret_names`].
+    pub secret_names: Vec<String>,
+    /// Whether the server as a whole is enabled.
+    pub enabled: bool,
+    /// The result of `initialize`, JSON text.
+    pub initialize: Bytes,
+    /// All items, kind by kind, in the upstream's order. Malformed ones are not here.
+    pub items: Vec<Arc<CatalogItem>>,
+    /// Where in `items` a tool, prompt (by name), resource (by URI) or template (by URI template) is.
+    index: HashMap<(ItemKind, Arc<str>), usize>,
+    /// When it was registered, in milliseconds since 1970.
+    pub created_at_ms: i64,
+    /// When anything of it last changed, in milliseconds since 1970.
+    pub updated_at_ms: i64,
+}
+
+/// One item.
+#[derive(Debug)]
+pub struct CatalogItem {
+    /// What policies see of it.
+    pub item: Item,
+    /// What tells it from others of its kind and server: the name of a tool or
+    /// prompt, the URI of a resource, the URI template of a template.
+    pub key: Arc<str>,
+    /// The upstream's definition, JSON text as it came.
+    pub definition: Bytes,
+    /// The definition as it stands in our lists: with the canonical name, and
+    /// for resources and templates our URI.
+    pub listed: Bytes,
+    /// Whether it is enabled. A disabled one can be reached over the admin API only.
+    pub enabled: bool,
+    /// A number for the API's `ID`, unique within its kind.
+    pub id: i64,
+}
+
+impl Snapshot {
+    /// The tool or prompt of this canonical name, enabled or not.
+    pub fn find(&self, kind: ItemKind, name: &CanonicalName) -> Option<(&Arc<CatalogServer>, &Arc<CatalogItem>)> {
+        let server = self.servers.get(&name.server)?;
+        Some((server, server.find(kind, &name.name)?))
+    }
+}
+
+impl CatalogServer {
+    /// The item of this kind and key, enabled or not.
+    pub fn find(&self, kind: ItemKind, key: &Arc<str>) -> Option<&Arc<CatalogItem>> {
+        self.index.get(&(kind, Arc::clone(key))).map(|at| &self.items[*at])
+    }
+
+    /// All items of a kind, in the upstream's order, enabled or not.
+    pub fn items_of(&self, kind: ItemKind) -> impl Iterator<Item = &Arc<CatalogItem>> {
+        self.items.iter().filter(move |item| item.item.kind == kind)
+    }
+}

@@ -1,0 +1,1 @@
+//! Facing MCP clients: Streamable HTTP, sessions, Host and Origin checks.

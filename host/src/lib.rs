@@ -1,0 +1,31 @@
+//! The MCPJungle gateway as a library. In reading order:
+//!
+//! - [`names`], [`server`], [`group`], [`secret`], [`protocol`]: the words that everything else uses.
+//! - [`wire`]: JSON-RPC envelopes over raw bytes.
+//! - [`pipeline`]: the ordered policies, in the host's own types.
+//! - [`plugin`]: policies as WebAssembly components; the only place that knows wasmtime.
+//! - [`upstream`]: facing MCP servers.
+//! - [`store`]: what outlives the process; the only place that knows sqlx.
+//! - [`catalog`]: what the upstreams offer, as an immutable snapshot.
+//! - [`gateway`]: all of these put together.
+//! - [`walk`]: one call, from a method and its parameters to the upstream's answer.
+//! - [`downstream`]: facing MCP clients.
+//! - [`admin`]: the HTTP API.
+//! - [`telemetry`]: counting what happened.
+
+pub mod admin;
+pub mod catalog;
+pub mod downstream;
+pub mod gateway;
+pub mod group;
+pub mod names;
+pub mod pipeline;
+pub mod plugin;
+pub mod protocol;
+pub mod secret;
+pub mod server;
+pub mod store;
+pub mod telemetry;
+pub mod upstream;
+pub mod walk;
+pub mod wire;

@@ -1,0 +1,372 @@
+//! The ordered policies of all stages, and how the answers of several combine.
+//! Fail closed: a policy that gives no usable answer denies, unless an
+//! administrator let that plugin fail open.
+
+use std::fmt;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::telemetry::PolicyMetrics;
+
+mod directory;
+mod model;
+mod stages;
+
+pub use directory::{Directory, GroupDefinition, Identity, Mode};
+pub use model::{
+    Authentication, Decision, Endpoint, HttpRequest, InjectedHeader, InjectedValue, Item, ItemKind, Listing,
+    Observation, Outcome, Principal, PrincipalKind, Reason, Request, Review, UpstreamView, Validity,
+};
+pub use stages::{Authenticator, Authorizer, CallError, Guard, HeaderInjector, Observer, StageFuture, ToolFilter};
+
+/// One kind of decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Who is calling?
+    Authenticator,
+    /// May they use this item?
+    Authorizer,
+    /// Does this item belong to this group?
+    ToolFilter,
+    /// Which headers go upstream?
+    HeaderInjector,
+    /// Are these arguments, is this result, all right?
+    Guard,
+    /// Told afterwards.
+    Observer,
+}
+
+impl Stage {
+    /// All stages, in the order of a call's walk.
+    pub const ALL: [Self; 6] =
+        [Self::Authenticator, Self::ToolFilter, Self::Authorizer, Self::Guard, Self::HeaderInjector, Self::Observer];
+
+    /// The word for it in the contract, in settings and in logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Authenticator => "authenticator",
+            Self::Authorizer => "authorizer",
+            Self::ToolFilter => "tool-filter",
+            Self::HeaderInjector => "header-injector",
+            Self::Guard => "guard",
+            Self::Observer => "observer",
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why the pipeline ended a walk. What the caller is told of it is decided where
+/// it is mapped to HTTP and JSON-RPC.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum Denial {
+    #[error("no authenticator vouched for the request{}", .by.as_ref().map(|by| format!(": `{}` says {}", by.plugin, by.reason.text)).unwrap_or_default())]
+    Unauthenticated { by: Option<DeniedBy> },
+    /// The caller must not learn that the item exists.
+    #[error("plugin `{}` ({stage}) hides it: {}", .by.plugin, .by.reason.text)]
+    Hidden { stage: Stage, by: DeniedBy },
+    /// The caller may know that it was refused; only a guard's reason is shown.
+    #[error("plugin `{}` ({stage}) refuses: {}", .by.plugin, .by.reason.text)]
+    Refused { stage: Stage, by: DeniedBy },
+    #[error("the policy `{plugin}` ({stage}) is unavailable")]
+    Unavailable { stage: Stage, plugin: Arc<str> },
+}
+
+/// Which plugin said no, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeniedBy {
+    /// The plugin's name in the pipeline.
+    pub plugin: Arc<str>,
+    /// Its reason.
+    pub reason: Reason,
+}
+
+/// One component in the pipeline, with what it exports.
+pub struct Plugin {
+    /// Unique in the pipeline, such as `builtin-acl`.
+    pub name: Arc<str>,
+    /// SHA-256 of the component's bytes, in lower-case hexadecimal.
+    pub digest: Arc<str>,
+    /// Whether a call that fails counts as no objection instead of a denial.
+    pub fail_open: bool,
+    /// Present if the component exports the stage and is installed for it; so are the next five.
+    pub authenticator: Option<Arc<dyn Authenticator>>,
+    #[expect(missing_docs, reason = "see `authenticator`")]
+    pub authorizer: Option<Arc<dyn Authorizer>>,
+    #[expect(missing_docs, reason = "see `authenticator`")]
+    pub tool_filter: Option<Arc<dyn ToolFilter>>,
+    #[expect(missing_docs, reason = "see `authenticator`")]
+    pub header_injector: Option<Arc<dyn HeaderInjector>>,
+    #[expect(missing_docs, reason = "see `authenticator`")]
+    pub guard: Option<Arc<dyn Guard>>,
+    #[expect(missing_docs, reason = "see `authenticator`")]
+    pub observer: Option<Arc<dyn Observer>>,
+}
+
+struct Step<T: ?Sized> {
+    plugin: Arc<str>,
+    fail_open: bool,
+    policy: Arc<T>,
+}
+
+/// The policies as they run. Immutable: a change makes a new one and swaps it in.
+pub struct Pipeline {
+    /// Grows with every pipeline this process has run; answers kept from an older one are void.
+    revision: u64,
+    metrics: Arc<PolicyMetrics>,
+    authenticators: Vec<Step<dyn Authenticator>>,
+    authorizers: Vec<Step<dyn Authorizer>>,
+    tool_filters: Vec<Step<dyn ToolFilter>>,
+    header_injectors: Vec<Step<dyn HeaderInjector>>,
+    guards: Vec<Step<dyn Guard>>,
+    observers: Vec<Step<dyn Observer>>,
+}
+
+impl Pipeline {
+    /// Orders the plugins' stages as the plugins are ordered.
+    pub fn new(revision: u64, plugins: &[Plugin], metrics: Arc<PolicyMetrics>) -> Self {
+        fn steps<T: ?Sized>(plugins: &[Plugin], stage: impl Fn(&Plugin) -> Option<&Arc<T>>) -> Vec<Step<T>> {
+            let step = |plugin: &Plugin| {
+                stage(plugin).map(|policy| Step {
+                    plugin: Arc::clone(&plugin.name),
+                    fail_open: plugin.fail_open,
+                    policy: Arc::clone(policy),
+                })
+            };
+            plugins.iter().filter_map(step).collect()
+        }
+        Self {
+            revision,
+            metrics,
+            authenticators: steps(plugins, |plugin| plugin.authenticator.as_ref()),
+            authorizers: steps(plugins, |plugin| plugin.authorizer.as_ref()),
+            tool_filters: steps(plugins, |plugin| plugin.tool_filter.as_ref()),
+            header_injectors: steps(plugins, |plugin| plugin.header_injector.as_ref()),
+            guards: steps(plugins, |plugin| plugin.guard.as_ref()),
+            observers: steps(plugins, |plugin| plugin.observer.as_ref()),
+        }
+    }
+
+    /// See [`Pipeline::new`].
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Asks the authenticators in order; the first that does not abstain decides.
+    pub async fn authenticate(&self, request: HttpRequest<'_>) -> Result<Principal, Denial> {
+        for step in &self.authenticators {
+            let answer = step.policy.authenticate(request).await;
+            match self.usable(step, Stage::Authenticator, answer)? {
+                Some(Authentication::Authenticated(principal)) => return Ok(principal),
+                Some(Authentication::Denied(reason)) => {
+                    return Err(Denial::Unauthenticated { by: Some(step.denied(reason)) });
+                }
+                Some(Authentication::Abstain) | None => {}
+            }
+        }
+        Err(Denial::Unauthenticated { by: None })
+    }
+
+    /// Every tool-filter must agree that `item` belongs to `group`.
+    pub async fn select(&self, request: &Request, group: &str, item: &Item) -> Result<(), Denial> {
+        for step in &self.tool_filters {
+            let answer = step.policy.select(request, group, item).await;
+            if let Some(Decision::Deny(reason)) = self.usable(step, Stage::ToolFilter, answer)? {
+                return Err(Denial::Hidden { stage: Stage::ToolFilter, by: step.denied(reason) });
+            }
+        }
+        Ok(())
+    }
+
+    /// Which items every tool-filter agrees on.
+    pub async fn select_items(&self, request: &Request, group: &str, items: &[&Item]) -> Result<Listing, Denial> {
+        let mut combined = Listing::everything(items.len());
+        for step in &self.tool_filters {
+            let answer = step.policy.select_items(request, group, items).await;
+            if let Some(listing) = self.usable(step, Stage::ToolFilter, answer)? {
+                combined.intersect(&listing);
+            }
+        }
+        Ok(combined)
+    }
+
+    /// Every authorizer must allow; the first that does not ends the walk.
+    pub async fn authorize(&self, request: &Request, principal: &Principal, item: &Item) -> Result<(), Denial> {
+        for step in &self.authorizers {
+            let answer = step.policy.authorize(request, principal, item).await;
+            if let Some(Decision::Deny(reason)) = self.usable(step, Stage::Authorizer, answer)? {
+                return Err(Denial::Hidden { stage: Stage::Authorizer, by: step.denied(reason) });
+            }
+        }
+        Ok(())
+    }
+
+    /// Which items every authorizer allows.
+    pub async fn authorize_items(
+        &self,
+        request: &Request,
+        principal: &Principal,
+        items: &[&Item],
+    ) -> Result<Listing, Denial> {
+        let mut combined = Listing::everything(items.len());
+        for step in &self.authorizers {
+            let answer = step.policy.authorize_items(request, principal, items).await;
+            if let Some(listing) = self.usable(step, Stage::Authorizer, answer)? {
+                combined.intersect(&listing);
+            }
+        }
+        Ok(combined)
+    }
+
+    /// The headers of all injectors; a later one overrides a name that an earlier one set.
+    pub async fn headers(
+        &self,
+        request: &Request,
+        principal: &Principal,
+        upstream: UpstreamView<'_>,
+    ) -> Result<Vec<InjectedHeader>, Denial> {
+        let mut headers: Vec<InjectedHeader> = Vec::new();
+        for step in &self.header_injectors {
+            let answer = step.policy.inject(request, principal, upstream).await;
+            match self.usable(step, Stage::HeaderInjector, answer)? {
+                Some(Ok(injected)) => {
+                    headers.retain(|header| injected.iter().all(|later| later.name != header.name));
+                    headers.extend(injected);
+                }
+                Some(Err(reason)) => {
+                    return Err(Denial::Refused { stage: Stage::HeaderInjector, by: step.denied(reason) });
+                }
+                None => {}
+            }
+        }
+        Ok(headers)
+    }
+
+    /// Whether any guard is installed: without one, nobody needs the arguments or the result as text.
+    pub fn has_guards(&self) -> bool {
+        !self.guards.is_empty()
+    }
+
+    /// Asks the guards in order; returns the arguments as the last one left them, if any rewrote them.
+    pub async fn review_arguments(
+        &self,
+        request: &Request,
+        principal: &Principal,
+        item: &Item,
+        arguments: &str,
+    ) -> Result<Option<bytes::Bytes>, Denial> {
+        let mut rewritten = None;
+        for step in &self.guards {
+            let current = current_text(rewritten.as_ref(), arguments);
+            let answer = step.policy.review_arguments(request, principal, item, current).await;
+            self.apply_review(step, answer, &mut rewritten)?;
+        }
+        Ok(rewritten)
+    }
+
+    /// Asks the guards in order; returns the result as the last one left it, if any rewrote it.
+    pub async fn review_result(
+        &self,
+        request: &Request,
+        principal: &Principal,
+        item: &Item,
+        outcome: &str,
+    ) -> Result<Option<bytes::Bytes>, Denial> {
+        let mut rewritten = None;
+        for step in &self.guards {
+            let current = current_text(rewritten.as_ref(), outcome);
+            let answer = step.policy.review_result(request, principal, item, current).await;
+            self.apply_review(step, answer, &mut rewritten)?;
+        }
+        Ok(rewritten)
+    }
+
+    /// Whether any observer is installed.
+    pub fn has_observers(&self) -> bool {
+        !self.observers.is_empty()
+    }
+
+    /// Tells every observer. Their failures are logged and counted, and change nothing.
+    pub async fn observe(&self, observations: &[Observation]) {
+        for step in &self.observers {
+            let answer = step.policy.observe(observations).await;
+            let _told = self.usable(step, Stage::Observer, answer);
+        }
+    }
+
+    fn apply_review(
+        &self,
+        step: &Step<dyn Guard>,
+        answer: Result<Review, CallError>,
+        rewritten: &mut Option<bytes::Bytes>,
+    ) -> Result<(), Denial> {
+        match self.usable(step, Stage::Guard, answer)? {
+            Some(Review::Rewrite(text)) => *rewritten = Some(text),
+            Some(Review::Deny(reason)) => {
+                return Err(Denial::Refused { stage: Stage::Guard, by: step.denied(reason) });
+            }
+            Some(Review::Pass) | None => {}
+        }
+        Ok(())
+    }
+
+    /// `None` when the call failed and the plugin may fail open. This is the one
+    /// place where a policy's failure is logged, counted and turned into a denial.
+    fn usable<P: ?Sized, T>(
+        &self,
+        step: &Step<P>,
+        stage: Stage,
+        answer: Result<T, CallError>,
+    ) -> Result<Option<T>, Denial> {
+        match answer {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) => {
+                self.metrics.record_failure(&step.plugin, stage, step.fail_open);
+                tracing::error!(
+                    plugin.name = %step.plugin,
+                    plugin.stage = %stage,
+                    plugin.fail_open = step.fail_open,
+                    %error,
+                    "a policy gave no usable answer"
+                );
+                if step.fail_open {
+                    Ok(None)
+                } else {
+                    Err(Denial::Unavailable { stage, plugin: Arc::clone(&step.plugin) })
+                }
+            }
+        }
+    }
+}
+
+impl<T: ?Sized> Step<T> {
+    fn denied(&self, reason: Reason) -> DeniedBy {
+        DeniedBy { plugin: Arc::clone(&self.plugin), reason }
+    }
+}
+
+impl Listing {
+    fn everything(len: usize) -> Self {
+        Self { visible: vec![true; len], holds: Validity::UntilChange }
+    }
+
+    /// The length of `other` was checked where it was lifted from the component.
+    fn intersect(&mut self, other: &Self) {
+        for (mine, theirs) in self.visible.iter_mut().zip(&other.visible) {
+            *mine &= theirs;
+        }
+        self.holds = self.holds.shorter(other.holds);
+    }
+}
+
+fn current_text<'a>(rewritten: Option<&'a bytes::Bytes>, original: &'a str) -> &'a str {
+    rewritten
+        .map(|text| std::str::from_utf8(text).expect("a rewrite is checked to be JSON text where it is lifted"))
+        .unwrap_or(original)
+}

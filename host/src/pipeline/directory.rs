@@ -1,0 +1,50 @@
+//! Read-only look-ups that the host offers to policies.
+
+use crate::pipeline::model::PrincipalKind;
+
+/// How the gateway is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// No authentication: whoever reaches the gateway may use it.
+    Development,
+    /// Every request names a principal by its token.
+    Enterprise,
+}
+
+/// A stored client or user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// `Client`, `User` or `Admin`.
+    pub kind: PrincipalKind,
+    /// Unique within its kind.
+    pub name: String,
+    /// A client's allow-list; empty for users.
+    pub allow: Vec<String>,
+}
+
+/// A stored tool group, as policies see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupDefinition {
+    /// As in its endpoint.
+    pub name: String,
+    /// Canonical names of single tools.
+    pub included_tools: Vec<String>,
+    /// Servers all of whose tools belong to it.
+    pub included_servers: Vec<String>,
+    /// Removed last, even if also included.
+    pub excluded_tools: Vec<String>,
+}
+
+/// What the gateway has stored, as policies may see it: never a list, never a token.
+pub trait Directory: Send + Sync {
+    /// How the gateway is run.
+    fn mode(&self) -> Mode;
+    /// The identity that this token belongs to.
+    fn find_by_token(&self, token: &str) -> Option<Identity>;
+    /// The client of this name.
+    fn find_client(&self, name: &str) -> Option<Identity>;
+    /// The user of this name.
+    fn find_user(&self, name: &str) -> Option<Identity>;
+    /// The tool group of this name.
+    fn find_group(&self, name: &str) -> Option<GroupDefinition>;
+}

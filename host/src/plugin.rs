@@ -1,0 +1,1 @@
+//! Policies as WebAssembly components: the only place that knows wasmtime.

@@ -1,0 +1,41 @@
+//! The protocol revisions that the gateway speaks with sessions.
+
+use std::fmt;
+
+/// A legacy revision: one with `initialize` and sessions. Ordered by age.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ProtocolVersion {
+    /// The first with Streamable HTTP.
+    V2025_03_26,
+    /// Structured results, elicitation; the version header.
+    V2025_06_18,
+    /// Icons, URL elicitation, tasks.
+    V2025_11_25,
+}
+
+impl ProtocolVersion {
+    /// The newest that the gateway offers.
+    pub const LATEST: Self = Self::V2025_11_25;
+    /// All of them, oldest first.
+    pub const ALL: [Self; 3] = [Self::V2025_03_26, Self::V2025_06_18, Self::V2025_11_25];
+
+    /// As it stands in messages and headers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V2025_03_26 => "2025-03-26",
+            Self::V2025_06_18 => "2025-06-18",
+            Self::V2025_11_25 => "2025-11-25",
+        }
+    }
+
+    /// Reads it; `None` for any other revision.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|version| version.as_str() == text)
+    }
+}
+
+impl fmt::Display for ProtocolVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

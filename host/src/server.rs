@@ -1,0 +1,114 @@
+//! A registered server, as the administrator described it.
+
+use std::collections::BTreeMap;
+
+use url::Url;
+
+use crate::names::ServerName;
+use crate::secret::Secret;
+
+/// The name under which a server's bearer token is found by header-injectors.
+pub const BEARER_TOKEN_SECRET: &str = "bearer-token";
+/// Stands before a custom header's name in the name of its secret.
+pub const HEADER_SECRET_PREFIX: &str = "header:";
+
+/// What is registered under one name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Unique among servers.
+    pub name: ServerName,
+    /// For people; may be empty.
+    pub description: String,
+    /// How it is reached.
+    pub transport: Transport,
+    /// Whether calls share an upstream session.
+    pub session_mode: SessionMode,
+}
+
+/// How a server is reached, with what that needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Transport {
+    /// MCP over Streamable HTTP.
+    StreamableHttp {
+        /// The endpoint, `http` or `https`.
+        url: Url,
+        /// Sent as `Authorization: Bearer …` by the stock header-injector.
+        bearer_token: Option<Secret>,
+        /// Custom headers by name, as given. An `Authorization` here beats the bearer token.
+        headers: BTreeMap<String, Secret>,
+    },
+    /// A child process that speaks MCP on its standard input and output.
+    Stdio {
+        /// The program, looked up on the gateway's `PATH`.
+        command: String,
+        /// Its arguments, verbatim: no shell is involved.
+        args: Vec<String>,
+        /// Set in the child, on top of a minimal environment.
+        env: BTreeMap<String, Secret>,
+    },
+}
+
+impl Transport {
+    /// The word for it in configuration files and the API.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::StreamableHttp { .. } => "streamable_http",
+            Self::Stdio { .. } => "stdio",
+        }
+    }
+}
+
+/// Whether calls to a server share an upstream session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SessionMode {
+    /// No state is shared between calls.
+    #[default]
+    Stateless,
+    /// One session per session key, kept until it has idled too long.
+    Stateful,
+}
+
+impl SessionMode {
+    /// The word for it in configuration files and the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stateless => "stateless",
+            Self::Stateful => "stateful",
+        }
+    }
+
+    /// Reads the word; an empty one is the default.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "" | "stateless" => Some(Self::Stateless),
+            "stateful" => Some(Self::Stateful),
+            _ => None,
+        }
+    }
+}
+
+impl Server {
+    /// The names of the secrets that a header-injector may refer to, sorted.
+    pub fn header_secret_names(&self) -> Vec<String> {
+        match &self.transport {
+            Transport::StreamableHttp { bearer_token, headers, .. } => {
+                let bearer = bearer_token.iter().map(|_| BEARER_TOKEN_SECRET.to_owned());
+                let custom = headers.keys().map(|name| format!("{HEADER_SECRET_PREFIX}{name}"));
+                bearer.chain(custom).collect()
+            }
+            Transport::Stdio { .. } => Vec::new(),
+        }
+    }
+
+    /// The secret that a header-injector refers to.
+    pub fn find_header_secret(&self, secret_name: &str) -> Option<&Secret> {
+        let Transport::StreamableHttp { bearer_token, headers, .. } = &self.transport else {
+            return None;
+        };
+        match secret_name.strip_prefix(HEADER_SECRET_PREFIX) {
+            Some(header) => headers.get(header),
+            None if secret_name == BEARER_TOKEN_SECRET => bearer_token.as_ref(),
+            None => None,
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Counting what happened, with bounded label sets.
+
+use prometheus::{IntCounterVec, Opts, Registry};
+
+use crate::pipeline::Stage;
+
+/// How often policies failed.
+pub struct PolicyMetrics {
+    failures: IntCounterVec,
+}
+
+impl PolicyMetrics {
+    /// Registers the counters.
+    pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let failures = IntCounterVec::new(
+            Opts::new(
+                "mcpjungle_plugin_failures_total",
+                "Calls into plugins that gave no usable answer: traps, missed deadlines, malformed answers.",
+            ),
+            &["plugin", "stage", "result"],
+        )?;
+        registry.register(Box::new(failures.clone()))?;
+        Ok(Self { failures })
+    }
+
+    /// Counts one failed call; `passed` if the plugin may fail open.
+    pub fn record_failure(&self, plugin: &str, stage: Stage, passed: bool) {
+        let result = if passed { "passed" } else { "denied" };
+        self.failures.with_label_values(&[plugin, stage.as_str(), result]).inc();
+    }
+
+    /// How many calls of this plugin failed in this stage.
+    pub fn failures(&self, plugin: &str, stage: Stage) -> u64 {
+        ["passed", "denied"]
+            .iter()
+            .map(|result| self.failures.with_label_values(&[plugin, stage.as_str(), result]).get())
+            .sum()
+    }
+}

@@ -1,0 +1,1 @@
+//! Server-sent events: reading a stream of them, writing one.

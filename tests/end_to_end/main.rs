@@ -1,0 +1,1 @@
+//! The gateway as its users meet it: the real binary, real MCP servers, real clients.
