@@ -142,3 +142,20 @@ impl Store {
         Err(StoreError::Todo)
     }
 }
+
+#[expect(missing_docs, reason = "sketch")]
+pub enum Database {
+    Sqlite(std::path::PathBuf),
+    Postgres(String),
+}
+#[expect(missing_docs, reason = "sketch")]
+pub struct KeySource {
+    pub configured: Option<crate::secret::Secret>,
+    pub key_file: Option<std::path::PathBuf>,
+}
+impl Store {
+    #[expect(missing_docs, reason = "sketch")]
+    pub async fn open(_database: Database, _keys: KeySource) -> Result<Self, StoreError> {
+        Ok(Self {})
+    }
+}
