@@ -232,7 +232,7 @@ impl ServerSessions {
                 () = sessions.ended() => Err(UpstreamError::ShuttingDown),
             };
             match opened {
-                Ok(session) => sessions.keep_spare(&slot, Arc::new(session)).await,
+                Ok(session) => sessions.keep_spare(&slot, &Arc::new(session)),
                 Err(error) => {
                     tracing::debug!(upstream.server = %sessions.server.name, %error, "no spare session could be opened");
                     slot.put_spare(None);
@@ -241,16 +241,19 @@ impl ServerSessions {
         });
     }
 
-    async fn keep_spare(&self, slot: &Arc<Slot>, session: Arc<LiveSession>) {
-        slot.put_spare(Some(&session));
-        let (slot, session) = (Arc::downgrade(slot), Arc::downgrade(&session));
-        tokio::select! {
-            () = sleep(SPARE_LIFETIME) => {}
-            () = self.ended() => {}
-        }
-        if let (Some(slot), Some(session)) = (slot.upgrade(), session.upgrade()) {
-            slot.drop_spare(&session);
-        }
+    fn keep_spare(&self, slot: &Arc<Slot>, session: &Arc<LiveSession>) {
+        slot.put_spare(Some(session));
+        // Weak: the call that takes the spare ends it.
+        let (slot, session, ended) = (Arc::downgrade(slot), Arc::downgrade(session), self.ended.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = sleep(SPARE_LIFETIME) => {}
+                () = ended.cancelled() => {}
+            }
+            if let (Some(slot), Some(session)) = (slot.upgrade(), session.upgrade()) {
+                slot.drop_spare(&session);
+            }
+        });
     }
 
     fn close_when_idle(&self, slot: &Arc<Slot>, session: &Arc<LiveSession>) {
