@@ -1,5 +1,5 @@
-//! What the upstreams offer: an immutable snapshot, shared server by server, so
-//! that one change costs one part.
+//! What the upstreams offer, and who may see what: an immutable snapshot, shared
+//! server by server so that one change costs one part, and the lists made of it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -10,6 +10,17 @@ use crate::group::ToolGroup;
 use crate::names::{CanonicalName, GroupName, ServerName};
 use crate::pipeline::{Item, ItemKind};
 use crate::server::Server;
+use crate::store::{ServerRecord, Stored, StoredServer};
+
+mod definition;
+mod directory;
+mod uri;
+mod views;
+
+pub use definition::{OfferedItem, read_offer};
+pub use directory::SnapshotDirectory;
+pub use uri::{ResourceAddress, resource_uri, template_uri};
+pub use views::{ViewScope, Views};
 
 /// Everything that requests are served from.
 #[derive(Debug, Default)]
@@ -37,7 +48,7 @@ pub struct CatalogServer {
     pub initialize: Bytes,
     /// All items, kind by kind, in the upstream's order. Malformed ones are not here.
     pub items: Vec<Arc<CatalogItem>>,
-    /// Where in `items` a tool, prompt (by name), resource (by URI) or template (by URI template) is.
+    /// Where in `items` something stands, by its kind and key.
     index: HashMap<(ItemKind, Arc<str>), usize>,
     /// When it was registered, in milliseconds since 1970.
     pub created_at_ms: i64,
@@ -65,14 +76,62 @@ pub struct CatalogItem {
 }
 
 impl Snapshot {
+    /// What the store holds, sharing with `previous` every server that has not changed.
+    pub fn build(stored: Stored, previous: &Self) -> Self {
+        let server = |stored| match stored {
+            StoredServer::Changed(record) => Some(Arc::new(CatalogServer::build(*record))),
+            StoredServer::Unchanged(name) => previous.servers.get(&name).map(Arc::clone),
+        };
+        let servers = stored.servers.into_iter().filter_map(server);
+        Self {
+            revision: stored.revision,
+            servers: servers.map(|server| (server.server.name.clone(), server)).collect(),
+            groups: stored.groups.into_iter().map(|group| (group.name.clone(), Arc::new(group))).collect(),
+        }
+    }
+
     /// The tool or prompt of this canonical name, enabled or not.
     pub fn find(&self, kind: ItemKind, name: &CanonicalName) -> Option<(&Arc<CatalogServer>, &Arc<CatalogItem>)> {
         let server = self.servers.get(&name.server)?;
         Some((server, server.find(kind, &name.name)?))
     }
+
+    /// The revision of each server, for [`crate::store::Store::load`].
+    pub fn known_revisions(&self) -> HashMap<ServerName, u64> {
+        self.servers.iter().map(|(name, server)| (name.clone(), server.revision)).collect()
+    }
+}
+
+impl CatalogItem {
+    /// Whether this is the resource of this URI, or a template that it expands.
+    pub fn offers(&self, uri: &str) -> bool {
+        match self.item.kind {
+            ItemKind::Resource => *self.key == *uri,
+            ItemKind::ResourceTemplate => uri::template_matches(&self.key, uri),
+            ItemKind::Tool | ItemKind::Prompt => false,
+        }
+    }
 }
 
 impl CatalogServer {
+    fn build(record: ServerRecord) -> Self {
+        let server = Arc::new(record.server);
+        let item = |stored| definition::catalog_item(&server.name, stored).map(Arc::new);
+        let items: Vec<_> = record.items.into_iter().filter_map(item).collect();
+        let index = items.iter().enumerate().map(|(at, item)| ((item.item.kind, Arc::clone(&item.key)), at)).collect();
+        Self {
+            revision: record.revision,
+            secret_names: server.header_secret_names(),
+            enabled: record.enabled,
+            initialize: record.initialize,
+            items,
+            index,
+            created_at_ms: record.created_at_ms,
+            updated_at_ms: record.updated_at_ms,
+            server,
+        }
+    }
+
     /// The item of this kind and key, enabled or not.
     pub fn find(&self, kind: ItemKind, key: &Arc<str>) -> Option<&Arc<CatalogItem>> {
         self.index.get(&(kind, Arc::clone(key))).map(|at| &self.items[*at])
@@ -81,5 +140,10 @@ impl CatalogServer {
     /// All items of a kind, in the upstream's order, enabled or not.
     pub fn items_of(&self, kind: ItemKind) -> impl Iterator<Item = &Arc<CatalogItem>> {
         self.items.iter().filter(move |item| item.item.kind == kind)
+    }
+
+    /// The template that this URI is an expansion of.
+    pub fn find_template(&self, uri: &str) -> Option<&Arc<CatalogItem>> {
+        self.items_of(ItemKind::ResourceTemplate).find(|template| template.offers(uri))
     }
 }

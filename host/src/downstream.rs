@@ -1,1 +1,128 @@
-//! Facing MCP clients: Streamable HTTP, sessions, Host and Origin checks.
+//! Facing MCP clients: Streamable HTTP at `/mcp`, `/v0/groups/{name}/mcp` and
+//! `/v0/servers/{name}/mcp`.
+//!
+//! [`edge`] says who may connect at all, `legacy` speaks the revisions with
+//! sessions, and `methods` answers what is the same in every era.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Path, Request, State};
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
+use axum::routing::any;
+use http::StatusCode;
+
+use crate::gateway::Gateway;
+use crate::names::{GroupName, ServerName};
+use crate::pipeline::{Denial, Endpoint, HttpRequest, Principal};
+
+mod edge;
+mod legacy;
+mod methods;
+mod reply;
+mod sessions;
+
+pub(crate) use edge::check_edge;
+pub use edge::{AllowedHosts, EdgePolicy};
+pub use sessions::Sessions;
+
+/// Bodies of clients' messages may be this long; beyond it 413.
+const MAX_BODY_BYTES: usize = 32 << 20;
+
+/// The MCP endpoints. They and the admin API pass through the same checks at the edge.
+pub fn router(gateway: Arc<Gateway>) -> Router {
+    Router::new()
+        .route("/mcp", any(serve_main))
+        .route("/v0/groups/{name}/mcp", any(serve_group))
+        .route("/v0/servers/{name}/mcp", any(serve_server))
+        .with_state(gateway)
+}
+
+/// All that the gateway serves over HTTP.
+pub fn application(gateway: Arc<Gateway>) -> Router {
+    router(Arc::clone(&gateway))
+        .merge(crate::admin::router(Arc::clone(&gateway)))
+        .layer(from_fn_with_state(gateway, check_edge))
+}
+
+async fn serve_main(State(gateway): State<Arc<Gateway>>, peer: ConnectInfo<SocketAddr>, request: Request) -> Response {
+    serve(&gateway, Endpoint::Main, peer, request).await
+}
+
+async fn serve_group(
+    State(gateway): State<Arc<Gateway>>,
+    Path(name): Path<String>,
+    peer: ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response {
+    match GroupName::parse(&name) {
+        Ok(group) => serve(&gateway, Endpoint::Group(group), peer, request).await,
+        Err(_) => reply::plain_error(StatusCode::NOT_FOUND, &format!("tool group not found: {name}")),
+    }
+}
+
+async fn serve_server(
+    State(gateway): State<Arc<Gateway>>,
+    Path(name): Path<String>,
+    peer: ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response {
+    match ServerName::parse(&name) {
+        Ok(server) => serve(&gateway, Endpoint::Server(server), peer, request).await,
+        Err(_) => reply::plain_error(StatusCode::NOT_FOUND, &format!("MCP server not found: {name}")),
+    }
+}
+
+/// One HTTP request of an MCP client, authenticated; its body is not read yet.
+pub(crate) struct Exchange {
+    /// Tells it from others in decisions and in the log.
+    pub(crate) id: Arc<str>,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) principal: Arc<Principal>,
+    pub(crate) head: http::request::Parts,
+}
+
+async fn serve(gateway: &Gateway, endpoint: Endpoint, peer: ConnectInfo<SocketAddr>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let id = gateway.next_request_id();
+    let principal = match authenticate(gateway, &id, &endpoint, peer.0, &head).await {
+        Ok(principal) => Arc::new(principal),
+        Err(denial) => return reply::unauthenticated(&denial, &head.headers),
+    };
+    // After authentication: who is nobody here does not learn which groups and servers there are.
+    if let Err(missing) = endpoint_exists(gateway, &endpoint) {
+        return reply::plain_error(StatusCode::NOT_FOUND, &missing);
+    }
+    legacy::serve(gateway, &Exchange { id, endpoint, principal, head }, body).await
+}
+
+async fn authenticate(
+    gateway: &Gateway,
+    id: &str,
+    endpoint: &Endpoint,
+    peer: SocketAddr,
+    head: &http::request::Parts,
+) -> Result<Principal, Denial> {
+    let request = HttpRequest {
+        id,
+        endpoint,
+        method: head.method.as_str(),
+        path: head.uri.path(),
+        headers: &head.headers,
+        peer: &peer.ip().to_string(),
+    };
+    gateway.pipeline().authenticate(request).await
+}
+
+fn endpoint_exists(gateway: &Gateway, endpoint: &Endpoint) -> Result<(), String> {
+    let snapshot = gateway.snapshot();
+    match endpoint {
+        Endpoint::Main | Endpoint::Api => Ok(()),
+        Endpoint::Group(name) if snapshot.groups.contains_key(name) => Ok(()),
+        Endpoint::Group(name) => Err(format!("tool group not found: {name}")),
+        Endpoint::Server(name) if snapshot.servers.get(name).is_some_and(|server| server.enabled) => Ok(()),
+        Endpoint::Server(name) => Err(format!("MCP server not found: {name}")),
+    }
+}

@@ -1,13 +1,61 @@
 //! The gateway put together: what every request has at hand.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use prometheus::Registry;
+use thiserror::Error;
+use tokio::sync::{Mutex, mpsc};
 
-use crate::catalog::Snapshot;
-use crate::pipeline::{Mode, Pipeline};
-use crate::store::{Store, StoreError};
-use crate::upstream::Upstreams;
+use crate::catalog::{Snapshot, SnapshotDirectory, Views};
+use crate::downstream::{EdgePolicy, Sessions};
+use crate::pipeline::{Mode, Observation, Pipeline};
+use crate::plugin::{LoadError, PipelinePlan, PluginHost, PluginSettings};
+use crate::store::{Database, KeySource, Store, StoreError};
+use crate::telemetry::PolicyMetrics;
+use crate::upstream::{UpstreamError, UpstreamSettings, Upstreams};
+
+/// How many ended requests may wait for the observers; beyond it they are dropped, and counted.
+const OBSERVATION_QUEUE: usize = 4096;
+/// How many ended requests observers are told of in one call.
+const OBSERVATION_BATCH: usize = 256;
+
+/// All that a gateway depends on from outside.
+pub struct GatewaySettings {
+    /// How the gateway is run.
+    pub mode: Mode,
+    /// The version that it gives for itself, such as `0.1.0`.
+    pub version: String,
+    /// Where state is kept.
+    pub database: Database,
+    /// Where the key for stored secrets comes from.
+    pub keys: KeySource,
+    /// The policies; `None` for the stock ones.
+    pub policies: Option<PathBuf>,
+    /// How policies are run.
+    pub plugins: PluginSettings,
+    /// How upstreams are reached.
+    pub upstreams: UpstreamSettings,
+    /// Who may connect.
+    pub edge: EdgePolicy,
+}
+
+/// Why a gateway cannot start.
+#[derive(Debug, Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum StartError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("cannot load the policies: {0}")]
+    Policies(#[from] LoadError),
+    #[error("cannot set up upstream connections: {0}")]
+    Upstreams(#[from] UpstreamError),
+    #[error("cannot set up metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
 
 /// What every request has at hand. Nothing on a request's way reads the store.
 pub struct Gateway {
@@ -19,11 +67,62 @@ pub struct Gateway {
     pub store: Store,
     /// Connections to MCP servers.
     pub upstreams: Upstreams,
+    /// Lists kept ready.
+    pub views: Views,
+    /// The sessions of MCP clients.
+    pub sessions: Sessions,
+    /// Who may connect.
+    pub edge: EdgePolicy,
+    /// Counts of policies' failures.
+    pub policy_metrics: Arc<PolicyMetrics>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     pipeline: ArcSwap<Pipeline>,
+    /// Held while a snapshot is read and published, so that an older one never replaces a newer one.
+    publishing: Mutex<()>,
+    observations: mpsc::Sender<Observation>,
+    requests: RequestIds,
+    /// Keeps the engine and its clock running as long as the pipeline may be called.
+    _plugins: PluginHost,
 }
 
 impl Gateway {
+    /// Opens the store, loads the policies and reads the catalog. No upstream is contacted.
+    pub async fn open(settings: GatewaySettings) -> Result<Arc<Self>, StartError> {
+        let registry = Registry::new();
+        let policy_metrics = Arc::new(PolicyMetrics::new(&registry)?);
+        let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
+        let directory = Arc::new(SnapshotDirectory::new(settings.mode, Arc::clone(&snapshot)));
+        let plugins = PluginHost::new(settings.plugins, directory)?;
+        let plan = match &settings.policies {
+            Some(path) => PipelinePlan::read(path)?,
+            None => PipelinePlan::stock(),
+        };
+        let (pipeline, store) = tokio::join!(
+            plugins.assemble(&plan, 1, Arc::clone(&policy_metrics)),
+            Store::open(settings.database, settings.keys),
+        );
+        let (observations, observed) = mpsc::channel(OBSERVATION_QUEUE);
+        let gateway = Arc::new(Self {
+            mode: settings.mode,
+            version: settings.version,
+            store: store?,
+            upstreams: Upstreams::new(settings.upstreams)?,
+            views: Views::default(),
+            sessions: Sessions::default(),
+            edge: settings.edge,
+            policy_metrics,
+            snapshot,
+            pipeline: ArcSwap::from_pointee(pipeline?),
+            publishing: Mutex::new(()),
+            observations,
+            requests: RequestIds::default(),
+            _plugins: plugins,
+        });
+        gateway.refresh().await?;
+        tokio::spawn(tell_observers(Arc::downgrade(&gateway), observed));
+        Ok(gateway)
+    }
+
     /// What is served right now.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
@@ -34,9 +133,64 @@ impl Gateway {
         self.pipeline.load_full()
     }
 
+    /// An id for a new request, unique in this process.
+    pub fn next_request_id(&self) -> Arc<str> {
+        self.requests.next()
+    }
+
     /// Publishes what the store holds now, if that is newer than what is served.
     /// An admin operation answers only after this, so its caller sees its own change.
     pub async fn refresh(&self) -> Result<(), StoreError> {
-        Err(StoreError::Todo)
+        let _turn = self.publishing.lock().await;
+        let current = self.snapshot();
+        let stored = self.store.load(&current.known_revisions()).await?;
+        if stored.revision > current.revision || current.revision == 0 {
+            self.snapshot.store(Arc::new(Snapshot::build(stored, &current)));
+        }
+        Ok(())
+    }
+
+    /// Tells the observers, if there are any, that a request has ended.
+    pub fn observe(&self, observation: impl FnOnce() -> Observation) {
+        if self.pipeline.load().has_observers() && self.observations.try_send(observation()).is_err() {
+            tracing::warn!("observers are too slow: the end of a request was not told");
+        }
+    }
+
+    /// Ends everything that the gateway holds open towards upstreams.
+    pub async fn shutdown(&self, bound: Duration) {
+        if tokio::time::timeout(bound, self.upstreams.shutdown()).await.is_err() {
+            tracing::warn!("some upstream sessions did not close in time");
+        }
+    }
+}
+
+async fn tell_observers(gateway: std::sync::Weak<Gateway>, mut observed: mpsc::Receiver<Observation>) {
+    let mut batch = Vec::with_capacity(OBSERVATION_BATCH);
+    while observed.recv_many(&mut batch, OBSERVATION_BATCH).await > 0 {
+        let Some(gateway) = gateway.upgrade() else { return };
+        gateway.pipeline().observe(&batch).await;
+        batch.clear();
+    }
+}
+
+/// Ids that tell requests apart in the log: the process's own random part and a number.
+struct RequestIds {
+    process: String,
+    next: AtomicU64,
+}
+
+impl Default for RequestIds {
+    fn default() -> Self {
+        let mut random = [0; 4];
+        // Without randomness the ids of two runs could be the same, which only a reader of logs would notice.
+        let _unseeded = getrandom::fill(&mut random);
+        Self { process: random.iter().map(|byte| format!("{byte:02x}")).collect(), next: AtomicU64::new(1) }
+    }
+}
+
+impl RequestIds {
+    fn next(&self) -> Arc<str> {
+        format!("{}-{}", self.process, self.next.fetch_add(1, Ordering::Relaxed)).into()
     }
 }

@@ -11,6 +11,7 @@
 //! - [`walk`]: one call, from a method and its parameters to the upstream's answer.
 //! - [`downstream`]: facing MCP clients.
 //! - [`admin`]: the HTTP API.
+//! - [`serve`]: serving until told to stop.
 //! - [`telemetry`]: counting what happened.
 
 pub mod admin;
@@ -23,6 +24,7 @@ pub mod pipeline;
 pub mod plugin;
 pub mod protocol;
 pub mod secret;
+pub mod serve;
 pub mod server;
 pub mod store;
 pub mod telemetry;

@@ -1,14 +1,23 @@
 //! One call, from a method and its parameters to the upstream's answer: resolve,
-//! decide, inject, send.
+//! decide, review, inject, send. The pipeline's endpoints and eras end here.
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use bytes::Bytes;
 use thiserror::Error;
 
 use crate::gateway::Gateway;
-use crate::pipeline::{Denial, Principal, Request};
-use crate::upstream::{ClientDeclaration, UpstreamError};
-use crate::wire;
+use crate::pipeline::{Denial, Endpoint, Item, Observation, Outcome, Pipeline, Principal, Request, UpstreamView};
+use crate::upstream::{Call, ClientDeclaration, UpstreamError};
+use crate::wire::{self, object_members};
+
+mod headers;
+mod read_result;
+mod resolve;
+
+pub use headers::{HeaderError, resolve_headers};
+use resolve::Target;
 
 /// Who calls, and how far they may reach.
 #[derive(Debug, Clone)]
@@ -31,17 +40,20 @@ pub enum Refusal {
     /// The parameters do not name anything that could be looked up.
     #[error("{0}")]
     InvalidParams(String),
-    /// Unknown, disabled or hidden: the caller cannot tell which. Holds the message.
-    #[error("{message}")]
+    /// Unknown, disabled or hidden: the caller cannot tell which.
+    #[error("{what} '{name}' not found")]
     NotFound {
-        /// Such as `tool 'x' not found`.
-        message: String,
-        /// Resources have a code of their own.
-        is_resource: bool,
+        /// `tool`, `prompt` or `resource`.
+        what: &'static str,
+        /// As the caller spelled it.
+        name: String,
     },
     /// A policy ended the walk, and the caller may know.
     #[error(transparent)]
     Policy(Denial),
+    /// What the header-injectors yielded cannot be sent.
+    #[error(transparent)]
+    Headers(#[from] HeaderError),
     /// The upstream gave no answer.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
@@ -51,6 +63,153 @@ pub enum Refusal {
 /// name the item as this endpoint lists it. The answer's id is the upstream
 /// connection's: render it under the caller's.
 pub async fn perform(gateway: &Gateway, caller: &Caller, request: wire::Request) -> Result<wire::Response, Refusal> {
-    let _ = (gateway, caller, request);
-    Err(Refusal::InvalidParams(String::new()))
+    let arrived_at = Instant::now();
+    let mut item = None;
+    let answer = walk(gateway, caller, request, &mut item).await;
+    if let Err(refusal) = &answer {
+        tracing::debug!(request.id = %caller.request.id, request.method = %caller.request.method, %refusal, "refused");
+    }
+    gateway.observe(|| observation(caller, item, &answer, arrived_at));
+    answer
+}
+
+async fn walk(
+    gateway: &Gateway,
+    caller: &Caller,
+    mut request: wire::Request,
+    seen: &mut Option<Item>,
+) -> Result<wire::Response, Refusal> {
+    let pipeline = gateway.pipeline();
+    let target = resolve::resolve(gateway, &pipeline, caller, &mut request).await?;
+    *seen = Some(target.item.clone());
+    decide(&pipeline, caller, &target).await?;
+    if pipeline.has_guards() {
+        review_arguments(&pipeline, caller, &target, &mut request).await?;
+    }
+    let headers = inject_headers(&pipeline, caller, &target).await?;
+    let call = Call { request, headers, client: caller.client.clone(), paired_with: caller.paired_with.clone() };
+    let response = gateway.upstreams.call(&target.server.server, call).await?;
+    finish_result(&pipeline, caller, &target, response).await
+}
+
+/// What a caller cannot list, it cannot call, and it is not told why.
+async fn decide(pipeline: &Pipeline, caller: &Caller, target: &Target) -> Result<(), Refusal> {
+    let conceal = |denial| match denial {
+        Denial::Hidden { .. } => {
+            tracing::debug!(request.id = %caller.request.id, %denial, "hidden");
+            target.not_found()
+        }
+        Denial::Unauthenticated { .. } | Denial::Refused { .. } | Denial::Unavailable { .. } => Refusal::Policy(denial),
+    };
+    if let Endpoint::Group(group) = &caller.request.endpoint {
+        pipeline.select(&caller.request, group.as_str(), &target.item).await.map_err(conceal)?;
+    }
+    pipeline.authorize(&caller.request, &caller.principal, &target.item).await.map_err(conceal)
+}
+
+async fn review_arguments(
+    pipeline: &Pipeline,
+    caller: &Caller,
+    target: &Target,
+    request: &mut wire::Request,
+) -> Result<(), Refusal> {
+    let [arguments] =
+        request.param_members(["arguments"]).map_err(|error| Refusal::InvalidParams(error.to_string()))?;
+    let reviewed = pipeline
+        .review_arguments(&caller.request, &caller.principal, &target.item, arguments.unwrap_or("{}"))
+        .await
+        .map_err(Refusal::Policy)?;
+    let Some(rewritten) = reviewed else { return Ok(()) };
+    match arguments.map(|arguments| request.range_of(arguments)) {
+        Some(range) => request.replace(range, rewritten),
+        None => request.insert_param("arguments", &rewritten),
+    }
+    Ok(())
+}
+
+async fn inject_headers(pipeline: &Pipeline, caller: &Caller, target: &Target) -> Result<http::HeaderMap, Refusal> {
+    let server = &target.server.server;
+    let view = UpstreamView {
+        name: &server.name,
+        transport: server.transport.kind(),
+        secret_names: &target.server.secret_names,
+    };
+    let injected = pipeline.headers(&caller.request, &caller.principal, view).await.map_err(Refusal::Policy)?;
+    Ok(resolve_headers(server, &injected)?)
+}
+
+/// Lets the guards see the result, and gives resources back under the URIs that
+/// this endpoint knows. An error of the upstream's own is not ours to touch.
+async fn finish_result(
+    pipeline: &Pipeline,
+    caller: &Caller,
+    target: &Target,
+    response: wire::Response,
+) -> Result<wire::Response, Refusal> {
+    let Ok(result) = response.outcome() else { return Ok(response) };
+    let reviewed = if pipeline.has_guards() {
+        pipeline
+            .review_result(&caller.request, &caller.principal, &target.item, result)
+            .await
+            .map_err(Refusal::Policy)?
+    } else {
+        None
+    };
+    let current = match &reviewed {
+        Some(reviewed) => {
+            std::str::from_utf8(reviewed).expect("a rewrite is checked to be JSON text where it is lifted")
+        }
+        None => result,
+    };
+    let renamed = target.asked_uri.as_ref().and_then(|asked| read_result::rename(asked, current));
+    Ok(match renamed.or(reviewed) {
+        Some(changed) => response.with_result(changed),
+        None => response,
+    })
+}
+
+fn observation(
+    caller: &Caller,
+    item: Option<Item>,
+    answer: &Result<wire::Response, Refusal>,
+    arrived_at: Instant,
+) -> Observation {
+    let (outcome, denied_by) = match answer {
+        Ok(response) if is_failure(response) => (Outcome::Error, None),
+        Ok(_) => (Outcome::Success, None),
+        Err(Refusal::Policy(Denial::Unavailable { plugin, .. })) => (Outcome::Unavailable, Some(Arc::clone(plugin))),
+        Err(Refusal::Policy(Denial::Refused { by, .. } | Denial::Hidden { by, .. })) => {
+            (Outcome::Denied, Some(Arc::clone(&by.plugin)))
+        }
+        Err(Refusal::Policy(Denial::Unauthenticated { by })) => {
+            (Outcome::Denied, by.as_ref().map(|by| Arc::clone(&by.plugin)))
+        }
+        Err(Refusal::InvalidParams(_) | Refusal::NotFound { .. }) => (Outcome::Denied, None),
+        Err(Refusal::Headers(_) | Refusal::Upstream(_)) => (Outcome::Unavailable, None),
+    };
+    Observation {
+        request: caller.request.clone(),
+        principal: Some(Arc::clone(&caller.principal)),
+        item,
+        outcome,
+        denied_by,
+        duration_us: u64::try_from(arrived_at.elapsed().as_micros()).unwrap_or(u64::MAX),
+    }
+}
+
+fn is_failure(response: &wire::Response) -> bool {
+    match response.outcome() {
+        Ok(result) => matches!(object_members(result, ["isError"]), Ok([Some("true")])),
+        Err(_) => true,
+    }
+}
+
+/// The body of a call that the gateway itself writes.
+pub fn author_call(method: &str, params: &impl serde::Serialize) -> Result<wire::Request, serde_json::Error> {
+    wire::Request::author(method, Some(params))
+}
+
+/// JSON text of a string.
+fn json_text(text: &str) -> Bytes {
+    serde_json::to_vec(text).expect("text serialises").into()
 }

@@ -17,7 +17,7 @@ mod object;
 mod splice;
 pub mod sse;
 
-pub use object::{array_elements, object_members};
+pub use object::{array_elements, borrowed_text, object_members};
 pub use splice::{Edit, single_line, splice};
 
 /// JSON-RPC's own error codes, and the gateway's, which lie outside the range
@@ -39,8 +39,6 @@ pub mod code {
     pub const POLICY_UNAVAILABLE: i64 = -31000;
     /// A policy refused, and the caller may know.
     pub const POLICY_REFUSED: i64 = -31001;
-    /// The upstream cannot be reached, or did not answer.
-    pub const UPSTREAM_UNAVAILABLE: i64 = -31002;
 }
 
 /// Why bytes are not one valid message.
@@ -273,6 +271,14 @@ impl Request {
         self.edits.push(Edit { range: part, replacement: replacement.into() });
     }
 
+    /// Adds a member to `params`, which must be there and hold at least one.
+    pub fn insert_param(&mut self, name: &str, value: &[u8]) {
+        let params = self.params.clone().expect("an item is named by a parameter");
+        let after_brace = params.start + 1;
+        let member = [b"\"", name.as_bytes(), b"\":", value, b","].concat();
+        self.replace(after_brace..after_brace, member);
+    }
+
     /// Where a slice of this message lies in it, for [`Self::replace`].
     pub fn range_of(&self, part: &str) -> Range<usize> {
         let start = part.as_ptr() as usize - self.bytes.as_ptr() as usize;
@@ -318,16 +324,21 @@ impl Response {
         }
     }
 
-    /// Where a slice of this message lies in it, for [`Self::render`].
-    pub fn range_of(&self, part: &str) -> Range<usize> {
-        let start = part.as_ptr() as usize - self.bytes.as_ptr() as usize;
-        start..start + part.len()
+    /// The message under the id that the receiver knows, in parts that share
+    /// the original's memory: a large result is not copied for the sake of its id.
+    pub fn render(&self, id: &Id) -> [Bytes; 3] {
+        let id = Bytes::copy_from_slice(id.as_json().as_bytes());
+        [self.bytes.slice(..self.id.start), id, self.bytes.slice(self.id.end..)]
     }
 
-    /// The message under the id that the receiver knows, with further changes.
-    pub fn render(&self, id: &Id, mut edits: Vec<Edit>) -> Bytes {
-        edits.push(Edit { range: self.id.clone(), replacement: Bytes::copy_from_slice(id.as_json().as_bytes()) });
-        splice(&self.bytes, edits)
+    /// The same message with another result, which is JSON text.
+    pub fn with_result(&self, result: Bytes) -> Self {
+        let Body::Result(range) = &self.body else { return self.clone() };
+        let bytes = splice(&self.bytes, vec![Edit { range: range.clone(), replacement: result }]);
+        match Message::parse(bytes) {
+            Ok(Message::Response(response)) => response,
+            other => unreachable!("a response with another result is a response: {other:?}"),
+        }
     }
 }
 
@@ -421,8 +432,8 @@ mod tests {
         let Ok(Message::Response(response)) = parse(r#"{"result":{"n":1e2},"id":5,"x":0,"jsonrpc":"2.0"}"#) else {
             panic!()
         };
-        let sent = response.render(&Id("\"k\"".into()), Vec::new());
-        assert_eq!(sent, r#"{"result":{"n":1e2},"id":"k","x":0,"jsonrpc":"2.0"}"#);
+        let sent = response.render(&Id("\"k\"".into()));
+        assert_eq!(sent.concat(), br#"{"result":{"n":1e2},"id":"k","x":0,"jsonrpc":"2.0"}"#);
     }
 
     #[test]

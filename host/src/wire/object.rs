@@ -34,7 +34,7 @@ impl<'de, const N: usize> Visitor<'de> for Members<'_, N> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = [None; N];
-        while let Some(key) = map.next_key::<CowKey<'de>>()? {
+        while let Some(key) = map.next_key::<Text<'de>>()? {
             match self.names.iter().position(|name| *name == key.0) {
                 Some(index) => {
                     let value: &'de RawValue = map.next_value()?;
@@ -52,12 +52,17 @@ impl<'de, const N: usize> Visitor<'de> for Members<'_, N> {
 }
 
 #[derive(serde::Deserialize)]
-struct CowKey<'a>(#[serde(borrow)] Cow<'a, str>);
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// The JSON texts of the elements of `array`, each a slice of it; `None` if it is no array.
 pub fn array_elements(array: &str) -> Option<Vec<&str>> {
     let elements: Vec<&RawValue> = serde_json::from_str(array).ok()?;
     Some(elements.into_iter().map(RawValue::get).collect())
+}
+
+/// The text that a JSON string stands for; `None` if it is no string.
+pub fn borrowed_text(json: &str) -> Option<Cow<'_, str>> {
+    serde_json::from_str::<Text<'_>>(json).ok().map(|text| text.0)
 }
 
 #[cfg(test)]

@@ -1,0 +1,167 @@
+//! Lists kept ready: what one principal sees at one endpoint, already as JSON.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use parking_lot::RwLock;
+
+use crate::catalog::{CatalogItem, CatalogServer, Snapshot};
+use crate::pipeline::{Denial, Endpoint, Item, ItemKind, Listing, Pipeline, Principal, Request, Validity};
+
+/// All ready lists together stay below this; beyond it they are made anew. A
+/// gateway with 1,000 tools of 1 KiB keeps some sixty different views.
+const MAX_RETAINED_BYTES: usize = 64 << 20;
+
+/// The ready lists of one gateway.
+#[derive(Default)]
+pub struct Views {
+    kept: RwLock<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    views: HashMap<ViewKey, Arc<View>>,
+    bytes: usize,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct ViewKey {
+    principal: Arc<Principal>,
+    endpoint: Endpoint,
+    kind: ItemKind,
+}
+
+/// What one principal sees at one endpoint of one kind.
+pub struct View {
+    /// The result of the list request, JSON text.
+    pub result: Bytes,
+    /// The same items, in the same order.
+    pub items: Vec<(Arc<CatalogServer>, Arc<CatalogItem>)>,
+    snapshot_revision: u64,
+    pipeline_revision: u64,
+    expires_at: Option<Instant>,
+}
+
+/// Whose view of what.
+#[derive(Clone, Copy)]
+pub struct ViewScope<'a> {
+    /// What is there.
+    pub snapshot: &'a Snapshot,
+    /// Who decides.
+    pub pipeline: &'a Pipeline,
+    /// The request on whose behalf it is decided.
+    pub request: &'a Request,
+    /// Who looks.
+    pub principal: &'a Arc<Principal>,
+}
+
+impl Views {
+    /// The view, kept from before or made now.
+    pub async fn view(&self, scope: ViewScope<'_>, kind: ItemKind) -> Result<Arc<View>, Denial> {
+        let key = ViewKey { principal: Arc::clone(scope.principal), endpoint: scope.request.endpoint.clone(), kind };
+        if let Some(view) = self.kept.read().views.get(&key)
+            && view.is_current(scope)
+        {
+            return Ok(Arc::clone(view));
+        }
+        let (view, holds) = make_view(scope, kind).await?;
+        let view = Arc::new(view);
+        if holds != Validity::NotKept {
+            self.keep(key, Arc::clone(&view));
+        }
+        Ok(view)
+    }
+
+    fn keep(&self, key: ViewKey, view: Arc<View>) {
+        let mut kept = self.kept.write();
+        if kept.bytes + view.result.len() > MAX_RETAINED_BYTES {
+            *kept = Kept::default();
+        }
+        kept.bytes += view.result.len();
+        if let Some(replaced) = kept.views.insert(key, view) {
+            kept.bytes -= replaced.result.len();
+        }
+    }
+}
+
+impl View {
+    fn is_current(&self, scope: ViewScope<'_>) -> bool {
+        self.snapshot_revision == scope.snapshot.revision
+            && self.pipeline_revision == scope.pipeline.revision()
+            && self.expires_at.is_none_or(|at| Instant::now() < at)
+    }
+}
+
+async fn make_view(scope: ViewScope<'_>, kind: ItemKind) -> Result<(View, Validity), Denial> {
+    let asked_at = Instant::now();
+    let mut items = candidates(scope, kind);
+    let mut holds = Validity::UntilChange;
+    if let Endpoint::Group(group) = &scope.request.endpoint {
+        let listing = scope.pipeline.select_items(scope.request, group.as_str(), &policy_items(&items)).await?;
+        holds = holds.shorter(listing.holds);
+        retain_visible(&mut items, &listing);
+    }
+    let listing = scope.pipeline.authorize_items(scope.request, scope.principal, &policy_items(&items)).await?;
+    holds = holds.shorter(listing.holds);
+    retain_visible(&mut items, &listing);
+
+    let expires_at = match holds {
+        Validity::Milliseconds(milliseconds) => Some(asked_at + Duration::from_millis(milliseconds.into())),
+        Validity::UntilChange | Validity::NotKept => None,
+    };
+    let view = View {
+        result: render(&items, kind, matches!(scope.request.endpoint, Endpoint::Server(_))),
+        items,
+        snapshot_revision: scope.snapshot.revision,
+        pipeline_revision: scope.pipeline.revision(),
+        expires_at,
+    };
+    Ok((view, holds))
+}
+
+/// Everything enabled that the endpoint could show, in a stable order: servers by name, items as upstream lists them.
+fn candidates(scope: ViewScope<'_>, kind: ItemKind) -> Vec<(Arc<CatalogServer>, Arc<CatalogItem>)> {
+    let is_in_scope = |server: &CatalogServer| match &scope.request.endpoint {
+        Endpoint::Server(name) => server.server.name == *name,
+        Endpoint::Main | Endpoint::Group(_) | Endpoint::Api => true,
+    };
+    let servers = scope.snapshot.servers.values().filter(|server| server.enabled && is_in_scope(server));
+    servers
+        .flat_map(|server| {
+            let enabled = server.items_of(kind).filter(|item| item.enabled);
+            enabled.map(|item| (Arc::clone(server), Arc::clone(item)))
+        })
+        .collect()
+}
+
+fn policy_items(items: &[(Arc<CatalogServer>, Arc<CatalogItem>)]) -> Vec<&Item> {
+    items.iter().map(|(_, item)| &item.item).collect()
+}
+
+fn retain_visible(items: &mut Vec<(Arc<CatalogServer>, Arc<CatalogItem>)>, listing: &Listing) {
+    let mut visible = listing.visible.iter();
+    // Shorter than the question never happens: it is checked where the answer is lifted.
+    items.retain(|_| visible.next().copied().unwrap_or(false));
+}
+
+fn render(items: &[(Arc<CatalogServer>, Arc<CatalogItem>)], kind: ItemKind, is_bare: bool) -> Bytes {
+    let member = match kind {
+        ItemKind::Tool => "tools",
+        ItemKind::Prompt => "prompts",
+        ItemKind::Resource => "resources",
+        ItemKind::ResourceTemplate => "resourceTemplates",
+    };
+    let length: usize = items.iter().map(|(_, item)| item.listed.len() + 1).sum();
+    let mut json = BytesMut::with_capacity(length + member.len() + 8);
+    json.put_slice(format!(r#"{{"{member}":["#).as_bytes());
+    for (at, (_, item)) in items.iter().enumerate() {
+        if at > 0 {
+            json.put_u8(b',');
+        }
+        json.put_slice(if is_bare { &item.definition } else { &item.listed });
+    }
+    json.put_slice(b"]}");
+    json.freeze()
+}

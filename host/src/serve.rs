@@ -1,0 +1,54 @@
+//! Serving until told to stop, and stopping in order: no new work, calls in
+//! flight finish within a bound, upstream sessions and children end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::serve::ListenerExt as _;
+use tokio::net::TcpListener;
+
+use crate::downstream;
+use crate::gateway::Gateway;
+
+/// How long calls in flight may go on after the signal.
+const DRAIN_BOUND: Duration = Duration::from_secs(10);
+/// How long closing upstream sessions and children may take after that.
+const CLOSE_BOUND: Duration = Duration::from_secs(8);
+
+/// Serves on `listener` until `shutdown` completes, then stops in order.
+pub async fn serve(
+    listener: TcpListener,
+    gateway: Arc<Gateway>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let application = downstream::application(Arc::clone(&gateway)).into_make_service_with_connect_info::<SocketAddr>();
+    // Answers are small and wanted at once.
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+    });
+    let (draining, drain_started) = tokio::sync::oneshot::channel();
+    let server = axum::serve(listener, application).with_graceful_shutdown(async move {
+        shutdown.await;
+        // The receiver is gone only if serving has failed, and then there is nothing to drain.
+        let _gone = draining.send(());
+    });
+    let bound = async {
+        match drain_started.await {
+            Ok(()) => tokio::time::sleep(DRAIN_BOUND).await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    let served = tokio::select! {
+        served = server => served,
+        () = bound => {
+            tracing::warn!(bound_s = DRAIN_BOUND.as_secs(), "some calls did not finish in time and are dropped");
+            Ok(())
+        }
+    };
+    gateway.shutdown(CLOSE_BOUND).await;
+    served
+}
