@@ -118,20 +118,3 @@ impl Store {
         self.pool.close().await;
     }
 }
-
-#[expect(missing_docs, reason = "sketch")]
-pub enum Database {
-    Sqlite(std::path::PathBuf),
-    Postgres(String),
-}
-#[expect(missing_docs, reason = "sketch")]
-pub struct KeySource {
-    pub configured: Option<crate::secret::Secret>,
-    pub key_file: Option<std::path::PathBuf>,
-}
-impl Store {
-    #[expect(missing_docs, reason = "sketch")]
-    pub async fn open(_database: Database, _keys: KeySource) -> Result<Self, StoreError> {
-        Ok(Self {})
-    }
-}

@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
-use bytes::Bytes;
-use serde::Deserialize;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
+use crate::catalog::read_offer;
 use crate::names::ServerName;
 use crate::pipeline::ItemKind;
 use crate::store::servers::{find_server, touch_server};
@@ -49,14 +48,6 @@ impl Store {
     }
 }
 
-/// One item of an offer that can be told from the others.
-struct Offered<'o> {
-    kind: ItemKind,
-    key: String,
-    position: i64,
-    definition: &'o str,
-}
-
 /// Makes a server's stored items those of `offer`. An item that was there keeps
 /// its id and its state; one that is new is enabled as the server is.
 pub(super) async fn write_offer(
@@ -71,13 +62,19 @@ pub(super) async fn write_offer(
         .into_iter()
         .map(|item| ((item.kind, item.key.clone()), item))
         .collect();
-    for item in read_offer(server, offer) {
+    for (position, item) in (0_i64..).zip(read_offer(server, offer)) {
+        // PostgreSQL's TEXT holds every character but this one.
+        if item.key.contains('\0') {
+            tracing::warn!(upstream.server = %server, item.kind = kind_word(item.kind), "left out an item whose name holds a NUL");
+            continue;
+        }
+        let definition = definition_text(&item.definition)?;
         match old.remove(&(item.kind, item.key.clone())) {
             Some(known) => {
                 sqlx::query("UPDATE items SET position = $2, definition = $3 WHERE id = $1")
                     .bind(known.id)
-                    .bind(item.position)
-                    .bind(item.definition)
+                    .bind(position)
+                    .bind(definition)
                     .execute(&mut *connection)
                     .await?;
             }
@@ -89,8 +86,8 @@ pub(super) async fn write_offer(
                 .bind(server_id)
                 .bind(kind_word(item.kind))
                 .bind(item.key)
-                .bind(item.position)
-                .bind(item.definition)
+                .bind(position)
+                .bind(definition)
                 .bind(i64::from(enabled))
                 .execute(&mut *connection)
                 .await?;
@@ -103,51 +100,8 @@ pub(super) async fn write_offer(
     Ok(())
 }
 
-/// The items that have a key of their own. What lacks one could never be asked
-/// for, so it is left out, and the log says so.
-fn read_offer<'o>(server: &ServerName, offer: &'o Offer) -> Vec<Offered<'o>> {
-    let lists = [
-        (ItemKind::Tool, &offer.tools),
-        (ItemKind::Prompt, &offer.prompts),
-        (ItemKind::Resource, &offer.resources),
-        (ItemKind::ResourceTemplate, &offer.resource_templates),
-    ];
-    let mut seen = std::collections::HashSet::new();
-    let mut offered = Vec::new();
-    for (kind, definitions) in lists {
-        for (position, definition) in (0_i64..).zip(definitions) {
-            let known = read_key(kind, definition).filter(|(key, _)| seen.insert((kind, key.clone())));
-            match known {
-                Some((key, definition)) => offered.push(Offered { kind, key, position, definition }),
-                None => tracing::warn!(
-                    upstream.server = %server,
-                    item.kind = kind_word(kind),
-                    item.position = position,
-                    "left out an item whose name is missing, malformed or taken by an earlier one"
-                ),
-            }
-        }
-    }
-    offered
-}
-
-fn read_key(kind: ItemKind, definition: &Bytes) -> Option<(String, &str)> {
-    #[derive(Deserialize)]
-    struct Keys {
-        name: Option<String>,
-        uri: Option<String>,
-        #[serde(rename = "uriTemplate")]
-        uri_template: Option<String>,
-    }
-    let text = std::str::from_utf8(definition).ok()?;
-    let keys: Keys = serde_json::from_str(text).ok()?;
-    let key = match kind {
-        ItemKind::Tool | ItemKind::Prompt => keys.name,
-        ItemKind::Resource => keys.uri,
-        ItemKind::ResourceTemplate => keys.uri_template,
-    }?;
-    // PostgreSQL's TEXT holds every character but this one.
-    (!key.is_empty() && !key.contains('\0')).then_some((key, text))
+fn definition_text(definition: &[u8]) -> Result<&str, StoreError> {
+    std::str::from_utf8(definition).map_err(|_| StoreError::Unreadable("a definition that is not UTF-8".into()))
 }
 
 pub(super) async fn write_enabled(
