@@ -100,6 +100,9 @@ impl Drop for HttpSession {
 
 fn with_media_types(injected: &HeaderMap) -> HeaderMap {
     let mut headers = injected.clone();
+    // These two are the session's own.
+    headers.remove(SESSION_ID);
+    headers.remove(PROTOCOL_VERSION);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
     headers

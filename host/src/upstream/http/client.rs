@@ -10,6 +10,9 @@ use crate::upstream::{ProxySettings, UpstreamError, UpstreamSettings};
 
 /// How long a dead peer can go unnoticed while a call waits for it.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
+/// Load balancers and proxies close idle connections after a minute or so. A request
+/// that crosses with such a close is lost, so ours are closed before.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 /// Reached directly whatever `NO_PROXY` says: a proxy elsewhere has another loopback.
 const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
 
@@ -21,6 +24,7 @@ pub(in crate::upstream) fn build(settings: &UpstreamSettings) -> Result<reqwest:
         .user_agent(format!("mcpjungle/{}", settings.gateway_version))
         .connect_timeout(settings.init_timeout)
         .tcp_keepalive(TCP_KEEPALIVE)
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
         .referer(false)
         // A redirect could carry the injected headers to another host.
         .redirect(reqwest::redirect::Policy::none())
