@@ -45,6 +45,10 @@ fn install_tls_provider() {
 }
 
 fn proxies(settings: &ProxySettings) -> Result<Vec<Proxy>, UpstreamError> {
+    // For the client library a star stands for all names, but for no addresses.
+    if settings.no_proxy.iter().flat_map(|hosts| hosts.split(',')).any(|host| host.trim() == "*") {
+        return Ok(Vec::new());
+    }
     let direct = match &settings.no_proxy {
         Some(hosts) => format!("{LOOPBACK},{hosts}"),
         None => LOOPBACK.to_owned(),
@@ -64,4 +68,18 @@ fn proxies(settings: &ProxySettings) -> Result<Vec<Proxy>, UpstreamError> {
         }
     }
     Ok(proxies)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_in_no_proxy_turns_proxies_off() {
+        for (no_proxy, count) in [(None, 2), (Some("a.example"), 2), (Some("*"), 0), (Some("a.example, *"), 0)] {
+            let url = || Some(Secret::new("http://proxy.example:3128"));
+            let settings = ProxySettings { http: url(), https: url(), no_proxy: no_proxy.map(str::to_owned) };
+            assert_eq!(proxies(&settings).unwrap().len(), count, "{no_proxy:?}");
+        }
+    }
 }
