@@ -10,9 +10,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::names::ServerName;
-use crate::upstream::background::Background;
-use crate::upstream::counterpart::Counterpart;
 use crate::upstream::handshake::{self, Handshake};
+use crate::upstream::session::Opening;
 use crate::upstream::{UpstreamError, UpstreamSettings};
 use crate::wire::{self, Response, single_line};
 
@@ -45,15 +44,13 @@ pub(super) struct StdioSession {
 impl StdioSession {
     /// Starts the process and performs the handshake.
     pub(super) async fn open(
-        server: &ServerName,
+        opening: Opening<'_>,
         child: ChildCommand<'_>,
         settings: &UpstreamSettings,
-        initialize: wire::Request,
-        counterpart: Arc<dyn Counterpart>,
-        background: &Background,
     ) -> Result<(Self, Handshake), UpstreamError> {
+        let Opening { server, initialize, counterpart, background, work } = opening;
         let closing = CancellationToken::new();
-        let process = process::start(server, child, settings, &closing, background)?;
+        let process = process::start(server, child, settings, &closing, background, work)?;
         let (outbox, outgoing) = mpsc::channel(OUTBOX_MESSAGES);
         let pending = Arc::new(Pending::default());
         let inbox = Inbox {
