@@ -1,12 +1,12 @@
 //! Facing MCP servers: connections, sessions, children. In reading order:
 //!
-//! - [`sessions`]: which session carries a call; [`key`] and [`slot`] are its parts.
-//! - [`session`]: one session, whatever the transport; [`handshake`] begins each.
-//! - [`http`] and [`stdio`]: the two transports.
-//! - [`supervise`]: the process between the gateway and a child.
-//! - [`counterpart`]: who takes what an upstream sends on its own.
-//! - [`background`]: what goes on when nobody waits for it any more.
-//! - [`offer`]: listing all that a server has.
+//! - `sessions`: which session carries a call; `key` and `slot` are its parts.
+//! - `session`: one session, whatever the transport; `handshake` begins each.
+//! - `http` and `stdio`: the two transports.
+//! - `supervise`: the process between the gateway and a child.
+//! - `counterpart`: who takes what an upstream sends on its own.
+//! - `background`: what goes on when nobody waits for it any more.
+//! - `offer`: listing all that a server has.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -34,6 +34,7 @@ mod error;
 mod handshake;
 mod http;
 mod key;
+mod malformed;
 mod offer;
 mod session;
 mod sessions;

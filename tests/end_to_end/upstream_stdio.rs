@@ -115,8 +115,8 @@ fn server_script(on_call: &str) -> String {
             id=${{line#*'"id":'}}; id=${{id%%[!0-9]*}}
             case $line in
             *'"initialize"'*)
-                printf '{{"jsonrpc":"2.0","id":%s,"result":{{"protocolVersion":"2025-11-25","capabilities":{{}}}}}}\n' "$id" ;;
-            *'"tools/call"'*)
+                printf '{{"jsonrpc":"2.0","id":%s,"result":{{"protocolVersion":"2025-11-25","capabilities":{{"tools":{{}}}}}}}}\n' "$id" ;;
+            *'"tools/call"'* | *'"tools/list"'*)
                 {on_call} ;;
             esac
         done"#
@@ -147,16 +147,19 @@ fn path() -> String {
     std::env::var("PATH").unwrap()
 }
 
-fn upstreams() -> Upstreams {
-    Upstreams::new(UpstreamSettings {
+fn settings() -> UpstreamSettings {
+    UpstreamSettings {
         init_timeout: BOUND,
         session_idle_timeout: None,
         supervisor: (PathBuf::from(GATEWAY), vec!["supervise".to_owned()]),
         child_environment: BTreeMap::from([("PATH".to_owned(), path()), ("SHARED".to_owned(), "shared".to_owned())]),
         proxies: ProxySettings::default(),
         gateway_version: "1".to_owned(),
-    })
-    .unwrap()
+    }
+}
+
+fn upstreams() -> Upstreams {
+    Upstreams::new(settings()).unwrap()
 }
 
 async fn call(upstreams: &Upstreams, server: &Arc<Server>) -> Result<String, UpstreamError> {
@@ -298,6 +301,46 @@ async fn lines_that_are_no_messages_are_passed_over_and_a_ping_is_answered() {
         r#"[{"jsonrpc":"2.0","id":"p","result":{}},{"jsonrpc":"2.0","id":"s","error":{"code":-32601,"message":"the client of this session takes no such request"}}]"#
     );
     upstreams.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_list_of_megabytes_is_read_in_one_line() {
+    let on_call = r#"printf '{"jsonrpc":"2.0","id":%s,"result":{"tools":["%s"]}}\n' "$id" "$(head -c 3000000 /dev/zero | tr '\0' x)""#;
+    let (upstreams, server) = (upstreams(), shell_server(&server_script(on_call), SessionMode::Stateless));
+    let offer = upstreams.fetch_offer(&server, HeaderMap::new()).await.unwrap();
+    assert_eq!(offer.tools.len(), 1);
+    assert_eq!(offer.tools[0].len(), 3_000_002);
+    upstreams.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_process_of_a_call_that_was_given_up_is_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut reports = Reports::new(folder.path());
+    let pipe = reports.path.display();
+    let script = format!("{}; echo ended > {pipe}", server_script(&format!("echo called > {pipe}")));
+    let (upstreams, server) = (upstreams(), shell_server(&script, SessionMode::Stateless));
+    tokio::select! {
+        answer = call(&upstreams, &server) => panic!("nobody answers: {answer:?}"),
+        report = reports.next() => assert_eq!(report, "called"),
+    }
+    assert_eq!(reports.next().await, "ended");
+    upstreams.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_process_that_does_not_initialize_fails_within_the_timeout_and_is_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut reports = Reports::new(folder.path());
+    let script = format!("echo $$ > {}; exec cat > /dev/null", reports.path.display());
+    let settings = UpstreamSettings { init_timeout: Duration::from_millis(500), ..settings() };
+    let (upstreams, server) = (Upstreams::new(settings).unwrap(), shell_server(&script, SessionMode::Stateful));
+    let error = call(&upstreams, &server).await.unwrap_err().to_string();
+    assert!(error.starts_with("server `child`: initialization request to MCP server timed out after 0.5 seconds."));
+    assert!(error.ends_with(", and check mcpjungle server logs for any errors from this MCP server"), "{error}");
+    let pid = reports.next().await;
+    upstreams.shutdown().await;
+    assert!(!is_running(&pid));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -14,10 +15,13 @@ pub(super) struct Background {
     gateway: TaskTracker,
 }
 
-/// As long as it exists, there is more work to come.
+/// Held by whatever has work to do after its end: an open session, a process.
 pub(super) struct WorkToCome {
     _server: TaskTrackerToken,
     _gateway: TaskTrackerToken,
+    /// The right to be open. A process holds on to its own until it is reaped, so
+    /// that those which take long to end do not pile up.
+    _allowance: Option<OwnedSemaphorePermit>,
 }
 
 impl Background {
@@ -33,8 +37,8 @@ impl Background {
         }
     }
 
-    pub(super) fn expect_work(&self) -> WorkToCome {
-        WorkToCome { _server: self.server.token(), _gateway: self.gateway.token() }
+    pub(super) fn expect_work(&self, allowance: Option<OwnedSemaphorePermit>) -> WorkToCome {
+        WorkToCome { _server: self.server.token(), _gateway: self.gateway.token(), _allowance: allowance }
     }
 
     /// Waits until this server's work is done; `false` if that took too long.

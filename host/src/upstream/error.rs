@@ -50,7 +50,8 @@ pub enum UpstreamError {
 
     // Calling.
     #[error(
-        "server `{server}`: the MCP server does not accept the gateway's credentials (it answered with HTTP {status}): check the bearer token and headers that it is registered with"
+        "server `{server}`: the MCP server does not accept the gateway's credentials (it answered with HTTP \
+         {status}): check the bearer token and headers that it is registered with"
     )]
     Unauthorized { server: ServerName, status: u16 },
     #[error("server `{server}`: the MCP server answered with HTTP {status}{}", status_hint(*.status))]
@@ -149,12 +150,14 @@ mod tests {
             UpstreamError::Refused { server: server.clone(), url: "http://localhost:1/mcp".into(), is_loopback: true };
         assert_eq!(
             refused.to_string(),
-            "server `time`: connection to the MCP server http://localhost:1/mcp was refused. If mcpjungle is running inside Docker, use 'host.docker.internal' as your MCP server's hostname"
+            "server `time`: connection to the MCP server http://localhost:1/mcp was refused. If mcpjungle is running \
+             inside Docker, use 'host.docker.internal' as your MCP server's hostname"
         );
         let timed_out = UpstreamError::InitTimedOut { server, limit: Duration::from_secs(30), is_child: false };
         assert_eq!(
             timed_out.to_string(),
-            "server `time`: initialization request to MCP server timed out after 30 seconds. To increase the timeout, use the MCP_SERVER_INIT_REQ_TIMEOUT_SEC environment variable for the mcpjungle server"
+            "server `time`: initialization request to MCP server timed out after 30 seconds. To increase the \
+             timeout, use the MCP_SERVER_INIT_REQ_TIMEOUT_SEC environment variable for the mcpjungle server"
         );
     }
 

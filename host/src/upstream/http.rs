@@ -7,12 +7,12 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use url::Url;
 
-use crate::names::ServerName;
 use crate::protocol::ProtocolVersion;
 use crate::upstream::UpstreamError;
-use crate::upstream::background::{Background, WorkToCome};
+use crate::upstream::background::WorkToCome;
 use crate::upstream::counterpart::Counterpart;
 use crate::upstream::handshake::{self, Handshake};
+use crate::upstream::session::Opening;
 use crate::wire::{self, Response};
 
 mod client;
@@ -37,14 +37,12 @@ impl HttpSession {
     /// Performs the handshake. The session ends when it is dropped; so does a
     /// half-made one.
     pub(super) async fn open(
-        server: &ServerName,
+        opening: Opening<'_>,
         url: &Url,
         client: reqwest::Client,
         injected: &HeaderMap,
-        initialize: wire::Request,
-        counterpart: Arc<dyn Counterpart>,
-        background: &Background,
     ) -> Result<(Self, Handshake), UpstreamError> {
+        let Opening { server, initialize, counterpart, background, work } = opening;
         let headers = with_media_types(injected);
         let mut channel =
             Channel { server: server.clone(), url: url.clone(), client, headers, background: background.clone() };
@@ -56,12 +54,7 @@ impl HttpSession {
                 .insert(SESSION_ID, visible(session_id).ok_or_else(|| asked.invalid("its session id is malformed"))?);
         }
         // From here on, dropping it ends what the server has opened.
-        let mut session = Self {
-            channel: Arc::new(channel),
-            counterpart,
-            next_id: AtomicU64::new(1),
-            _work: background.expect_work(),
-        };
+        let mut session = Self { channel: Arc::new(channel), counterpart, next_id: AtomicU64::new(1), _work: work };
         let handshake = handshake::read_initialize(server, &answer.response)?;
         session.speak(handshake.version);
         session.channel.tell(handshake::initialized_notification()).await.map_err(|failure| failure.error)?;
@@ -100,6 +93,9 @@ impl Drop for HttpSession {
 
 fn with_media_types(injected: &HeaderMap) -> HeaderMap {
     let mut headers = injected.clone();
+    // These two are the session's own.
+    headers.remove(SESSION_ID);
+    headers.remove(PROTOCOL_VERSION);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
     headers

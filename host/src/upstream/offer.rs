@@ -39,7 +39,8 @@ const RESOURCE_TEMPLATES: List = List { method: "resources/templates/list", memb
 pub(super) async fn fetch(connector: &Connector, server: &Server, headers: &HeaderMap) -> Result<Offer, UpstreamError> {
     let client = ClientDeclaration::plain(ProtocolVersion::LATEST);
     let background = connector.background.for_server();
-    let (session, handshake) = connector.open(server, headers, &client, &background).await?;
+    let (session, handshake) =
+        connector.open(server, headers, &client, &background, background.expect_work(None)).await?;
     let reader = ListReader { connector, server: &server.name, session: &session };
     let [has_tools, has_prompts, has_resources] = declared(&handshake.result);
     Ok(Offer {

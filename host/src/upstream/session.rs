@@ -8,7 +8,7 @@ use http::HeaderMap;
 
 use crate::names::ServerName;
 use crate::server::{Server, Transport};
-use crate::upstream::background::Background;
+use crate::upstream::background::{Background, WorkToCome};
 use crate::upstream::counterpart::{Counterpart, NoClient};
 use crate::upstream::handshake::{self, Handshake};
 use crate::upstream::http::{CallFailure, HttpSession};
@@ -22,6 +22,16 @@ pub(super) struct Connector {
     pub(super) http: reqwest::Client,
     /// The gateway's; each server's is made from it.
     pub(super) background: Background,
+}
+
+/// What opening a session takes, whatever the transport.
+pub(super) struct Opening<'a> {
+    pub(super) server: &'a ServerName,
+    pub(super) initialize: wire::Request,
+    pub(super) counterpart: Arc<dyn Counterpart>,
+    pub(super) background: &'a Background,
+    /// To be held until the session has ended.
+    pub(super) work: WorkToCome,
 }
 
 /// An open session. Dropping it closes it in the background.
@@ -38,9 +48,10 @@ impl Connector {
         headers: &HeaderMap,
         client: &ClientDeclaration,
         background: &Background,
+        work: WorkToCome,
     ) -> Result<(Session, Handshake), UpstreamError> {
         let limit = self.settings.init_timeout;
-        match tokio::time::timeout(limit, self.connect(server, headers, client, background)).await {
+        match tokio::time::timeout(limit, self.connect(server, headers, client, background, work)).await {
             Ok(opened) => opened,
             Err(_) => Err(init_timed_out(server, limit)),
         }
@@ -52,21 +63,24 @@ impl Connector {
         headers: &HeaderMap,
         client: &ClientDeclaration,
         background: &Background,
+        work: WorkToCome,
     ) -> Result<(Session, Handshake), UpstreamError> {
-        let initialize = handshake::initialize_request(client, &self.settings.gateway_version)?;
-        let counterpart: Arc<dyn Counterpart> = Arc::new(NoClient);
-        let name: &ServerName = &server.name;
+        let opening = Opening {
+            server: &server.name,
+            initialize: handshake::initialize_request(client, &self.settings.gateway_version)?,
+            counterpart: Arc::new(NoClient),
+            background,
+            work,
+        };
         match &server.transport {
             Transport::StreamableHttp { url, .. } => {
-                let http = self.http.clone();
-                let opened = HttpSession::open(name, url, http, headers, initialize, counterpart, background).await?;
-                Ok((Session::Http(opened.0), opened.1))
+                let (session, handshake) = HttpSession::open(opening, url, self.http.clone(), headers).await?;
+                Ok((Session::Http(session), handshake))
             }
             Transport::Stdio { command, args, env } => {
                 let child = ChildCommand { command, args, env };
-                let settings = &self.settings;
-                let opened = StdioSession::open(name, child, settings, initialize, counterpart, background).await?;
-                Ok((Session::Stdio(opened.0), opened.1))
+                let (session, handshake) = StdioSession::open(opening, child, &self.settings).await?;
+                Ok((Session::Stdio(session), handshake))
             }
         }
     }

@@ -190,14 +190,14 @@ impl ServerSessions {
 
     async fn open(&self, key: &SessionKey) -> Result<LiveSession, UpstreamError> {
         let limit = self.connector.settings.init_timeout;
-        let allowance = self.allowance(limit).await?;
+        let work = self.background.expect_work(Some(self.allowance(limit).await?));
         let Ok(start) = timeout(limit, self.starts.acquire()).await else {
             return Err(init_timed_out(&self.server, limit));
         };
         let _start = start.expect("this semaphore is never closed");
         let (session, _handshake) =
-            self.connector.open(&self.server, &key.headers, &key.client, &self.background).await?;
-        Ok(LiveSession::new(session, allowance))
+            self.connector.open(&self.server, &key.headers, &key.client, &self.background, work).await?;
+        Ok(LiveSession::new(session))
     }
 
     /// The right to open one more session, if need be by closing one that nobody misses.
@@ -234,7 +234,8 @@ impl ServerSessions {
             match opened {
                 Ok(session) => sessions.keep_spare(&slot, &Arc::new(session)),
                 Err(error) => {
-                    tracing::debug!(upstream.server = %sessions.server.name, %error, "no spare session could be opened");
+                    let server = &sessions.server.name;
+                    tracing::debug!(upstream.server = %server, %error, "no spare session could be opened");
                     slot.put_spare(None);
                 }
             }

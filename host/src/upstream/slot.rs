@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
-use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 
 use crate::upstream::http::CallFailure;
@@ -14,22 +14,16 @@ use crate::upstream::key::SessionKey;
 use crate::upstream::session::Session;
 use crate::wire::{self, Response};
 
-/// An open session with its use, and its part of the server's allowance.
+/// An open session with its use.
 pub(super) struct LiveSession {
     session: Session,
     calls_in_flight: AtomicUsize,
     last_used: Mutex<Instant>,
-    _allowance: OwnedSemaphorePermit,
 }
 
 impl LiveSession {
-    pub(super) fn new(session: Session, allowance: OwnedSemaphorePermit) -> Self {
-        Self {
-            session,
-            calls_in_flight: AtomicUsize::new(0),
-            last_used: Mutex::new(Instant::now()),
-            _allowance: allowance,
-        }
+    pub(super) fn new(session: Session) -> Self {
+        Self { session, calls_in_flight: AtomicUsize::new(0), last_used: Mutex::new(Instant::now()) }
     }
 
     pub(super) async fn call(&self, request: &wire::Request) -> Result<Response, CallFailure> {

@@ -5,15 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::AsyncWriteExt;
-use tokio::process::ChildStdin;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::names::ServerName;
-use crate::upstream::background::Background;
-use crate::upstream::counterpart::Counterpart;
 use crate::upstream::handshake::{self, Handshake};
+use crate::upstream::session::Opening;
 use crate::upstream::{UpstreamError, UpstreamSettings};
 use crate::wire::{self, Response, single_line};
 
@@ -46,15 +44,13 @@ pub(super) struct StdioSession {
 impl StdioSession {
     /// Starts the process and performs the handshake.
     pub(super) async fn open(
-        server: &ServerName,
+        opening: Opening<'_>,
         child: ChildCommand<'_>,
         settings: &UpstreamSettings,
-        initialize: wire::Request,
-        counterpart: Arc<dyn Counterpart>,
-        background: &Background,
     ) -> Result<(Self, Handshake), UpstreamError> {
+        let Opening { server, initialize, counterpart, background, work } = opening;
         let closing = CancellationToken::new();
-        let process = process::start(server, child, settings, &closing, background)?;
+        let process = process::start(server, child, settings, &closing, background, work)?;
         let (outbox, outgoing) = mpsc::channel(OUTBOX_MESSAGES);
         let pending = Arc::new(Pending::default());
         let inbox = Inbox {
@@ -65,7 +61,7 @@ impl StdioSession {
             closing: closing.clone(),
         };
         background.spawn(inbox.read(process.stdout));
-        background.spawn(write(process.stdin, outgoing, Arc::clone(&pending), closing.clone()));
+        background.spawn(write(process.stdin, outgoing, Arc::clone(&pending), closing.clone(), WRITE_TIMEOUT));
         let session = Self {
             server: server.clone(),
             outbox,
@@ -159,10 +155,11 @@ enum Exchanged {
 
 /// Writes until the session is closed; then closes the child's input, which tells it to end.
 async fn write(
-    mut stdin: ChildStdin,
+    mut stdin: impl AsyncWrite + Unpin,
     mut outgoing: mpsc::Receiver<Bytes>,
     pending: Arc<Pending>,
     closing: CancellationToken,
+    limit: Duration,
 ) {
     let writing = async {
         while let Some(message) = outgoing.recv().await {
@@ -170,11 +167,11 @@ async fn write(
             let mut line = BytesMut::with_capacity(message.len() + 1);
             line.extend_from_slice(&message);
             line.extend_from_slice(b"\n");
-            match tokio::time::timeout(WRITE_TIMEOUT, stdin.write_all(&line)).await {
+            match tokio::time::timeout(limit, stdin.write_all(&line)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return,
                 Err(_) => {
-                    let seconds = WRITE_TIMEOUT.as_secs();
+                    let seconds = limit.as_secs_f64();
                     return pending.close(Some(format!("the process did not read its input for {seconds} seconds")));
                 }
             }
@@ -185,4 +182,37 @@ async fn write(
         () = closing.cancelled() => {}
     }
     closing.cancel();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_child_that_reads_nothing_is_given_up_and_every_call_told() {
+        let (stdin, _nobody_reads) = tokio::io::duplex(4);
+        let (outbox, outgoing) = mpsc::channel(1);
+        let (pending, closing) = (Arc::new(Pending::default()), CancellationToken::new());
+        let waiting = pending.expect(7).unwrap();
+        outbox.send(Bytes::from_static(b"{\"long\":true}")).await.unwrap();
+
+        write(stdin, outgoing, Arc::clone(&pending), closing.clone(), Duration::from_millis(20)).await;
+        assert!(waiting.wait().await.is_none());
+        assert!(closing.is_cancelled() && outbox.is_closed() && pending.expect(8).is_none());
+        assert_eq!(pending.give_up_reason().as_deref(), Some("the process did not read its input for 0.02 seconds"));
+    }
+
+    #[tokio::test]
+    async fn messages_are_written_on_one_line_each() {
+        let (stdin, mut child) = tokio::io::duplex(1024);
+        let (outbox, outgoing) = mpsc::channel(2);
+        for message in ["{\n\"a\":1}", "{}"] {
+            outbox.send(Bytes::from_static(message.as_bytes())).await.unwrap();
+        }
+        drop(outbox);
+        write(stdin, outgoing, Arc::default(), CancellationToken::new(), WRITE_TIMEOUT).await;
+        let mut written = String::new();
+        tokio::io::AsyncReadExt::read_to_string(&mut child, &mut written).await.unwrap();
+        assert_eq!(written, "{ \"a\":1}\n{}\n");
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
+use axum::serve::ListenerExt;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::BodyExt;
@@ -57,6 +59,7 @@ pub struct FakeServer {
     seen: Arc<Mutex<Vec<Seen>>>,
     answered: Arc<Mutex<Vec<String>>>,
     changed: watch::Receiver<usize>,
+    connections: Arc<AtomicUsize>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -94,8 +97,13 @@ impl FakeServer {
             }
         };
         let router = Router::new().fallback_service(tower::service_fn(serve));
+        let connections = Arc::new(AtomicUsize::new(0));
+        let accepted = Arc::clone(&connections);
+        let listener = listener.tap_io(move |_| {
+            accepted.fetch_add(1, Ordering::SeqCst);
+        });
         let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { url, seen, answered, changed, task }
+        Self { url, seen, answered, changed, connections, task }
     }
 
     pub fn seen(&self) -> Vec<Seen> {
@@ -104,6 +112,11 @@ impl FakeServer {
 
     pub fn requests(&self, method: &str) -> Vec<Seen> {
         self.seen().into_iter().filter(|seen| seen.method() == method).collect()
+    }
+
+    /// How many connections the server has accepted.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     /// How many requests of this method the server has answered.

@@ -81,6 +81,32 @@ async fn without_a_session_id_there_is_one_handshake_and_then_one_post_per_call(
 }
 
 #[tokio::test]
+async fn calls_share_connections_however_they_are_answered() {
+    type Answer = fn(&Seen) -> Response;
+    let answers: [Answer; 2] = [
+        |seen| result(seen, "1"),
+        |seen| {
+            let event = format!("data: {{\"jsonrpc\":\"2.0\",\"id\":{},\"result\":1}}\n\n", seen.id());
+            event_stream(vec![event.into_bytes()])
+        },
+    ];
+    for answer in answers {
+        let fake = FakeServer::start(move |seen| {
+            let response = plain(&seen).unwrap_or_else(|| answer(&seen));
+            async move { response }
+        })
+        .await;
+        let (upstreams, server) = (upstreams(), fake.server(SessionMode::Stateless));
+        for _ in 0..10 {
+            outcome(upstreams.call(&server, call()).await).unwrap();
+        }
+        assert_eq!(fake.requests("tools/call").len(), 10);
+        // A call may come before the connection of the last is free again, so more than one is right.
+        assert!(fake.connections() <= 4, "{}", fake.connections());
+    }
+}
+
+#[tokio::test]
 async fn the_version_header_is_that_of_the_answer_and_only_where_the_revision_has_it() {
     for (answered, header) in [("2025-03-26", None), ("2025-06-18", Some("2025-06-18"))] {
         let fake = FakeServer::start(move |seen| {
@@ -124,7 +150,7 @@ async fn an_event_stream_is_read_however_it_is_cut_and_requests_in_it_are_answer
         format!(
             "\u{feff}: priming\r\nid: 1\r\ndata:\r\n\r\n\
              data: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{{\"ü\":1}}}}\r\n\r\n\
-             event: ping\rdata: not ours\r\r\
+             event: ping\rdata: not ours\r\rdata: {{nonsense\n\n\
              data: {{\"jsonrpc\":\"2.0\",\"id\":\"p\",\"method\":\"ping\"}}\n\n\
              data: {{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"sampling/createMessage\",\"params\":{{}}}}\n\n\
              data: {{\"jsonrpc\":\"2.0\",\"id\":12345,\"result\":\"for another\"}}\n\n\
@@ -168,7 +194,10 @@ async fn an_answer_that_is_none_is_told_as_such() {
         (|_| json(r#"{"jsonrpc":"2.0","method":"notifications/message"}"#), "is not a response"),
         (|seen| json(format!("[{{\"jsonrpc\":\"2.0\",\"id\":{},\"result\":1}}]", seen.id())), "batches"),
         (|_| "{}".into_response(), "neither JSON nor an event stream"),
-        (|_| event_stream(vec![b"data: nonsense\n\n".to_vec()]), "not valid JSON"),
+        (
+            |seen| event_stream(vec![format!("data: {{\"jsonrpc\":\"2.0\",\"id\":{}}}\n\n", seen.id()).into_bytes()]),
+            "exactly one of",
+        ),
     ];
     for (answer, problem) in cases {
         let error = call_answered_with(answer).await.unwrap_err();

@@ -309,3 +309,31 @@ async fn concurrent_first_calls_to_a_server_without_sessions_make_one_handshake(
     assert_eq!(fake.requests("initialize").len(), 1);
     assert_eq!(fake.requests("tools/call").len(), 32);
 }
+
+#[tokio::test]
+async fn more_principals_than_there_may_be_sessions_are_served_where_none_holds_state() {
+    let fake = FakeServer::start(|seen| {
+        let response = plain(&seen).unwrap_or_else(|| result(&seen, "1"));
+        async move { response }
+    })
+    .await;
+    let (upstreams, server) = (upstreams(), fake.server(SessionMode::Stateless));
+    for principal in 0..1100 {
+        outcome(upstreams.call(&server, call_as(&principal.to_string())).await).unwrap();
+    }
+    assert_eq!(fake.requests("initialize").len(), 1100);
+}
+
+#[tokio::test]
+async fn a_session_too_many_waits_until_another_has_ended() {
+    let (_, fake) = session_server().await;
+    let (upstreams, server) = (upstreams(), fake.server(SessionMode::Stateless));
+    for downstream in 0..1024 {
+        outcome(upstreams.call(&server, paired_call(&downstream.to_string())).await).unwrap();
+    }
+    let mut one_more = std::pin::pin!(upstreams.call(&server, paired_call("one more")));
+    assert!(timeout(QUIET, &mut one_more).await.is_err());
+    assert_eq!(fake.requests("initialize").len(), 1024);
+    upstreams.end_paired("7").await;
+    outcome(one_more.await).unwrap();
+}

@@ -10,6 +10,9 @@ use crate::upstream::{ProxySettings, UpstreamError, UpstreamSettings};
 
 /// How long a dead peer can go unnoticed while a call waits for it.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
+/// Load balancers and proxies close idle connections after a minute or so. A request
+/// that crosses with such a close is lost, so ours are closed before.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 /// Reached directly whatever `NO_PROXY` says: a proxy elsewhere has another loopback.
 const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
 
@@ -21,6 +24,7 @@ pub(in crate::upstream) fn build(settings: &UpstreamSettings) -> Result<reqwest:
         .user_agent(format!("mcpjungle/{}", settings.gateway_version))
         .connect_timeout(settings.init_timeout)
         .tcp_keepalive(TCP_KEEPALIVE)
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
         .referer(false)
         // A redirect could carry the injected headers to another host.
         .redirect(reqwest::redirect::Policy::none())
@@ -41,6 +45,10 @@ fn install_tls_provider() {
 }
 
 fn proxies(settings: &ProxySettings) -> Result<Vec<Proxy>, UpstreamError> {
+    // For the client library a star stands for all names, but for no addresses.
+    if settings.no_proxy.iter().flat_map(|hosts| hosts.split(',')).any(|host| host.trim() == "*") {
+        return Ok(Vec::new());
+    }
     let direct = match &settings.no_proxy {
         Some(hosts) => format!("{LOOPBACK},{hosts}"),
         None => LOOPBACK.to_owned(),
@@ -60,4 +68,18 @@ fn proxies(settings: &ProxySettings) -> Result<Vec<Proxy>, UpstreamError> {
         }
     }
     Ok(proxies)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_in_no_proxy_turns_proxies_off() {
+        for (no_proxy, count) in [(None, 2), (Some("a.example"), 2), (Some("*"), 0), (Some("a.example, *"), 0)] {
+            let url = || Some(Secret::new("http://proxy.example:3128"));
+            let settings = ProxySettings { http: url(), https: url(), no_proxy: no_proxy.map(str::to_owned) };
+            assert_eq!(proxies(&settings).unwrap().len(), count, "{no_proxy:?}");
+        }
+    }
 }

@@ -15,6 +15,7 @@ use crate::upstream::UpstreamError;
 use crate::upstream::background::Background;
 use crate::upstream::counterpart::{Counterpart, Reply, ServerMessage};
 use crate::upstream::error::{is_loopback, shown_url};
+use crate::upstream::malformed::answered_id;
 use crate::wire::sse::EventReader;
 use crate::wire::{Message, Response};
 
@@ -88,8 +89,7 @@ impl Channel {
     /// Sends a message that has no response.
     pub(super) async fn tell(&self, body: Bytes) -> Result<(), CallFailure> {
         let reply = self.send(Method::POST, Some(body)).await?;
-        self.check_status(reply.status())?;
-        Ok(())
+        if reply.status().is_success() { Ok(()) } else { Err(self.refusal(reply.status()).into()) }
     }
 
     /// Ends the session. A server that does not know how is left as it is.
@@ -136,7 +136,7 @@ impl Channel {
             if event.name != "message" {
                 continue;
             }
-            match Message::parse(event.data) {
+            match Message::parse(event.data.clone()) {
                 Ok(Message::Response(response)) if response.id().as_u64() == Some(id) => {
                     self.finish_stream(reply);
                     return Ok(response);
@@ -150,7 +150,10 @@ impl Channel {
                 Ok(Message::Request(request)) => {
                     counterpart.receive(ServerMessage::Request(request, self.reply()));
                 }
-                Err(error) => return Err(self.invalid(&error.to_string())),
+                Err(error) if answered_id(&event.data) == Some(id) => return Err(self.invalid(&error.to_string())),
+                Err(error) => {
+                    tracing::debug!(upstream.server = %self.server, %error, "an event that is no message was skipped");
+                }
             }
         }
     }
@@ -211,10 +214,7 @@ impl Channel {
     /// a client must not take them for its own.
     async fn read_refusal(&self, id: u64, mut reply: reqwest::Response) -> Result<Answer, CallFailure> {
         let status = reply.status();
-        let error = match self.check_status(status) {
-            Err(error) => error,
-            Ok(()) => return Err(self.invalid("its HTTP status is none").into()),
-        };
+        let error = self.refusal(status);
         if matches!(error, UpstreamError::Unauthorized { .. }) {
             return Err(error.into());
         }
@@ -242,14 +242,11 @@ impl Channel {
         }
     }
 
-    fn check_status(&self, status: StatusCode) -> Result<(), UpstreamError> {
-        let server = self.server.clone();
+    fn refusal(&self, status: StatusCode) -> UpstreamError {
+        let (server, status) = (self.server.clone(), status.as_u16());
         match status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Err(UpstreamError::Unauthorized { server, status: status.as_u16() })
-            }
-            _ if status.is_success() => Ok(()),
-            _ => Err(UpstreamError::HttpStatus { server, status: status.as_u16() }),
+            401 | 403 => UpstreamError::Unauthorized { server, status },
+            _ => UpstreamError::HttpStatus { server, status },
         }
     }
 

@@ -14,6 +14,7 @@ use crate::names::ServerName;
 use crate::upstream::UpstreamError;
 use crate::upstream::counterpart::{Counterpart, Reply, ServerMessage};
 use crate::upstream::http::ANSWER_LIMIT_BYTES;
+use crate::upstream::malformed::answered_id;
 use crate::upstream::stdio::lines::{LineError, LineReader};
 use crate::wire::{self, Message, Response};
 
@@ -142,7 +143,7 @@ impl Inbox {
     fn take_nonsense(&self, line: &[u8], error: &wire::ParseError, nonsense: &mut u64) {
         let server = self.server.clone();
         let failure = UpstreamError::InvalidAnswer { server, problem: error.to_string() };
-        if self.pending.answer(find_id(line), Err(failure)) {
+        if self.pending.answer(answered_id(line), Err(failure)) {
             return;
         }
         if nonsense.is_multiple_of(LOG_ONE_NONSENSE_IN) {
@@ -164,13 +165,4 @@ impl Inbox {
             }
         })
     }
-}
-
-fn find_id(line: &[u8]) -> Option<u64> {
-    let line = std::str::from_utf8(line).ok()?;
-    let [id, method] = wire::object_members(line, ["id", "method"]).ok()?;
-    if method.is_some() {
-        return None;
-    }
-    id?.parse().ok()
 }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::names::ServerName;
 use crate::secret::Secret;
-use crate::upstream::background::Background;
+use crate::upstream::background::{Background, WorkToCome};
 use crate::upstream::stdio::lines::LineReader;
 use crate::upstream::supervise::{CANNOT_START, CANNOT_START_STATUS, GRACE};
 use crate::upstream::{UpstreamError, UpstreamSettings};
@@ -58,6 +58,7 @@ pub(super) fn start(
     settings: &UpstreamSettings,
     closing: &CancellationToken,
     background: &Background,
+    work: WorkToCome,
 ) -> Result<Process, UpstreamError> {
     let mut supervisor = command(child, settings).spawn().map_err(|error| UpstreamError::CannotStart {
         server: server.clone(),
@@ -69,7 +70,7 @@ pub(super) fn start(
     let stdout = supervisor.stdout.take().expect(taken);
     let stderr = supervisor.stderr.take().expect(taken);
     let (ended, ending) = watch::channel(None);
-    let keeper = Keeper { server: server.clone(), supervisor, stderr, closing: closing.clone(), ended };
+    let keeper = Keeper { server: server.clone(), supervisor, stderr, closing: closing.clone(), ended, _work: work };
     background.spawn(keeper.keep());
     Ok(Process { stdin, stdout, ending })
 }
@@ -99,6 +100,7 @@ struct Keeper {
     stderr: ChildStderr,
     closing: CancellationToken,
     ended: watch::Sender<Option<Ending>>,
+    _work: WorkToCome,
 }
 
 impl Keeper {
