@@ -120,6 +120,8 @@ pub struct Pipeline {
     /// Grows with every pipeline this process has run; answers kept from an older one are void.
     revision: u64,
     metrics: Arc<PolicyMetrics>,
+    /// Whom a request acts for when nobody is installed to ask; `None`: it is refused.
+    everybody: Option<Principal>,
     authenticators: Vec<Step<dyn Authenticator>>,
     authorizers: Vec<Step<dyn Authorizer>>,
     tool_filters: Vec<Step<dyn ToolFilter>>,
@@ -144,6 +146,7 @@ impl Pipeline {
         Self {
             revision,
             metrics,
+            everybody: None,
             authenticators: steps(plugins, |plugin| plugin.authenticator.as_ref()),
             authorizers: steps(plugins, |plugin| plugin.authorizer.as_ref()),
             tool_filters: steps(plugins, |plugin| plugin.tool_filter.as_ref()),
@@ -151,6 +154,13 @@ impl Pipeline {
             guards: steps(plugins, |plugin| plugin.guard.as_ref()),
             observers: steps(plugins, |plugin| plugin.observer.as_ref()),
         }
+    }
+
+    /// In development mode a pipeline without an authenticator takes everybody for
+    /// anonymous, who may use everything. With one, or in enterprise mode, this changes nothing.
+    pub fn for_mode(mut self, mode: Mode) -> Self {
+        self.everybody = (mode == Mode::Development && self.authenticators.is_empty()).then(Principal::anonymous);
+        self
     }
 
     /// See [`Pipeline::new`].
@@ -170,7 +180,7 @@ impl Pipeline {
                 Some(Authentication::Abstain) | None => {}
             }
         }
-        Err(Denial::Unauthenticated { by: None })
+        self.everybody.clone().ok_or(Denial::Unauthenticated { by: None })
     }
 
     /// Every tool-filter must agree that `item` belongs to `group`.

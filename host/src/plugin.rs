@@ -1,33 +1,29 @@
-//! Policies as WebAssembly components: the only place that knows wasmtime.
-use crate::pipeline::*;
-use crate::telemetry::PolicyMetrics;
-use std::sync::Arc;
-#[derive(Debug, thiserror::Error)]
-#[error("x")]
-pub struct LoadError;
-pub struct PluginSettings {
-    pub cache_dir: Option<std::path::PathBuf>,
-}
-pub struct PluginHost;
-pub struct PipelinePlan;
-impl PipelinePlan {
-    pub fn stock() -> Self {
-        Self
-    }
-    pub fn read(_: &std::path::Path) -> Result<Self, LoadError> {
-        Ok(Self)
-    }
-}
-impl PluginHost {
-    pub fn new(_: PluginSettings, _: Arc<dyn Directory>) -> Result<Self, LoadError> {
-        Ok(Self)
-    }
-    pub async fn assemble(
-        &self,
-        _: &PipelinePlan,
-        revision: u64,
-        m: Arc<PolicyMetrics>,
-    ) -> Result<Pipeline, LoadError> {
-        Ok(Pipeline::new(revision, &[], m))
-    }
-}
+//! Policies as WebAssembly components: the only place that knows wasmtime. In reading order:
+//!
+//! - [`policies`]: the policies file, and the plan that it makes.
+//! - `host`, `load`: from a plan to a pipeline.
+//! - `engine`, `pool`, `limits`: where components run, one call at a time, and under which bounds.
+//! - `state`, `log`: what one instance carries with it.
+//! - `v0_1`: track 0.1 of the contract: what components import, export, ask and answer.
+//!
+//! To support a further track: freeze the WIT folder of this one, put the new one beside
+//! it, and add an adaptor beside `v0_1`.
+
+pub mod policies;
+
+mod engine;
+mod error;
+mod host;
+mod limits;
+mod load;
+mod log;
+mod pool;
+mod state;
+mod stock;
+mod v0_1;
+
+pub use error::LoadError;
+pub use host::{PluginHost, PluginSettings};
+pub use limits::Limits;
+pub use policies::{ComponentSource, Isolation, PipelinePlan, PlanError, PluginPlan};
+pub use stock::Stock;

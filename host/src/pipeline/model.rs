@@ -37,6 +37,11 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// Nobody in particular, who may use everything: development mode without an authenticator.
+    pub fn anonymous() -> Self {
+        Self { kind: PrincipalKind::Anonymous, name: String::new(), allow: vec!["*".into()], attributes: Vec::new() }
+    }
+
     /// The gateway on its own behalf: registration and catalog sync.
     pub fn gateway() -> Self {
         Self { kind: PrincipalKind::Gateway, name: "gateway".into(), allow: vec!["*".into()], attributes: Vec::new() }

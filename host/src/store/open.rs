@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{AnyPool, Connection, Row};
+use sqlx::{AnyConnection, AnyPool, Connection, Row};
 use thiserror::Error;
 use tokio::sync::Mutex;
 
@@ -70,12 +70,9 @@ impl Store {
     pub async fn open(database: Database, key: KeySource) -> Result<Self, OpenError> {
         sqlx::any::install_default_drivers();
         let secrets = SecretBox::new(key)?;
-        let (pool, dialect) = match &database {
-            Database::Sqlite(path) => (open_sqlite(path).await?, Dialect::Sqlite),
-            Database::Postgres(url) => (open_postgres(url).await?, Dialect::Postgres),
-        };
-        migrate(&pool, dialect).await.map_err(|error| database.explain(error))?;
-        let store = Self { pool, dialect, secrets, writer: Mutex::new(()) };
+        let (options, dialect) = database.connect_options()?;
+        migrate(&options, dialect).await.map_err(|error| database.explain(error))?;
+        let store = Self { pool: pool(options, dialect), dialect, secrets, writer: Mutex::new(()) };
         store.try_key().await?;
         Ok(store)
     }
@@ -92,54 +89,59 @@ impl Store {
     }
 }
 
-async fn open_sqlite(path: &Path) -> Result<AnyPool, OpenError> {
-    create_if_missing(path).map_err(|source| OpenError::NotWritable { path: path.to_owned(), source })?;
-    let options: AnyConnectOptions = sqlite_url(path)?.parse().map_err(OpenError::Connect)?;
-    let pool = AnyPoolOptions::new()
-        // One for the change under way, one for reading meanwhile; each is a thread.
-        .max_connections(2)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                for pragma in [
-                    "PRAGMA busy_timeout = 5000",
-                    "PRAGMA journal_mode = WAL",
-                    "PRAGMA synchronous = FULL",
-                    "PRAGMA foreign_keys = ON",
-                ] {
-                    sqlx::query(pragma).execute(&mut *connection).await?;
-                }
-                Ok(())
-            })
-        })
-        .connect_with(options)
-        .await;
-    pool.map_err(|error| Database::Sqlite(path.to_owned()).explain(MigrateError::Execute(error)))
-}
-
-async fn open_postgres(url: &Secret) -> Result<AnyPool, OpenError> {
-    let options: AnyConnectOptions = url.expose().parse().map_err(OpenError::Connect)?;
-    AnyPoolOptions::new()
-        .max_connections(8)
-        .acquire_timeout(Duration::from_secs(10))
-        .connect_with(options)
-        .await
-        .map_err(OpenError::Connect)
-}
-
-async fn migrate(pool: &AnyPool, dialect: Dialect) -> Result<(), MigrateError> {
+/// On a connection of its own: a pool would try again and again what cannot succeed.
+async fn migrate(options: &AnyConnectOptions, dialect: Dialect) -> Result<(), MigrateError> {
     let migrations = match dialect {
         Dialect::Sqlite => &SQLITE_MIGRATIONS,
         Dialect::Postgres => &POSTGRES_MIGRATIONS,
     };
-    let mut connection = pool.acquire().await?;
-    migrations.run_direct(None, &mut *connection, false).await?;
-    connection.ping().await.map_err(MigrateError::Execute)
+    let mut connection = AnyConnection::connect_with(options).await?;
+    prepare(&mut connection, dialect).await?;
+    migrations.run_direct(None, &mut connection, false).await?;
+    Ok(connection.close().await?)
+}
+
+fn pool(options: AnyConnectOptions, dialect: Dialect) -> AnyPool {
+    let pool = AnyPoolOptions::new()
+        .acquire_timeout(Duration::from_secs(10))
+        .after_connect(move |connection, _| Box::pin(prepare(connection, dialect)));
+    let pool = match dialect {
+        // One for the change under way, one for reading meanwhile; each is a thread.
+        Dialect::Sqlite => pool.max_connections(2).idle_timeout(None).max_lifetime(None).test_before_acquire(false),
+        Dialect::Postgres => pool.max_connections(8),
+    };
+    pool.connect_lazy_with(options)
+}
+
+/// Sets what a connection does not keep from one opening to the next.
+async fn prepare(connection: &mut AnyConnection, dialect: Dialect) -> Result<(), sqlx::Error> {
+    let settings: &[&'static str] = match dialect {
+        Dialect::Sqlite => &[
+            "PRAGMA busy_timeout = 5000",
+            "PRAGMA journal_mode = WAL",
+            "PRAGMA synchronous = FULL",
+            "PRAGMA foreign_keys = ON",
+        ],
+        Dialect::Postgres => &[],
+    };
+    for setting in settings {
+        sqlx::query(*setting).execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 impl Database {
+    fn connect_options(&self) -> Result<(AnyConnectOptions, Dialect), OpenError> {
+        let (url, dialect) = match self {
+            Self::Sqlite(path) => {
+                create_if_missing(path).map_err(|source| OpenError::NotWritable { path: path.clone(), source })?;
+                (sqlite_url(path)?, Dialect::Sqlite)
+            }
+            Self::Postgres(url) => (url.expose().to_owned(), Dialect::Postgres),
+        };
+        Ok((url.parse().map_err(OpenError::Connect)?, dialect))
+    }
+
     fn explain(&self, error: MigrateError) -> OpenError {
         let is_not_a_database = match &error {
             MigrateError::Execute(sqlx::Error::Database(error))
@@ -151,6 +153,7 @@ impl Database {
         match (self, error) {
             (Self::Sqlite(path), _) if is_not_a_database => OpenError::NotADatabase { path: path.clone() },
             (_, MigrateError::VersionMissing(version)) => OpenError::Newer(version),
+            (_, MigrateError::Execute(error)) => OpenError::Connect(error),
             (_, error) => OpenError::Migrate(error),
         }
     }

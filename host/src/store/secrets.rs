@@ -200,7 +200,7 @@ fn create_key_file(path: &Path) -> Result<(), KeyError> {
     let text = Zeroizing::new(format!("{}\n", STANDARD.encode(*key)));
 
     let failed = |source| KeyError::Create { path: path.to_owned(), source };
-    let draft = path.with_extension(format!("key.{}.new", std::process::id()));
+    let draft = path.with_extension(format!("{:016x}.new", random_number()?));
     let made = write_draft(&draft, text.as_bytes()).and_then(|()| match fs::hard_link(&draft, path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         linked => linked,
@@ -210,9 +210,14 @@ fn create_key_file(path: &Path) -> Result<(), KeyError> {
     sync_folder(path).map_err(failed)
 }
 
+/// Names a draft that no other store, of this process or another, is writing.
+fn random_number() -> Result<u64, KeyError> {
+    getrandom::u64().map_err(KeyError::Random)
+}
+
 fn write_draft(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;

@@ -27,7 +27,7 @@ const RESERVED_HEADERS: [&str; 9] = [
 ];
 
 /// The body of `POST /servers`, and the configuration file of `mcpjungle register`.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
 pub(in crate::admin) struct ServerDescription {
     #[serde(deserialize_with = "nullable")]
@@ -109,23 +109,6 @@ impl ServerDescription {
             }
         }
         Ok(Transport::Stdio { command: self.command, args: self.args, env: secrets(self.env) })
-    }
-}
-
-impl Default for ServerDescription {
-    fn default() -> Self {
-        Self {
-            name: String::new(),
-            transport: String::new(),
-            description: String::new(),
-            url: String::new(),
-            bearer_token: String::new(),
-            headers: BTreeMap::new(),
-            command: String::new(),
-            args: Vec::new(),
-            env: BTreeMap::new(),
-            session_mode: String::new(),
-        }
     }
 }
 

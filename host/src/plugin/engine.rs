@@ -1,0 +1,171 @@
+//! The two engines that components run on, and the thread that keeps their time.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use wasmtime::{Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::plugin::error::LoadError;
+
+/// How often a busy guest gives way.
+const TICK: Duration = Duration::from_millis(1);
+/// Ticks without any call after which the ticking stops until the next one.
+const IDLE_TICKS: u32 = 200;
+/// Instances that the pool has room for, all plugins together. Only address
+/// space is reserved ahead.
+const POOL_SLOTS: u32 = 512;
+/// Components with more memory than this run on demand.
+pub(crate) const POOL_MEMORY: usize = 64 << 20;
+
+/// Where components are compiled and run.
+pub(crate) struct Engines {
+    /// Instances in slots made ahead; `None` where the address space for them is not to be had.
+    pub(crate) pooled: Option<Engine>,
+    /// For components that do not fit a slot: slower to start, the same limits.
+    pub(crate) on_demand: Engine,
+    pub(crate) ticker: Arc<Ticker>,
+}
+
+impl Engines {
+    /// Compiled code is kept in `cache_dir`, if there is one.
+    pub(crate) fn start(cache_dir: Option<&Path>) -> Result<Self, LoadError> {
+        let engine_error = |error: wasmtime::Error| LoadError::Engine { source: error.into() };
+        let cache = cache_dir.map(open_cache).transpose().map_err(engine_error)?;
+        let pooled = match Engine::new(config(cache.clone()).allocation_strategy(pooling())) {
+            Ok(engine) => Some(engine),
+            Err(error) => {
+                tracing::info!(%error, "plugins run without a pool of instances");
+                None
+            }
+        };
+        let on_demand = Engine::new(&config(cache)).map_err(engine_error)?;
+
+        let ticker = Ticker::start(pooled.iter().chain([&on_demand]).cloned().collect())?;
+        Ok(Self { pooled, on_demand, ticker: Arc::new(ticker) })
+    }
+}
+
+/// Advances the engines' epoch while calls are at work; an idle gateway sleeps.
+/// Ticks until it is dropped: whoever makes calls holds it.
+pub(crate) struct Ticker {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    stop: AtomicBool,
+    asleep: AtomicBool,
+    calls: AtomicUsize,
+}
+
+impl Ticker {
+    fn start(engines: Vec<Engine>) -> Result<Self, LoadError> {
+        let shared = Arc::new(Shared::default());
+        let thread = thread::Builder::new().name("plugin-ticker".to_owned()).spawn({
+            let shared = Arc::clone(&shared);
+            move || shared.run(&engines)
+        });
+        match thread {
+            Ok(thread) => Ok(Self { shared, thread: Some(thread) }),
+            Err(source) => Err(LoadError::Ticker { source }),
+        }
+    }
+
+    /// Ticks come at least until the answer is dropped.
+    pub(crate) fn keep_ticking(&self) -> Ticking<'_> {
+        self.shared.calls.fetch_add(1, Ordering::SeqCst);
+        // Either this sees that the thread went to sleep, or the thread sees the call.
+        if self.shared.asleep.load(Ordering::SeqCst) {
+            self.wake();
+        }
+        Ticking(&self.shared)
+    }
+
+    fn wake(&self) {
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        self.wake();
+        if let Some(thread) = self.thread.take() {
+            // It cannot panic; and if it did, there is nobody left to tell.
+            let _ended = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn run(&self, engines: &[Engine]) {
+        let mut idle_ticks = 0;
+        while !self.stop.load(Ordering::SeqCst) {
+            thread::park_timeout(TICK);
+            for engine in engines {
+                engine.increment_epoch();
+            }
+            idle_ticks = if self.calls.load(Ordering::SeqCst) == 0 { idle_ticks + 1 } else { 0 };
+            if idle_ticks > IDLE_TICKS {
+                self.sleep();
+                idle_ticks = 0;
+            }
+        }
+    }
+
+    fn sleep(&self) {
+        self.asleep.store(true, Ordering::SeqCst);
+        while self.calls.load(Ordering::SeqCst) == 0 && !self.stop.load(Ordering::SeqCst) {
+            thread::park();
+        }
+        self.asleep.store(false, Ordering::SeqCst);
+    }
+}
+
+/// Held by a call at work.
+pub(crate) struct Ticking<'a>(&'a Shared);
+
+impl Drop for Ticking<'_> {
+    fn drop(&mut self) {
+        self.0.calls.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn config(cache: Option<Cache>) -> Config {
+    let mut config = Config::new();
+    config.cache(cache);
+    config.epoch_interruption(true);
+    // Plain functions only: the asynchronous component ABI costs twenty times as much a call.
+    config.concurrency_support(false);
+    // Backtraces of guests go nowhere, and cost time on each trap.
+    config.wasm_backtrace_max_frames(None);
+    config
+}
+
+fn pooling() -> InstanceAllocationStrategy {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(POOL_SLOTS)
+        .total_core_instances(2 * POOL_SLOTS)
+        .total_memories(POOL_SLOTS)
+        .total_tables(2 * POOL_SLOTS)
+        .total_stacks(POOL_SLOTS)
+        .max_memory_size(POOL_MEMORY)
+        .max_tables_per_module(4)
+        // What a Rust policy touches: a new instance in a used slot then costs no page faults.
+        .linear_memory_keep_resident(64 << 10)
+        .table_keep_resident(4 << 10)
+        .pagemap_scan(Enabled::Auto);
+    InstanceAllocationStrategy::Pooling(pool)
+}
+
+fn open_cache(directory: &Path) -> wasmtime::Result<Cache> {
+    let mut config = CacheConfig::new();
+    config.with_directory(std::path::absolute(directory)?);
+    Cache::new(config)
+}

@@ -1,0 +1,160 @@
+//! What a plugin may use up in one call, and who counts it.
+
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use wasmtime::ResourceLimiter;
+
+/// Bounds on each call into a plugin. Passing one is a denial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// From the question to the answer, in milliseconds: waiting for a free instance and host calls included.
+    pub deadline_ms: NonZeroU32,
+    /// All linear memories of one instance together, in MiB.
+    pub memory_mib: NonZeroU32,
+    /// Calls of one call into the host's imports, WASI not counted.
+    pub host_calls: u32,
+    /// Bytes that leave the component in one answer or one host call, in KiB.
+    pub output_kib: NonZeroU32,
+    /// Instances at work at the same time; further calls wait.
+    pub instances: NonZeroU32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let number = |value| NonZeroU32::new(value).expect("defaults are not zero");
+        Self {
+            deadline_ms: number(250),
+            memory_mib: number(16),
+            host_calls: 1_000,
+            output_kib: number(1_024),
+            instances: number(16),
+        }
+    }
+}
+
+impl Limits {
+    pub(crate) fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline_ms.get().into())
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        (self.memory_mib.get() as usize).saturating_mul(1 << 20)
+    }
+
+    pub(crate) fn output_bytes(&self) -> usize {
+        (self.output_kib.get() as usize).saturating_mul(1 << 10)
+    }
+}
+
+/// Table elements of one instance, all tables together: enough for the function
+/// tables of interpreters, and 1 MiB of the host's memory at most.
+const TABLE_ELEMENTS: usize = 100_000;
+/// A component is made of a handful of core modules.
+const CORE_INSTANCES: usize = 64;
+const MEMORIES: usize = 8;
+const TABLES: usize = 32;
+
+/// What stopped a call, when it was the host that did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    Deadline,
+    Memory,
+    HostCalls,
+}
+
+/// Counts for one instance; all but the memory start anew with each call.
+pub(crate) struct Budget {
+    pub(crate) deadline: Instant,
+    host_calls_left: u32,
+    /// The last bound that the call ran into. A guest may live on after a refused
+    /// growth, so this explains a failure and does not make one.
+    pub(crate) stopped_by: Option<Stop>,
+    memory_limit: usize,
+    memory_used: usize,
+    table_elements_used: usize,
+}
+
+impl Budget {
+    pub(crate) fn new(limits: &Limits, deadline: Instant) -> Self {
+        Self {
+            deadline,
+            host_calls_left: limits.host_calls,
+            stopped_by: None,
+            memory_limit: limits.memory_bytes(),
+            memory_used: 0,
+            table_elements_used: 0,
+        }
+    }
+
+    pub(crate) fn renew(&mut self, limits: &Limits, deadline: Instant) {
+        self.deadline = deadline;
+        self.host_calls_left = limits.host_calls;
+        self.stopped_by = None;
+    }
+
+    /// To be asked at each tick and in each host call.
+    pub(crate) fn check_deadline(&mut self) -> wasmtime::Result<()> {
+        if Instant::now() < self.deadline {
+            return Ok(());
+        }
+        self.stopped_by = Some(Stop::Deadline);
+        Err(wasmtime::Error::msg("the deadline has passed"))
+    }
+
+    /// To be asked first in each host call.
+    pub(crate) fn spend_host_call(&mut self) -> wasmtime::Result<()> {
+        self.check_deadline()?;
+        match self.host_calls_left.checked_sub(1) {
+            Some(left) => {
+                self.host_calls_left = left;
+                Ok(())
+            }
+            None => {
+                self.stopped_by = Some(Stop::HostCalls);
+                Err(wasmtime::Error::msg("too many host calls"))
+            }
+        }
+    }
+}
+
+impl ResourceLimiter for Budget {
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let used = self.memory_used.saturating_add(desired - current);
+        if used > self.memory_limit {
+            self.stopped_by = Some(Stop::Memory);
+            return Ok(false);
+        }
+        self.memory_used = used;
+        Ok(true)
+    }
+
+    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.stopped_by = Some(Stop::Memory);
+        Ok(())
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let used = self.table_elements_used.saturating_add(desired - current);
+        if used > TABLE_ELEMENTS {
+            self.stopped_by = Some(Stop::Memory);
+            return Ok(false);
+        }
+        self.table_elements_used = used;
+        Ok(true)
+    }
+
+    fn instances(&self) -> usize {
+        CORE_INSTANCES
+    }
+
+    fn tables(&self) -> usize {
+        TABLES
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES
+    }
+}

@@ -1,0 +1,184 @@
+//! Calls into plugins: one instance, one call at a time, always with a deadline.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use wasmtime::component::InstancePre;
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
+
+use crate::pipeline::{CallError, Stage};
+use crate::plugin::engine::{Ticker, Ticking};
+use crate::plugin::limits::Stop;
+use crate::plugin::policies::Isolation;
+use crate::plugin::state::{PluginContext, State};
+use crate::plugin::v0_1::{ExportIndices, Exports};
+
+/// Calls after which an instance is replaced: what a guest leaks does not add up for ever.
+const CALLS_PER_INSTANCE: u32 = 10_000;
+
+/// The instances of one plugin.
+pub(crate) struct InstancePool {
+    plugin: Arc<PluginContext>,
+    isolation: Isolation,
+    linked: InstancePre<State>,
+    indices: ExportIndices,
+    ticker: Arc<Ticker>,
+    /// The last one used is the next one used: its memory is still warm.
+    idle: Mutex<Vec<Instance>>,
+    slots: Semaphore,
+}
+
+struct Instance {
+    store: Store<State>,
+    exports: Exports,
+    calls: u32,
+}
+
+impl InstancePool {
+    pub(crate) fn new(
+        plugin: Arc<PluginContext>,
+        isolation: Isolation,
+        linked: InstancePre<State>,
+        indices: ExportIndices,
+        ticker: Arc<Ticker>,
+    ) -> Self {
+        let slots = Semaphore::new(plugin.limits.instances.get() as usize);
+        Self { plugin, isolation, linked, indices, ticker, idle: Mutex::new(Vec::new()), slots }
+    }
+
+    /// An instance for one call, with a deadline that runs from here. Dropping the
+    /// lease without [`Lease::finish`] throws the instance away.
+    pub(crate) async fn lease(&self, stage: Stage) -> Result<Lease<'_>, CallError> {
+        let deadline = Instant::now() + self.plugin.limits.deadline();
+        let slot = self.wait_for_slot(stage, deadline).await?;
+        let ticking = self.ticker.keep_ticking();
+        let idle = self.idle.lock().pop();
+        let instance = match idle {
+            Some(mut instance) => {
+                instance.store.data_mut().budget.renew(&self.plugin.limits, deadline);
+                instance.store.set_epoch_deadline(1);
+                instance
+            }
+            None => self.instantiate(stage, deadline).await?,
+        };
+        Ok(Lease { pool: self, stage, deadline, instance, _slot: slot, _ticking: ticking })
+    }
+
+    async fn wait_for_slot(&self, stage: Stage, deadline: Instant) -> Result<SemaphorePermit<'_>, CallError> {
+        if let Ok(slot) = self.slots.try_acquire() {
+            return Ok(slot);
+        }
+        match tokio::time::timeout_at(deadline.into(), self.slots.acquire()).await {
+            Ok(slot) => Ok(slot.expect("the semaphore is never closed")),
+            Err(_elapsed) => Err(self.saturated(stage)),
+        }
+    }
+
+    async fn instantiate(&self, stage: Stage, deadline: Instant) -> Result<Instance, CallError> {
+        let mut store = Store::new(self.linked.engine(), State::new(Arc::clone(&self.plugin), deadline));
+        store.limiter(|state| &mut state.budget);
+        store.set_hostcall_fuel(self.plugin.limits.output_bytes());
+        store.epoch_deadline_callback(|mut store| {
+            store.data_mut().budget.check_deadline()?;
+            Ok(UpdateDeadline::Yield(1))
+        });
+        store.set_epoch_deadline(1);
+
+        match within(deadline, self.linked.instantiate_async(&mut store)).await {
+            Ok(started) => match started.and_then(|instance| self.indices.load(&mut store, &instance)) {
+                Ok(exports) => Ok(Instance { store, exports, calls: 0 }),
+                Err(error) => Err(self.explain(stage, store.data().budget.stopped_by, &error)),
+            },
+            Err(Late) => Err(self.explain_late(stage)),
+        }
+    }
+
+    /// Says what really happened: bounds that the host keeps look like any other trap from inside.
+    fn explain(&self, stage: Stage, stopped_by: Option<Stop>, error: &wasmtime::Error) -> CallError {
+        let plugin = Arc::clone(&self.plugin.name);
+        let limits = &self.plugin.limits;
+        match stopped_by {
+            Some(Stop::Deadline) => self.explain_late(stage),
+            Some(Stop::Memory) => CallError::MemoryExceeded { plugin, stage, limit_bytes: limits.memory_bytes() },
+            Some(Stop::HostCalls) => CallError::HostCallsExceeded { plugin, stage, limit: limits.host_calls },
+            None if error.is::<PoolConcurrencyLimitError>() => self.saturated(stage),
+            None => match error.downcast_ref::<Trap>() {
+                Some(trap) => CallError::Trapped { plugin, stage, message: trap.to_string() },
+                // The answer could not be read: not a text, not in memory, larger than the limit.
+                None => CallError::MalformedAnswer { plugin, stage, problem: error.root_cause().to_string() },
+            },
+        }
+    }
+
+    fn explain_late(&self, stage: Stage) -> CallError {
+        CallError::DeadlineExceeded {
+            plugin: Arc::clone(&self.plugin.name),
+            stage,
+            deadline_ms: self.plugin.limits.deadline_ms.get().into(),
+        }
+    }
+
+    fn saturated(&self, stage: Stage) -> CallError {
+        CallError::Saturated { plugin: Arc::clone(&self.plugin.name), stage }
+    }
+
+    /// For what only shows after an answer was read.
+    pub(crate) fn malformed(&self, stage: Stage, problem: impl Into<String>) -> CallError {
+        CallError::MalformedAnswer { plugin: Arc::clone(&self.plugin.name), stage, problem: problem.into() }
+    }
+}
+
+/// One instance during one call.
+pub(crate) struct Lease<'a> {
+    pool: &'a InstancePool,
+    stage: Stage,
+    deadline: Instant,
+    instance: Instance,
+    _slot: SemaphorePermit<'a>,
+    _ticking: Ticking<'a>,
+}
+
+impl Lease<'_> {
+    /// What a call needs: where it runs, what it may call, and until when.
+    pub(crate) fn parts(&mut self) -> (&mut Store<State>, &Exports, Instant) {
+        (&mut self.instance.store, &self.instance.exports, self.deadline)
+    }
+
+    /// Gives the instance back if it can be trusted with another call.
+    pub(crate) fn finish<T>(self, answer: Result<wasmtime::Result<T>, Late>) -> Result<T, CallError> {
+        match answer {
+            Ok(Ok(answer)) => {
+                self.keep_instance();
+                Ok(answer)
+            }
+            Ok(Err(error)) => Err(self.pool.explain(self.stage, self.instance.store.data().budget.stopped_by, &error)),
+            Err(Late) => Err(self.pool.explain_late(self.stage)),
+        }
+    }
+
+    fn keep_instance(mut self) {
+        self.instance.calls += 1;
+        if self.pool.isolation == Isolation::Reuse && self.instance.calls < CALLS_PER_INSTANCE {
+            self.pool.idle.lock().push(self.instance);
+        }
+    }
+}
+
+/// The deadline passed while a call was waiting for something.
+pub(crate) struct Late;
+
+/// Waits for a call, not beyond its deadline. A guest that computes is stopped by
+/// the ticks; this stops one that sleeps.
+pub(crate) async fn within<T>(deadline: Instant, call: impl Future<Output = T>) -> Result<T, Late> {
+    let mut call = pin!(call);
+    // Most calls end in their first poll: those never pay for a timer.
+    let first = std::future::poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await;
+    match first {
+        Poll::Ready(answer) => Ok(answer),
+        Poll::Pending => tokio::time::timeout_at(deadline.into(), call).await.map_err(|_elapsed| Late),
+    }
+}

@@ -1,0 +1,75 @@
+//! What one instance carries with it on the host's side.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::pipeline::Directory;
+use crate::plugin::limits::{Budget, Limits};
+use crate::plugin::log::{PluginLog, StandardOutput};
+
+/// Things that a guest may hold of WASI at the same time: streams, pollables.
+const WASI_RESOURCES: usize = 256;
+/// Random bytes that a guest may ask for at once.
+const RANDOM_BYTES: u64 = 64 << 10;
+
+/// What all instances of one plugin share.
+pub(crate) struct PluginContext {
+    /// Unique in the pipeline.
+    pub(crate) name: Arc<str>,
+    /// A JSON object as text.
+    pub(crate) settings: String,
+    pub(crate) limits: Limits,
+    pub(crate) directory: Arc<dyn Directory>,
+    pub(crate) log: Arc<PluginLog>,
+    /// The clock's zero.
+    pub(crate) started: Instant,
+}
+
+/// What a store holds.
+pub(crate) struct State {
+    pub(crate) plugin: Arc<PluginContext>,
+    pub(crate) budget: Budget,
+    /// Made at the first use: most policies never ask for it.
+    wasi: Option<Box<Wasi>>,
+}
+
+struct Wasi {
+    context: WasiCtx,
+    resources: ResourceTable,
+}
+
+impl State {
+    pub(crate) fn new(plugin: Arc<PluginContext>, deadline: Instant) -> Self {
+        let budget = Budget::new(&plugin.limits, deadline);
+        Self { plugin, budget, wasi: None }
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(&self.plugin.log)));
+        WasiCtxView { ctx: &mut wasi.context, table: &mut wasi.resources }
+    }
+}
+
+impl Wasi {
+    /// WASI with nothing behind it: no files, no environment, no arguments, no
+    /// network. What is printed goes to the log.
+    fn new(log: &Arc<PluginLog>) -> Self {
+        let output = |level| StandardOutput { log: Arc::clone(log), level };
+        let context = WasiCtx::builder()
+            .stdout(output(tracing::Level::INFO))
+            .stderr(output(tracing::Level::WARN))
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .max_random_size(RANDOM_BYTES)
+            .build();
+        let mut resources = ResourceTable::new();
+        resources.set_max_capacity(WASI_RESOURCES);
+        Self { context, resources }
+    }
+}

@@ -1,0 +1,120 @@
+//! Tool groups over the API; what is in them is the stock tool-filter's decision.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::error;
+use crate::fixture::{Home, Upstream};
+
+async fn effective(home: &Home, group: &str) -> Value {
+    home.get(&format!("/api/v0/tool-groups/{group}/effective-tools")).await.1["tools"].clone()
+}
+
+#[tokio::test]
+async fn a_group_is_created_shown_and_deleted() {
+    let (home, upstream) = (Home::new().await, Upstream::start().await);
+    home.register("s", &upstream).await;
+    home.register("t", &upstream).await;
+    let group = json!({
+        "name": "g", "description": "d", "included_tools": ["s__add"], "included_servers": ["t"],
+        "excluded_tools": ["t__echo"]
+    });
+    let endpoints = json!({
+        "streamable_http_endpoint": "http://127.0.0.1:8080/v0/groups/g/mcp",
+        "sse_endpoint": "http://127.0.0.1:8080/v0/groups/g/sse",
+        "sse_message_endpoint": "http://127.0.0.1:8080/v0/groups/g/message"
+    });
+    assert_eq!(home.post("/api/v0/tool-groups", group.clone()).await, (StatusCode::CREATED, endpoints.clone()));
+    assert_eq!(home.get("/api/v0/tool-groups").await, (StatusCode::OK, json!([group])));
+    let mut shown = group.clone();
+    shown.as_object_mut().unwrap().extend(endpoints.as_object().unwrap().clone());
+    assert_eq!(home.get("/api/v0/tool-groups/g").await, (StatusCode::OK, shown));
+    assert_eq!(effective(&home, "g").await, json!(["s__add", "t__add"]));
+    let (status, body) = home.post("/api/v0/tool-groups", group).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{body}");
+
+    for _ in 0..2 {
+        assert_eq!(home.send("DELETE", "/api/v0/tool-groups/g", "").await.0, StatusCode::NO_CONTENT);
+    }
+    for path in ["/api/v0/tool-groups/g", "/api/v0/tool-groups/g/effective-tools"] {
+        let (status, body) = home.get(path).await;
+        assert_eq!(status, StatusCode::NOT_FOUND);
+        assert!(error(&body).contains("tool group not found"), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_group_that_holds_nothing_is_refused_and_not_kept() {
+    let (home, upstream) = (Home::new().await, Upstream::start().await);
+    home.register("s", &upstream).await;
+    home.post("/api/v0/tools/disable?entity=s__echo", Value::Null).await;
+    for (group, status, fragment) in [
+        (json!({ "name": "" }), StatusCode::BAD_REQUEST, "invalid group name"),
+        (json!({ "name": "-x" }), StatusCode::BAD_REQUEST, "invalid group name"),
+        (json!({ "name": "g" }), StatusCode::BAD_REQUEST, "at least one tool"),
+        (
+            json!({ "name": "g", "included_servers": ["s"], "excluded_tools": ["s__add", "s__echo"] }),
+            StatusCode::BAD_REQUEST,
+            "at least one tool",
+        ),
+        (
+            json!({ "name": "g", "included_tools": ["s__x"] }),
+            StatusCode::BAD_REQUEST,
+            "tool s__x does not exist or is disabled",
+        ),
+        (
+            json!({ "name": "g", "included_tools": ["s__echo"] }),
+            StatusCode::BAD_REQUEST,
+            "tool s__echo does not exist or is disabled",
+        ),
+        (json!({ "name": "g", "included_tools": ["plain"] }), StatusCode::BAD_REQUEST, "separator"),
+        (json!({ "name": "g", "included_servers": ["x"] }), StatusCode::NOT_FOUND, "not found"),
+        (json!({ "name": "g", "included_tools": "s__add" }), StatusCode::BAD_REQUEST, "cannot unmarshal"),
+    ] {
+        let (got, body) = home.post("/api/v0/tool-groups", group.clone()).await;
+        assert_eq!(got, status, "{group}");
+        assert!(error(&body).contains(fragment), "{group}: {body}");
+    }
+    assert_eq!(home.get("/api/v0/tool-groups").await.1, json!([]));
+    let with_a_disabled_tool = json!({ "name": "g", "included_servers": ["s"] });
+    assert_eq!(home.post("/api/v0/tool-groups", with_a_disabled_tool).await.0, StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn a_group_is_replaced_as_a_whole() {
+    let (home, upstream) = (Home::new().await, Upstream::start().await);
+    home.register("s", &upstream).await;
+    let old = json!({ "name": "g", "description": "d", "included_servers": ["s"], "excluded_tools": ["s__add"] });
+    home.post("/api/v0/tool-groups", old.clone()).await;
+    // What the group already includes may have gone meanwhile.
+    home.post("/api/v0/tools/disable?entity=s", Value::Null).await;
+
+    let put = |body: Value| {
+        let home = &home;
+        async move { home.send("PUT", "/api/v0/tool-groups/g", body.to_string()).await }
+    };
+    let (status, body) = put(json!({ "name": "ignored", "included_servers": ["s"] })).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let new = json!({ "name": "g", "description": "", "included_servers": ["s"] });
+    assert_eq!(body, json!({ "name": "g", "old": old, "new": new }));
+    assert_eq!(home.get("/api/v0/tool-groups").await.1, json!([new]));
+    assert_eq!(effective(&home, "g").await, json!(["s__add", "s__echo"]));
+
+    assert_eq!(put(json!({ "included_tools": ["s__x"] })).await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(put(json!({})).await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(home.get("/api/v0/tool-groups").await.1, json!([new]), "a refused replacement changes nothing");
+    let (status, _) = home.send("PUT", "/api/v0/tool-groups/x", "{}").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_group_outlives_a_server_that_it_includes() {
+    let (home, upstream) = (Home::new().await, Upstream::start().await);
+    home.register("s", &upstream).await;
+    home.register("t", &upstream).await;
+    home.post("/api/v0/tool-groups", json!({ "name": "g", "included_servers": ["s", "t"] })).await;
+    home.send("DELETE", "/api/v0/servers/t", "").await;
+    assert_eq!(effective(&home, "g").await, json!(["s__add", "s__echo"]));
+    home.register("t", &upstream).await;
+    assert_eq!(effective(&home, "g").await.as_array().unwrap().len(), 4);
+}
