@@ -1,12 +1,112 @@
-//! The HTTP API under `/api/v0`, for administrators and the command line.
+//! The HTTP API under `/api/v0`, for administrators and the command line; `docs/http-api.md` describes it.
+//!
+//! A folder per resource, a file per thing that can be done to it. Answers are
+//! served from the snapshot; a change goes to the store, and is answered once
+//! the gateway serves it. What every route shares:
+//!
+//! - `admission`: who is calling.
+//! - `input`: bodies and query parameters.
+//! - `error`: every failure as a status and `{"error": "…"}`.
+//! - `change`: finishing what was begun.
+//! - `call`, `record`, `switch`: calling an item, describing it, enabling it.
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::middleware::from_fn_with_state;
+use axum::routing::{any, delete, get, post};
 
 use crate::gateway::Gateway;
+use crate::pipeline::Mode;
+
+mod admission;
+mod call;
+mod change;
+mod error;
+mod input;
+mod prompts;
+mod record;
+mod resources;
+mod servers;
+mod switch;
+mod system;
+mod tool_groups;
+mod tools;
+
+use error::ApiError;
+
+/// A tool's arguments may be as long as over MCP; beyond it 413.
+const MAX_BODY_BYTES: usize = 32 << 20;
 
 /// The routes, to be merged with those of `downstream`.
 pub fn router(gateway: Arc<Gateway>) -> Router {
-    Router::new().with_state(gateway)
+    let api = open_to_users()
+        .merge(open_to_admins())
+        .merge(of_enterprise_mode())
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(Arc::clone(&gateway), admission::admit))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
+    system::routes().nest("/api/v0", api).with_state(gateway)
+}
+
+/// What any user may do.
+fn open_to_users() -> Router<Arc<Gateway>> {
+    Router::new()
+        .route("/servers", get(servers::list::list))
+        .route("/tools", get(tools::list::list))
+        .route("/tool", get(tools::list::find))
+        .route("/tools/invoke", post(tools::invoke::invoke))
+        .route("/prompts", get(prompts::list::list))
+        .route("/prompt", get(prompts::list::find))
+        .route("/prompts/render", post(prompts::render::render))
+        .route("/resources", get(resources::list::list))
+        .route("/resources/get", post(resources::list::find))
+        .route("/resources/read", post(resources::read::read))
+}
+
+/// What only administrators may do. In enterprise mode the check of roles is a
+/// layer of this router; in development mode whoever is admitted may do it.
+fn open_to_admins() -> Router<Arc<Gateway>> {
+    Router::new()
+        .route("/servers", post(servers::register::register))
+        .route("/servers/{name}", delete(servers::deregister::deregister))
+        .route("/servers/{name}/enable", post(servers::switch::enable))
+        .route("/servers/{name}/disable", post(servers::switch::disable))
+        .route("/server_configs", get(servers::configs::list))
+        .route("/tools/enable", post(tools::switch::enable))
+        .route("/tools/disable", post(tools::switch::disable))
+        .route("/prompts/enable", post(prompts::switch::enable))
+        .route("/prompts/disable", post(prompts::switch::disable))
+        .route("/tool-groups", get(tool_groups::read::list).post(tool_groups::create::create))
+        .route(
+            "/tool-groups/{name}",
+            get(tool_groups::read::find).put(tool_groups::update::update).delete(tool_groups::delete::delete),
+        )
+        .route("/tool-groups/{name}/effective-tools", get(tool_groups::effective::list))
+}
+
+/// Clients and users, which development mode does not have.
+fn of_enterprise_mode() -> Router<Arc<Gateway>> {
+    Router::new()
+        .route("/users", any(enterprise_only))
+        .route("/users/{name}", any(enterprise_only))
+        .route("/clients", any(enterprise_only))
+        .route("/clients/{name}", any(enterprise_only))
+}
+
+async fn enterprise_only(State(gateway): State<Arc<Gateway>>) -> ApiError {
+    match gateway.mode {
+        Mode::Development => ApiError::forbidden("this request is only allowed in enterprise mode"),
+        Mode::Enterprise => unknown_route().await,
+    }
+}
+
+async fn unknown_route() -> ApiError {
+    ApiError::not_found("there is no such route in the API")
+}
+
+async fn wrong_method() -> ApiError {
+    ApiError::wrong_method()
 }

@@ -26,6 +26,7 @@ mod sessions;
 
 pub(crate) use edge::check_edge;
 pub use edge::{AllowedHosts, EdgePolicy};
+pub(crate) use reply::{json, plain_error};
 pub use sessions::Sessions;
 
 /// Bodies of clients' messages may be this long; beyond it 413.

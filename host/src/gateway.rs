@@ -14,7 +14,7 @@ use crate::catalog::{Snapshot, SnapshotDirectory, Views};
 use crate::downstream::{EdgePolicy, Sessions};
 use crate::pipeline::{Mode, Observation, Pipeline};
 use crate::plugin::{LoadError, PipelinePlan, PluginHost, PluginSettings};
-use crate::store::{Database, KeySource, Store, StoreError};
+use crate::store::{Database, KeySource, OpenError, Store, StoreError};
 use crate::telemetry::PolicyMetrics;
 use crate::upstream::{UpstreamError, UpstreamSettings, Upstreams};
 
@@ -47,6 +47,8 @@ pub struct GatewaySettings {
 #[derive(Debug, Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum StartError {
+    #[error(transparent)]
+    OpenStore(#[from] OpenError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("cannot load the policies: {0}")]

@@ -1,18 +1,47 @@
 //! What outlives the process: SQLite (and PostgreSQL) through sqlx.
-
-use std::collections::HashMap;
+//!
+//! - `open`: finding the database, connecting, migrating.
+//! - `secrets`: the key, and values encrypted under it.
+//! - `change`: a transaction that bumps the revision.
+//! - `servers`, `items`, `groups`: what is changed in such transactions.
+//! - `load`: everything, read in one transaction.
 
 use bytes::Bytes;
 use thiserror::Error;
+use tokio::sync::Mutex;
 
 use crate::group::ToolGroup;
-use crate::names::{GroupName, ServerName};
+use crate::names::ServerName;
 use crate::pipeline::ItemKind;
 use crate::server::Server;
-use crate::upstream::Offer;
+
+mod change;
+mod groups;
+mod items;
+mod load;
+mod open;
+mod secrets;
+mod servers;
+
+pub use open::{Database, OpenError};
+pub use secrets::{KeyError, KeySource};
 
 /// The database, with its migrations applied.
-pub struct Store {}
+pub struct Store {
+    pool: sqlx::AnyPool,
+    dialect: Dialect,
+    secrets: secrets::SecretBox,
+    /// Held by the one change that is under way: SQLite has one writer, and
+    /// waiting here is cheaper and fairer than its busy handler.
+    writer: Mutex<()>,
+}
+
+/// Where the two databases need different words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    Sqlite,
+    Postgres,
+}
 
 /// All that the gateway serves from memory, read in one consistent transaction.
 #[derive(Debug, Clone)]
@@ -75,87 +104,17 @@ pub struct ItemRecord {
 pub enum StoreError {
     #[error("{kind} `{name}` already exists")]
     AlreadyExists { kind: &'static str, name: String },
-    #[error("todo")]
-    Todo,
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error("the database holds something unreadable: {0}")]
+    Unreadable(String),
+    #[error("the database did not answer as it should: {0}")]
+    Database(#[from] sqlx::Error),
 }
 
 impl Store {
-    /// Reads everything, except servers that are still at the revision in `known`.
-    pub async fn load(&self, known: &HashMap<ServerName, u64>) -> Result<Stored, StoreError> {
-        let _ = known;
-        Err(StoreError::Todo)
-    }
-
-    /// Stores a server with what it offers, all enabled. With `replace`, an old
-    /// one of that name goes in the same transaction, and items that were
-    /// disabled stay so; without, a taken name is [`StoreError::AlreadyExists`].
-    pub async fn put_server(&self, server: &Server, offer: &Offer, replace: bool) -> Result<(), StoreError> {
-        let _ = (server, offer, replace);
-        Err(StoreError::Todo)
-    }
-
-    /// Removes a server and all its items; `false` if there was none.
-    pub async fn delete_server(&self, name: &ServerName) -> Result<bool, StoreError> {
-        let _ = name;
-        Err(StoreError::Todo)
-    }
-
-    /// Enables or disables a server and every item of it. Returns the items
-    /// whose state changed; `None` if there is no such server.
-    pub async fn set_server_enabled(
-        &self,
-        name: &ServerName,
-        enabled: bool,
-    ) -> Result<Option<Vec<(ItemKind, String)>>, StoreError> {
-        let _ = (name, enabled);
-        Err(StoreError::Todo)
-    }
-
-    /// Enables or disables one item, or all of a kind (`key` is `None`). Returns
-    /// the keys whose state changed; `None` if there is no such server or item.
-    pub async fn set_items_enabled(
-        &self,
-        server: &ServerName,
-        kind: ItemKind,
-        key: Option<&str>,
-        enabled: bool,
-    ) -> Result<Option<Vec<String>>, StoreError> {
-        let _ = (server, kind, key, enabled);
-        Err(StoreError::Todo)
-    }
-
-    /// Stores a group that is new; a taken name is [`StoreError::AlreadyExists`].
-    pub async fn create_group(&self, group: &ToolGroup) -> Result<(), StoreError> {
-        let _ = group;
-        Err(StoreError::Todo)
-    }
-
-    /// Replaces a group; returns the old one, `None` (and stores nothing) if there was none.
-    pub async fn update_group(&self, group: &ToolGroup) -> Result<Option<ToolGroup>, StoreError> {
-        let _ = group;
-        Err(StoreError::Todo)
-    }
-
-    /// Removes a group; `false` if there was none.
-    pub async fn delete_group(&self, name: &GroupName) -> Result<bool, StoreError> {
-        let _ = name;
-        Err(StoreError::Todo)
-    }
-}
-
-#[expect(missing_docs, reason = "sketch")]
-pub enum Database {
-    Sqlite(std::path::PathBuf),
-    Postgres(String),
-}
-#[expect(missing_docs, reason = "sketch")]
-pub struct KeySource {
-    pub configured: Option<crate::secret::Secret>,
-    pub key_file: Option<std::path::PathBuf>,
-}
-impl Store {
-    #[expect(missing_docs, reason = "sketch")]
-    pub async fn open(_database: Database, _keys: KeySource) -> Result<Self, StoreError> {
-        Ok(Self {})
+    /// Closes all connections, after what is under way on them.
+    pub async fn close(&self) {
+        self.pool.close().await;
     }
 }

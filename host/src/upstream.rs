@@ -1,19 +1,48 @@
-//! Facing MCP servers: connections, sessions, children.
+//! Facing MCP servers: connections, sessions, children. In reading order:
+//!
+//! - [`sessions`]: which session carries a call; [`key`] and [`slot`] are its parts.
+//! - [`session`]: one session, whatever the transport; [`handshake`] begins each.
+//! - [`http`] and [`stdio`]: the two transports.
+//! - [`supervise`]: the process between the gateway and a child.
+//! - [`counterpart`]: who takes what an upstream sends on its own.
+//! - [`background`]: what goes on when nobody waits for it any more.
+//! - [`offer`]: listing all that a server has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::http::HeaderMap;
 use bytes::Bytes;
-use http::HeaderMap;
-use thiserror::Error;
+use parking_lot::RwLock;
+use tokio_util::sync::CancellationToken;
 
 use crate::names::ServerName;
 use crate::protocol::ProtocolVersion;
 use crate::secret::Secret;
 use crate::server::Server;
+use crate::upstream::background::Background;
+use crate::upstream::key::SessionKey;
+use crate::upstream::session::Connector;
+use crate::upstream::sessions::ServerSessions;
 use crate::wire;
+
+mod background;
+mod counterpart;
+mod error;
+mod handshake;
+mod http;
+mod key;
+mod offer;
+mod session;
+mod sessions;
+mod slot;
+mod stdio;
+mod supervise;
+
+pub use error::UpstreamError;
+pub use supervise::supervise;
 
 /// What upstream connections depend on from outside.
 #[derive(Debug, Clone)]
@@ -44,8 +73,19 @@ pub struct ProxySettings {
     pub no_proxy: Option<String>,
 }
 
+/// How long the end of the gateway may wait for sessions to be ended and children
+/// to be reaped. A supervisor takes a third of it for the worst child.
+const SHUTDOWN_BOUND: Duration = Duration::from_secs(15);
+/// How long a deregistration waits for the same.
+const FORGET_BOUND: Duration = Duration::from_secs(2);
+
 /// All upstream connections of one gateway.
-pub struct Upstreams {}
+pub struct Upstreams {
+    connector: Arc<Connector>,
+    servers: RwLock<HashMap<ServerName, Arc<ServerSessions>>>,
+    /// Cancelled when the gateway ends. Each server's token is a child of it.
+    ended: CancellationToken,
+}
 
 /// One request to an upstream, with what decides which session may carry it.
 #[derive(Debug, Clone)]
@@ -92,51 +132,98 @@ pub struct Offer {
     pub resource_templates: Vec<Bytes>,
 }
 
-/// Why an upstream gave no answer. A JSON-RPC error that it sent is an answer.
-#[derive(Debug, Error)]
-#[expect(missing_docs, reason = "the messages say it")]
-pub enum UpstreamError {
-    #[error("{0}")]
-    Todo(String),
-}
-
 impl Upstreams {
     /// Connects to nothing yet.
     pub fn new(settings: UpstreamSettings) -> Result<Self, UpstreamError> {
-        let _ = settings;
-        Ok(Self {})
+        let http = http::build_client(&settings)?;
+        let connector = Connector { settings, http, background: Background::default() };
+        Ok(Self { connector: Arc::new(connector), servers: RwLock::default(), ended: CancellationToken::new() })
     }
 
     /// Sends a request and waits for its answer, an error of the upstream's own included.
     pub async fn call(&self, server: &Arc<Server>, call: Call) -> Result<wire::Response, UpstreamError> {
-        let _ = call;
-        Err(UpstreamError::Todo(server.name.to_string()))
+        let Call { request, headers, client, paired_with } = call;
+        let sessions = self.sessions_of(server)?;
+        tokio::select! {
+            biased;
+            answer = sessions.call(SessionKey { headers, client, paired_with }, &request) => {
+                answer.map_err(UpstreamError::for_clients)
+            }
+            () = sessions.ended() => Err(self.why_ended(server)),
+        }
     }
 
     /// Connects on a session of its own, lists everything page by page, and closes it.
     pub async fn fetch_offer(&self, server: &Server, headers: HeaderMap) -> Result<Offer, UpstreamError> {
-        let _ = headers;
-        Err(UpstreamError::Todo(server.name.to_string()))
+        tokio::select! {
+            offer = offer::fetch(&self.connector, server, &headers) => offer,
+            () = self.ended.cancelled() => Err(UpstreamError::ShuttingDown),
+        }
     }
 
     /// Closes all sessions of a server that was deregistered or changed; calls in flight on them end.
     pub async fn forget(&self, server: &ServerName) {
-        let _ = server;
+        let forgotten = self.servers.write().remove(server);
+        if let Some(sessions) = forgotten {
+            sessions.end();
+            sessions.closed(FORGET_BOUND).await;
+        }
     }
 
     /// Closes the sessions paired with a downstream session that has ended.
     pub async fn end_paired(&self, downstream_session: &str) {
-        let _ = downstream_session;
+        let servers: Vec<_> = self.servers.read().values().cloned().collect();
+        for sessions in servers {
+            sessions.end_paired(downstream_session);
+        }
     }
 
     /// Closes everything and reaps every child. Bounded in time.
-    pub async fn shutdown(&self) {}
+    pub async fn shutdown(&self) {
+        self.ended.cancel();
+        let servers = std::mem::take(&mut *self.servers.write());
+        for sessions in servers.values() {
+            sessions.end();
+        }
+        drop(servers);
+        if !self.connector.background.finish_gateway(SHUTDOWN_BOUND).await {
+            tracing::warn!("some upstream sessions could not be ended in time");
+        }
+    }
+
+    /// The sessions of a server as it is registered now: those of an earlier
+    /// registration under the same name are let go.
+    fn sessions_of(&self, server: &Arc<Server>) -> Result<Arc<ServerSessions>, UpstreamError> {
+        let is_current =
+            |sessions: &&Arc<ServerSessions>| Arc::ptr_eq(&sessions.server, server) || sessions.server == *server;
+        if let Some(sessions) = self.servers.read().get(&server.name).filter(is_current) {
+            return Ok(Arc::clone(sessions));
+        }
+        let mut servers = self.servers.write();
+        if self.ended.is_cancelled() {
+            return Err(UpstreamError::ShuttingDown);
+        }
+        if let Some(sessions) = servers.get(&server.name).filter(is_current) {
+            return Ok(Arc::clone(sessions));
+        }
+        let (connector, ended) = (Arc::clone(&self.connector), self.ended.child_token());
+        let sessions = Arc::new(ServerSessions::new(Arc::clone(server), connector, ended));
+        servers.insert(server.name.clone(), Arc::clone(&sessions));
+        Ok(sessions)
+    }
+
+    fn why_ended(&self, server: &Server) -> UpstreamError {
+        if self.ended.is_cancelled() {
+            UpstreamError::ShuttingDown
+        } else {
+            UpstreamError::Forgotten { server: server.name.clone() }
+        }
+    }
 }
 
-/// The body of the hidden command `mcpjungle supervise PROGRAM ARGUMENTS…`:
-/// runs a child in a process group of its own and ends it, within a bound, when
-/// standard input is closed, be it because the gateway is done or because it died.
-pub fn supervise(command: Vec<std::ffi::OsString>) -> std::process::ExitCode {
-    let _ = command;
-    std::process::ExitCode::FAILURE
+impl Drop for Upstreams {
+    fn drop(&mut self) {
+        // Timers and spares being opened must not outlive what they are for.
+        self.ended.cancel();
+    }
 }

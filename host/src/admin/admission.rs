@@ -1,0 +1,72 @@
+//! Who is calling: every request passes the authenticators before anything else is looked at.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::header::AUTHORIZATION;
+
+use crate::admin::error::ApiError;
+use crate::gateway::Gateway;
+use crate::pipeline::{self, Denial, Endpoint, HttpRequest, Principal};
+use crate::protocol::ProtocolVersion;
+use crate::upstream::ClientDeclaration;
+use crate::walk::Caller;
+
+/// A request that the authenticators let in.
+#[derive(Debug, Clone)]
+pub(super) struct Admission {
+    /// Tells it from others in decisions and in the log.
+    pub(super) request_id: Arc<str>,
+    /// Whom it acts for.
+    pub(super) principal: Arc<Principal>,
+}
+
+impl Admission {
+    /// The request as decisions about an MCP method see it.
+    pub(super) fn request(&self, endpoint: Endpoint, method: &str) -> pipeline::Request {
+        pipeline::Request { id: Arc::clone(&self.request_id), endpoint, method: method.into() }
+    }
+
+    /// The caller of an item. Over this API disabled ones can be reached, to try them.
+    pub(super) fn caller(&self, method: &str) -> Caller {
+        Caller {
+            request: self.request(Endpoint::Api, method),
+            principal: Arc::clone(&self.principal),
+            client: ClientDeclaration::plain(ProtocolVersion::LATEST),
+            paired_with: None,
+            reaches_disabled: true,
+        }
+    }
+}
+
+/// Middleware: 401 for who is nobody here; leaves an [`Admission`] for the route.
+pub(super) async fn admit(
+    State(gateway): State<Arc<Gateway>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let request_id = gateway.next_request_id();
+    let peer = peer.ip().to_string();
+    let seen = HttpRequest {
+        id: &request_id,
+        endpoint: &Endpoint::Api,
+        method: request.method().as_str(),
+        path: request.uri().path(),
+        headers: request.headers(),
+        peer: &peer,
+    };
+    let principal = match gateway.pipeline().authenticate(seen).await {
+        Ok(principal) => Arc::new(principal),
+        Err(Denial::Unauthenticated { .. }) if request.headers().contains_key(AUTHORIZATION) => {
+            return Err(ApiError::unauthenticated("invalid access token"));
+        }
+        Err(Denial::Unauthenticated { .. }) => return Err(ApiError::unauthenticated("missing access token")),
+        Err(denial) => return Err(denial.into()),
+    };
+    request.extensions_mut().insert(Admission { request_id, principal });
+    Ok(next.run(request).await)
+}

@@ -1,0 +1,122 @@
+//! Every failure as a status and `{"error": "…"}`: the one place where that is decided.
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+
+use crate::downstream::plain_error;
+use crate::names::NameError;
+use crate::pipeline::{Denial, Stage};
+use crate::store::StoreError;
+use crate::upstream::UpstreamError;
+use crate::walk::{HeaderError, Refusal};
+
+/// What the caller is told.
+#[derive(Debug)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    message: String,
+}
+
+impl ApiError {
+    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into() }
+    }
+
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    pub(super) fn unauthenticated(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, message)
+    }
+
+    pub(super) fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, message)
+    }
+
+    pub(super) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, message)
+    }
+
+    pub(super) fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, message)
+    }
+
+    pub(super) fn wrong_method() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "this route does not take that method")
+    }
+
+    /// Something failed that the caller can do nothing about, or an upstream did.
+    pub(super) fn failed(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+    }
+
+    fn policy_unavailable(stage: Stage) -> Self {
+        let message = format!("the policy that decides this is unavailable ({stage}): see the gateway's log");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        plain_error(self.status, &self.message)
+    }
+}
+
+impl From<NameError> for ApiError {
+    fn from(error: NameError) -> Self {
+        Self::invalid(error.to_string())
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::AlreadyExists { .. } => Self::conflict(error.to_string()),
+            // Says which variable to set, to the administrator who can.
+            StoreError::Key(_) => Self::failed(error.to_string()),
+            StoreError::Unreadable(_) | StoreError::Database(_) => {
+                tracing::error!(%error, "the store failed");
+                Self::failed("the database failed: see the gateway's log")
+            }
+        }
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::InvalidParams(problem) => Self::invalid(problem),
+            Refusal::NotFound { .. } => Self::not_found(refusal.to_string()),
+            Refusal::Policy(denial) => denial.into(),
+            Refusal::Headers(error) => error.into(),
+            Refusal::Upstream(error) => error.into(),
+        }
+    }
+}
+
+impl From<Denial> for ApiError {
+    fn from(denial: Denial) -> Self {
+        match denial {
+            Denial::Unauthenticated { .. } => Self::unauthenticated("missing or invalid access token"),
+            Denial::Hidden { .. } => Self::not_found("not found"),
+            // The one reason that is meant for the caller.
+            Denial::Refused { stage: Stage::Guard, by } => Self::forbidden(by.reason.text),
+            Denial::Refused { .. } => Self::forbidden("refused by policy"),
+            Denial::Unavailable { stage, .. } => Self::policy_unavailable(stage),
+        }
+    }
+}
+
+impl From<HeaderError> for ApiError {
+    fn from(error: HeaderError) -> Self {
+        tracing::error!(%error, "the injected headers cannot be sent");
+        Self::policy_unavailable(Stage::HeaderInjector)
+    }
+}
+
+impl From<UpstreamError> for ApiError {
+    fn from(error: UpstreamError) -> Self {
+        Self::failed(error.to_string())
+    }
+}

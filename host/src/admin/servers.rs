@@ -1,0 +1,69 @@
+//! Registered MCP servers.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::admin::error::ApiError;
+use crate::catalog::{CatalogServer, Snapshot};
+use crate::names::ServerName;
+use crate::server::{Server, Transport};
+
+pub(super) mod configs;
+pub(super) mod deregister;
+pub(super) mod description;
+pub(super) mod list;
+pub(super) mod register;
+pub(super) mod switch;
+
+/// Stands where a secret is not shown.
+pub(super) const REDACTED: &str = "[redacted]";
+
+/// A server in a listing. All members are always there; bearer token and headers never are.
+#[derive(Debug, Serialize)]
+pub(super) struct ServerView {
+    name: ServerName,
+    transport: &'static str,
+    enabled: bool,
+    description: String,
+    url: String,
+    command: String,
+    args: Option<Vec<String>>,
+    /// The names, with what stands in place of the values.
+    env: Option<BTreeMap<String, &'static str>>,
+    session_mode: &'static str,
+}
+
+impl ServerView {
+    pub(super) fn of(server: &Server, enabled: bool) -> Self {
+        let mut view = Self {
+            name: server.name.clone(),
+            transport: server.transport.kind(),
+            enabled,
+            description: server.description.clone(),
+            url: String::new(),
+            command: String::new(),
+            args: None,
+            env: None,
+            session_mode: server.session_mode.as_str(),
+        };
+        match &server.transport {
+            Transport::StreamableHttp { url, .. } => view.url = url.to_string(),
+            Transport::Stdio { command, args, env } => {
+                view.command = command.clone();
+                view.args = (!args.is_empty()).then(|| args.clone());
+                view.env = (!env.is_empty()).then(|| env.keys().map(|name| (name.clone(), REDACTED)).collect());
+            }
+        }
+        view
+    }
+}
+
+/// The server that a request is about.
+pub(super) fn find<'s>(snapshot: &'s Snapshot, name: &ServerName) -> Result<&'s CatalogServer, ApiError> {
+    snapshot.servers.get(name).map(AsRef::as_ref).ok_or_else(|| missing(name))
+}
+
+pub(super) fn missing(name: &ServerName) -> ApiError {
+    ApiError::not_found(format!("MCP server {name} not found"))
+}

@@ -1,0 +1,37 @@
+//! `DELETE /servers/{name}`
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Path, State};
+use http::StatusCode;
+
+use crate::admin::admission::Admission;
+use crate::admin::change;
+use crate::admin::error::ApiError;
+use crate::admin::servers::missing;
+use crate::gateway::Gateway;
+use crate::names::ServerName;
+
+pub(in crate::admin) async fn deregister(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(admission): Extension<Admission>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let name = ServerName::parse(&name)?;
+    change::finish(async move {
+        if !gateway.store.delete_server(&name).await? {
+            return Err(missing(&name));
+        }
+        gateway.refresh().await?;
+        gateway.upstreams.forget(&name).await;
+        tracing::info!(
+            request.id = %admission.request_id,
+            principal.name = %admission.principal.name,
+            upstream.server = %name,
+            "deregistered an MCP server"
+        );
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
+}

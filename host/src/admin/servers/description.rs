@@ -1,0 +1,240 @@
+//! A server as an administrator describes it, checked before anything is done with it.
+
+use std::collections::{BTreeMap, HashSet};
+
+use http::{HeaderName, HeaderValue};
+use serde::Deserialize;
+use url::Url;
+
+use crate::admin::error::ApiError;
+use crate::admin::input::nullable;
+use crate::names::ServerName;
+use crate::secret::Secret;
+use crate::server::{Server, SessionMode, Transport};
+
+const TRANSPORTS: &str = "acceptable values: 'streamable_http', 'stdio', 'sse'";
+/// Headers that belong to the connection and the protocol, besides `content-*` and `mcp-*`.
+const RESERVED_HEADERS: [&str; 9] = [
+    "host",
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// The body of `POST /servers`, and the configuration file of `mcpjungle register`.
+#[derive(Deserialize)]
+#[serde(default)]
+pub(in crate::admin) struct ServerDescription {
+    #[serde(deserialize_with = "nullable")]
+    name: String,
+    #[serde(deserialize_with = "nullable")]
+    transport: String,
+    #[serde(deserialize_with = "nullable")]
+    description: String,
+    #[serde(deserialize_with = "nullable")]
+    url: String,
+    #[serde(deserialize_with = "nullable")]
+    bearer_token: String,
+    #[serde(deserialize_with = "nullable")]
+    headers: BTreeMap<String, String>,
+    #[serde(deserialize_with = "nullable")]
+    command: String,
+    #[serde(deserialize_with = "nullable")]
+    args: Vec<String>,
+    #[serde(deserialize_with = "nullable")]
+    env: BTreeMap<String, String>,
+    #[serde(deserialize_with = "nullable")]
+    session_mode: String,
+}
+
+impl ServerDescription {
+    /// Checks everything that can be checked without connecting.
+    pub(in crate::admin) fn parse(self) -> Result<Server, ApiError> {
+        let name = ServerName::parse(&self.name)?;
+        let session_mode = SessionMode::parse(&self.session_mode).ok_or_else(|| {
+            let given = &self.session_mode;
+            ApiError::invalid(format!("unsupported session mode: {given} (acceptable values: 'stateless', 'stateful')"))
+        })?;
+        let description = self.description.clone();
+        let transport = match self.transport.as_str() {
+            "" => return Err(ApiError::invalid(format!("transport is required ({TRANSPORTS})"))),
+            "streamable_http" => self.streamable_http()?,
+            "stdio" => self.stdio()?,
+            "sse" => {
+                return Err(ApiError::invalid(
+                    "legacy SSE upstreams are not supported by this version: \
+                     use the server's 'streamable_http' endpoint, or 'stdio'",
+                ));
+            }
+            other => {
+                return Err(ApiError::invalid(format!("unsupported transport type: {other} ({TRANSPORTS})")));
+            }
+        };
+        Ok(Server { name, description, transport, session_mode })
+    }
+
+    fn streamable_http(self) -> Result<Transport, ApiError> {
+        if self.url.is_empty() {
+            return Err(ApiError::invalid(
+                "error creating streamable http server: url is required for streamable HTTP transport",
+            ));
+        }
+        let url = parse_url(&self.url)?;
+        check_headers(&self.headers)?;
+        if HeaderValue::from_str(&self.bearer_token).is_err() {
+            return Err(ApiError::invalid("the bearer token holds characters that HTTP does not allow in a header"));
+        }
+        let bearer_token = (!self.bearer_token.is_empty()).then(|| Secret::new(self.bearer_token));
+        Ok(Transport::StreamableHttp { url, bearer_token, headers: secrets(self.headers) })
+    }
+
+    fn stdio(self) -> Result<Transport, ApiError> {
+        if self.command.is_empty() {
+            return Err(ApiError::invalid("error creating stdio server: command is required for stdio transport"));
+        }
+        if self.command.contains('\0') || self.args.iter().any(|arg| arg.contains('\0')) {
+            return Err(ApiError::invalid("the command and its arguments cannot hold a NUL character"));
+        }
+        for (name, value) in &self.env {
+            if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+                let name = name.escape_default();
+                return Err(ApiError::invalid(format!(
+                    "invalid environment variable '{name}': a name is not empty and holds no '=', and neither it nor its value holds a NUL character"
+                )));
+            }
+        }
+        Ok(Transport::Stdio { command: self.command, args: self.args, env: secrets(self.env) })
+    }
+}
+
+impl Default for ServerDescription {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            transport: String::new(),
+            description: String::new(),
+            url: String::new(),
+            bearer_token: String::new(),
+            headers: BTreeMap::new(),
+            command: String::new(),
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            session_mode: String::new(),
+        }
+    }
+}
+
+fn parse_url(text: &str) -> Result<Url, ApiError> {
+    let is_usable = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+    // A browser would read `http:x` as `http://x`; an administrator would not.
+    let has_authority = text.to_ascii_lowercase().split_once("://").is_some_and(|(_, rest)| !rest.starts_with('/'));
+    match Url::parse(text) {
+        Ok(url) if is_usable(&url) && has_authority => Ok(url),
+        _ => Err(ApiError::invalid(format!("invalid url: '{text}' must be a valid http or https url"))),
+    }
+}
+
+/// Values are never repeated in a message: they are secrets.
+fn check_headers(headers: &BTreeMap<String, String>) -> Result<(), ApiError> {
+    let mut seen = HashSet::new();
+    for (given, value) in headers {
+        let Ok(name) = HeaderName::from_bytes(given.as_bytes()) else {
+            return Err(ApiError::invalid(format!("invalid header name: '{}'", given.escape_default())));
+        };
+        let is_reserved = RESERVED_HEADERS.contains(&name.as_str())
+            || name.as_str().starts_with("content-")
+            || name.as_str().starts_with("mcp-");
+        if is_reserved {
+            return Err(ApiError::invalid(format!(
+                "header '{given}' cannot be set: it belongs to the connection or to the protocol"
+            )));
+        }
+        if HeaderValue::from_str(value).is_err() {
+            return Err(ApiError::invalid(format!(
+                "the value of header '{given}' holds characters that HTTP does not allow"
+            )));
+        }
+        if !seen.insert(name) {
+            return Err(ApiError::invalid(format!("header '{given}' is given twice")));
+        }
+    }
+    Ok(())
+}
+
+fn secrets(values: BTreeMap<String, String>) -> BTreeMap<String, Secret> {
+    values.into_iter().map(|(name, value)| (name, Secret::new(value))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(body: &str) -> Result<Server, String> {
+        let description: ServerDescription = serde_json::from_str(body).unwrap();
+        description.parse().map_err(|error| format!("{error:?}"))
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_description_is_said_as_documented() {
+        for (body, fragment) in [
+            (r#"{}"#, "invalid server name: '' must not be empty"),
+            (r#"{"name":"a__b","transport":"stdio"}"#, "invalid server name: 'a__b' must"),
+            (r#"{"name":"a"}"#, "transport is required (acceptable values: 'streamable_http', 'stdio', 'sse')"),
+            (r#"{"name":"a","transport":"x"}"#, "unsupported transport type: x (acceptable values:"),
+            (r#"{"name":"a","transport":"sse","url":"http://h"}"#, "legacy SSE upstreams are not supported"),
+            (r#"{"name":"a","transport":"stdio"}"#, "error creating stdio server: command is required"),
+            (r#"{"name":"a","transport":"streamable_http"}"#, "url is required for streamable HTTP transport"),
+            (
+                r#"{"name":"a","transport":"stdio","command":"c","session_mode":"x"}"#,
+                "unsupported session mode: x (acceptable values: 'stateless', 'stateful')",
+            ),
+            (r#"{"name":"a","transport":"stdio","command":"c","env":{"A=B":"1"}}"#, "invalid environment variable"),
+        ] {
+            let error = parse(body).unwrap_err();
+            assert!(error.contains(fragment), "{body}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_url_needs_http_and_a_host() {
+        let with = |url: &str| parse(&format!(r#"{{"name":"a","transport":"streamable_http","url":"{url}"}}"#));
+        for good in ["http://127.0.0.1:8000/mcp", "HTTPS://Example.com/mcp?x=1"] {
+            assert!(with(good).is_ok(), "{good}");
+        }
+        for bad in ["ftp://h", "h:80/mcp", "http://", "http:///mcp", "http:x", "/mcp", "http://h:x"] {
+            let error = with(bad).unwrap_err();
+            assert!(error.contains(&format!("invalid url: '{bad}' must be a valid http or https url")), "{error}");
+        }
+    }
+
+    #[test]
+    fn headers_of_the_connection_and_the_protocol_are_refused_without_showing_values() {
+        let with = |headers: &str| {
+            parse(&format!(r#"{{"name":"a","transport":"streamable_http","url":"http://h","headers":{headers}}}"#))
+        };
+        assert!(with(r#"{"X-Key":"s3cret","authorization":"Basic x"}"#).is_ok());
+        for bad in [
+            r#"{"Host":"s3cret"}"#,
+            r#"{"content-type":"s3cret"}"#,
+            r#"{"Mcp-Session-Id":"s3cret"}"#,
+            r#"{"a b":"s3cret"}"#,
+            r#"{"x":"s3cret\n"}"#,
+            r#"{"X-A":"s3cret","x-a":"s3cret"}"#,
+        ] {
+            let error = with(bad).unwrap_err();
+            assert!(!error.contains("s3cret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_listed_server_can_be_registered_again_as_it_is_shown() {
+        let body = r#"{"name":"a","transport":"streamable_http","url":"http://h/","command":"","args":null,"env":null,
+                       "description":null,"session_mode":"stateful","enabled":true}"#;
+        assert_eq!(parse(body).unwrap().session_mode, SessionMode::Stateful);
+    }
+}

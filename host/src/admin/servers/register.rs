@@ -1,0 +1,88 @@
+//! `POST /servers[?force=true]`: nothing is stored unless the server answered with what it offers.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::{Extension, Json};
+use http::{HeaderMap, StatusCode};
+use serde::Serialize;
+
+use crate::admin::admission::Admission;
+use crate::admin::change;
+use crate::admin::error::ApiError;
+use crate::admin::input::{JsonBody, Parameters, flag};
+use crate::admin::servers::description::ServerDescription;
+use crate::admin::servers::{ServerView, find};
+use crate::gateway::Gateway;
+use crate::pipeline::{Endpoint, Principal, UpstreamView};
+use crate::server::Server;
+use crate::upstream::Offer;
+use crate::walk::resolve_headers;
+
+/// The server on its own and once more as a member: clients of either form can read it.
+#[derive(Debug, Serialize)]
+pub(in crate::admin) struct Registered {
+    server: ServerView,
+    #[serde(flatten)]
+    flat: ServerView,
+}
+
+pub(in crate::admin) async fn register(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(admission): Extension<Admission>,
+    parameters: Parameters,
+    JsonBody(description): JsonBody<ServerDescription>,
+) -> Result<(StatusCode, Json<Registered>), ApiError> {
+    let replace = flag(&parameters, "force")?;
+    let server = description.parse()?;
+    let is_taken = gateway.snapshot().servers.contains_key(&server.name);
+    if is_taken && !replace {
+        // Before connecting: a mistake in a name must not start a process.
+        return Err(ApiError::conflict(format!("MCP server {} already exists", server.name)));
+    }
+    let headers = headers_for(&gateway, &admission, &server).await?;
+    let offer = gateway.upstreams.fetch_offer(&server, headers).await?;
+    change::finish(async move {
+        store(&gateway, &admission, &server, &offer, replace).await?;
+        let snapshot = gateway.snapshot();
+        // A deregistration may have come right behind.
+        let enabled = find(&snapshot, &server.name).map_or(true, |stored| stored.enabled);
+        let view = || ServerView::of(&server, enabled);
+        Ok((StatusCode::CREATED, Json(Registered { server: view(), flat: view() })))
+    })
+    .await
+}
+
+/// Registration connects as the gateway itself, whoever asked for it.
+async fn headers_for(gateway: &Gateway, admission: &Admission, server: &Server) -> Result<HeaderMap, ApiError> {
+    let request = admission.request(Endpoint::Api, "initialize");
+    let secret_names = server.header_secret_names();
+    let upstream = UpstreamView { name: &server.name, transport: server.transport.kind(), secret_names: &secret_names };
+    let injected = gateway.pipeline().headers(&request, &Principal::gateway(), upstream).await?;
+    Ok(resolve_headers(server, &injected)?)
+}
+
+async fn store(
+    gateway: &Gateway,
+    admission: &Admission,
+    server: &Server,
+    offer: &Offer,
+    replace: bool,
+) -> Result<(), ApiError> {
+    gateway.store.put_server(server, offer, replace).await?;
+    gateway.refresh().await?;
+    // After the new one is served: a call in between would open a session for the old one.
+    gateway.upstreams.forget(&server.name).await;
+    tracing::info!(
+        request.id = %admission.request_id,
+        principal.name = %admission.principal.name,
+        upstream.server = %server.name,
+        upstream.transport = server.transport.kind(),
+        tools = offer.tools.len(),
+        prompts = offer.prompts.len(),
+        resources = offer.resources.len(),
+        replace,
+        "registered an MCP server"
+    );
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! Routes about the gateway itself, for which nobody needs to be anybody.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::admin::error::ApiError;
+use crate::admin::input::RawBody;
+use crate::gateway::Gateway;
+use crate::pipeline::Mode;
+
+pub(super) fn routes() -> Router<Arc<Gateway>> {
+    Router::new()
+        .route("/health", get(health))
+        .route("/metadata", get(metadata))
+        .route("/init", post(init))
+        .method_not_allowed_fallback(super::wrong_method)
+}
+
+/// Says that requests are answered; asks neither the database nor upstreams.
+async fn health() -> Json<Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+async fn metadata(State(gateway): State<Arc<Gateway>>) -> Json<Value> {
+    Json(json!({ "version": shown_version(&gateway.version) }))
+}
+
+/// Development mode has nothing to initialise: it is ready from the first start.
+async fn init(State(gateway): State<Arc<Gateway>>, RawBody(body): RawBody) -> ApiError {
+    #[derive(Deserialize)]
+    struct Init {
+        #[serde(rename = "mode")]
+        _mode: String,
+    }
+    match (gateway.mode, serde_json::from_slice::<Init>(&body)) {
+        (_, Err(error)) => ApiError::invalid(format!("Invalid request body: {error}")),
+        (Mode::Development, Ok(_)) => ApiError::invalid("Server is already initialized"),
+        (Mode::Enterprise, Ok(_)) => super::unknown_route().await,
+    }
+}
+
+/// A version number gets a `v` before it; anything else stays as it is.
+fn shown_version(version: &str) -> String {
+    if version.starts_with(|first: char| first.is_ascii_digit()) { format!("v{version}") } else { version.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_numbers_get_a_v() {
+        assert_eq!(shown_version("0.1.0"), "v0.1.0");
+        assert_eq!(shown_version("v0.1.0"), "v0.1.0");
+        assert_eq!(shown_version("dev"), "dev");
+    }
+}

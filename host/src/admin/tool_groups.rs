@@ -1,0 +1,119 @@
+//! Tool groups. Which tools are in one is the tool-filters' decision, here too.
+
+use http::HeaderMap;
+use http::header::HOST;
+use serde::{Deserialize, Serialize};
+
+use crate::admin::error::ApiError;
+use crate::admin::input::nullable;
+use crate::admin::servers;
+use crate::catalog::Snapshot;
+use crate::group::ToolGroup;
+use crate::names::{CanonicalName, GroupName, ServerName};
+use crate::pipeline::ItemKind;
+
+pub(super) mod create;
+pub(super) mod delete;
+pub(super) mod effective;
+pub(super) mod read;
+pub(super) mod update;
+
+/// A group as an administrator writes it. The name is checked apart: on an
+/// update the path gives it.
+#[derive(Debug, Deserialize)]
+pub(super) struct GroupDescription {
+    #[serde(default, deserialize_with = "nullable")]
+    name: String,
+    #[serde(default, deserialize_with = "nullable")]
+    description: String,
+    #[serde(default, deserialize_with = "nullable")]
+    included_tools: Vec<String>,
+    #[serde(default, deserialize_with = "nullable")]
+    included_servers: Vec<String>,
+    #[serde(default, deserialize_with = "nullable")]
+    excluded_tools: Vec<String>,
+}
+
+impl GroupDescription {
+    fn into_group(self, name: GroupName) -> ToolGroup {
+        ToolGroup {
+            name,
+            description: self.description,
+            included_tools: self.included_tools,
+            included_servers: self.included_servers,
+            excluded_tools: self.excluded_tools,
+        }
+    }
+}
+
+/// Checks that what is included by name is there. What `old` already included
+/// is let be: it may have been disabled or deregistered since, and come back.
+fn check_included(group: &ToolGroup, old: Option<&ToolGroup>, snapshot: &Snapshot) -> Result<(), ApiError> {
+    for tool in &group.included_tools {
+        if old.is_some_and(|old| old.included_tools.contains(tool)) {
+            continue;
+        }
+        let name = CanonicalName::parse(tool)?;
+        let is_usable =
+            snapshot.find(ItemKind::Tool, &name).is_some_and(|(server, item)| server.enabled && item.enabled);
+        if !is_usable {
+            return Err(ApiError::invalid(format!("tool {tool} does not exist or is disabled")));
+        }
+    }
+    for server in &group.included_servers {
+        if old.is_some_and(|old| old.included_servers.contains(server)) {
+            continue;
+        }
+        servers::find(snapshot, &ServerName::parse(server)?)?;
+    }
+    Ok(())
+}
+
+fn holds_nothing() -> ApiError {
+    ApiError::invalid("tool group must contain at least one tool after resolving servers and exclusions")
+}
+
+fn missing(name: &GroupName) -> ApiError {
+    ApiError::not_found(format!("tool group not found: {name}"))
+}
+
+/// Where a group's tools are served, by the name that the caller knows the gateway under.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Endpoints {
+    streamable_http_endpoint: String,
+    sse_endpoint: String,
+    sse_message_endpoint: String,
+}
+
+impl Endpoints {
+    fn of(name: &GroupName, headers: &HeaderMap) -> Self {
+        let text = |header: &str| headers.get(header).and_then(|value| value.to_str().ok());
+        let scheme = match text("x-forwarded-proto") {
+            Some(protocol) if protocol.eq_ignore_ascii_case("https") => "https",
+            _ => "http",
+        };
+        let base = format!("{scheme}://{}/v0/groups/{name}", text(HOST.as_str()).unwrap_or("localhost"));
+        Self {
+            streamable_http_endpoint: format!("{base}/mcp"),
+            sse_endpoint: format!("{base}/sse"),
+            sse_message_endpoint: format!("{base}/message"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn endpoints_are_named_as_the_caller_reached_the_gateway() {
+        let name = GroupName::parse("g").unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, HeaderValue::from_static("gw.example:8443"));
+        assert_eq!(Endpoints::of(&name, &headers).streamable_http_endpoint, "http://gw.example:8443/v0/groups/g/mcp");
+        headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
+        assert_eq!(Endpoints::of(&name, &headers).sse_endpoint, "https://gw.example:8443/v0/groups/g/sse");
+    }
+}

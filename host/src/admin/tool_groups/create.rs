@@ -1,0 +1,50 @@
+//! `POST /tool-groups`
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::{Extension, Json};
+use http::{HeaderMap, StatusCode};
+
+use crate::admin::admission::Admission;
+use crate::admin::change;
+use crate::admin::error::ApiError;
+use crate::admin::input::JsonBody;
+use crate::admin::tool_groups::effective::effective_tools;
+use crate::admin::tool_groups::{Endpoints, GroupDescription, check_included, holds_nothing};
+use crate::gateway::Gateway;
+use crate::names::GroupName;
+
+pub(in crate::admin) async fn create(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(admission): Extension<Admission>,
+    headers: HeaderMap,
+    JsonBody(description): JsonBody<GroupDescription>,
+) -> Result<(StatusCode, Json<Endpoints>), ApiError> {
+    let name = GroupName::parse(&description.name)?;
+    let group = description.into_group(name.clone());
+    check_included(&group, None, &gateway.snapshot())?;
+    let endpoints = Endpoints::of(&name, &headers);
+    change::finish(async move {
+        gateway.store.create_group(&group).await?;
+        gateway.refresh().await?;
+        // Policies look groups up by name, so only a stored one can be asked about.
+        let tools = match effective_tools(&gateway, &admission, &name).await {
+            Ok(tools) if !tools.is_empty() => tools,
+            empty_or_failed => {
+                gateway.store.delete_group(&name).await?;
+                gateway.refresh().await?;
+                return Err(empty_or_failed.err().unwrap_or_else(holds_nothing));
+            }
+        };
+        tracing::info!(
+            request.id = %admission.request_id,
+            principal.name = %admission.principal.name,
+            group = %name,
+            tools = tools.len(),
+            "created a tool group"
+        );
+        Ok((StatusCode::CREATED, Json(endpoints)))
+    })
+    .await
+}

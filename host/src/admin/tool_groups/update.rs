@@ -1,0 +1,61 @@
+//! `PUT /tool-groups/{name}`: replaces a group as a whole.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::{Extension, Json};
+use serde::Serialize;
+
+use crate::admin::admission::Admission;
+use crate::admin::change;
+use crate::admin::error::ApiError;
+use crate::admin::input::JsonBody;
+use crate::admin::tool_groups::effective::effective_tools;
+use crate::admin::tool_groups::{GroupDescription, check_included, holds_nothing, missing};
+use crate::gateway::Gateway;
+use crate::group::ToolGroup;
+use crate::names::GroupName;
+
+/// The group before and after.
+#[derive(Debug, Serialize)]
+pub(in crate::admin) struct Updated {
+    name: GroupName,
+    old: ToolGroup,
+    new: ToolGroup,
+}
+
+/// The name in the path counts; one in the body is ignored.
+pub(in crate::admin) async fn update(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(admission): Extension<Admission>,
+    Path(name): Path<String>,
+    JsonBody(description): JsonBody<GroupDescription>,
+) -> Result<Json<Updated>, ApiError> {
+    let name = GroupName::parse(&name)?;
+    let new = description.into_group(name.clone());
+    let snapshot = gateway.snapshot();
+    let known = snapshot.groups.get(&name).ok_or_else(|| missing(&name))?;
+    check_included(&new, Some(known), &snapshot)?;
+    change::finish(async move {
+        let old = gateway.store.update_group(&new).await?.ok_or_else(|| missing(&name))?;
+        gateway.refresh().await?;
+        // Policies look groups up by name, so only a stored one can be asked about.
+        let tools = match effective_tools(&gateway, &admission, &name).await {
+            Ok(tools) if !tools.is_empty() => tools,
+            empty_or_failed => {
+                gateway.store.update_group(&old).await?;
+                gateway.refresh().await?;
+                return Err(empty_or_failed.err().unwrap_or_else(holds_nothing));
+            }
+        };
+        tracing::info!(
+            request.id = %admission.request_id,
+            principal.name = %admission.principal.name,
+            group = %name,
+            tools = tools.len(),
+            "updated a tool group"
+        );
+        Ok(Json(Updated { name, old, new }))
+    })
+    .await
+}

@@ -1,0 +1,58 @@
+//! One change: a transaction that bumps the revision, so that every gateway on this database notices.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sqlx::{Any, AnyConnection, Row, Transaction};
+use tokio::sync::MutexGuard;
+
+use crate::store::{Dialect, Store, StoreError};
+
+/// A change under way. Dropped without [`Change::commit`] it has never happened.
+pub(super) struct Change<'s> {
+    transaction: Transaction<'static, Any>,
+    /// The store's revision once this is committed.
+    pub(super) revision: i64,
+    /// The time that this change gives to what it touches, in milliseconds since 1970.
+    pub(super) now_ms: i64,
+    _writer: MutexGuard<'s, ()>,
+}
+
+impl Store {
+    /// Starts a change, after the one that is under way. The revision is bumped
+    /// first: on PostgreSQL its row is the lock that changes queue for.
+    pub(super) async fn begin_change(&self) -> Result<Change<'_>, StoreError> {
+        let writer = self.writer.lock().await;
+        let begin = match self.dialect {
+            // Taking the write lock at once cannot fail halfway, as upgrading a read lock can.
+            Dialect::Sqlite => "BEGIN IMMEDIATE",
+            Dialect::Postgres => "BEGIN",
+        };
+        let mut transaction = self.pool.begin_with(begin).await?;
+        let row = sqlx::query("UPDATE revision SET revision = revision + 1 WHERE id = 1 RETURNING revision")
+            .fetch_one(&mut *transaction)
+            .await?;
+        Ok(Change { transaction, revision: row.try_get(0)?, now_ms: now_ms(), _writer: writer })
+    }
+}
+
+impl Change<'_> {
+    /// The connection that the change is made on.
+    pub(super) fn connection(&mut self) -> &mut AnyConnection {
+        &mut self.transaction
+    }
+
+    /// Makes it so.
+    pub(super) async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.transaction.commit().await?)
+    }
+
+    /// Nothing to change after all; the revision stays as it was.
+    pub(super) async fn abandon(self) -> Result<(), StoreError> {
+        Ok(self.transaction.rollback().await?)
+    }
+}
+
+fn now_ms() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
+}

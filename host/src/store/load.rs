@@ -1,0 +1,125 @@
+//! Reading everything that the gateway serves, in one consistent transaction.
+
+use std::collections::{BTreeMap, HashMap};
+
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
+
+use crate::names::ServerName;
+use crate::secret::Secret;
+use crate::store::groups::read_groups;
+use crate::store::items::read_item;
+use crate::store::servers::{read_name, read_server};
+use crate::store::{Dialect, ItemRecord, ServerRecord, Store, StoreError, Stored, StoredServer};
+
+impl Store {
+    /// Reads everything, except servers that are still at the revision in `known`.
+    pub async fn load(&self, known: &HashMap<ServerName, u64>) -> Result<Stored, StoreError> {
+        let begin = match self.dialect {
+            // In WAL mode the first read fixes what all later ones see.
+            Dialect::Sqlite => "BEGIN",
+            Dialect::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+        };
+        let mut transaction = self.pool.begin_with(begin).await?;
+        let revision = read_revision(&mut transaction).await?;
+        let heads = read_heads(&mut transaction).await?;
+        let oldest_change = heads.iter().filter(|head| !head.is_known(known)).map(|head| head.revision).min();
+        let mut parts = match oldest_change {
+            Some(since) => self.read_parts(&mut transaction, since).await?,
+            None => Parts::default(),
+        };
+        let groups = read_groups(&mut transaction).await?;
+        transaction.rollback().await?;
+
+        let mut servers = Vec::with_capacity(heads.len());
+        for head in heads {
+            servers.push(if head.is_known(known) {
+                StoredServer::Unchanged(head.name)
+            } else {
+                StoredServer::Changed(Box::new(parts.take_record(&head)?))
+            });
+        }
+        Ok(Stored { revision, servers, groups })
+    }
+
+    /// The rows, secrets and items of all servers changed at `since` or later:
+    /// three queries, however many servers there are.
+    async fn read_parts(&self, connection: &mut AnyConnection, since: i64) -> Result<Parts, StoreError> {
+        let mut parts = Parts::default();
+        let query = "SELECT id, name, revision, description, config, session_mode, enabled, initialize, created_at, \
+                     updated_at FROM servers WHERE revision >= $1";
+        for row in sqlx::query(query).bind(since).fetch_all(&mut *connection).await? {
+            parts.servers.insert(row.try_get("id")?, row);
+        }
+        let query = "SELECT server_id, servers.name AS server_name, server_secrets.name AS secret_name, ciphertext \
+                     FROM server_secrets JOIN servers ON servers.id = server_id WHERE revision >= $1";
+        for row in sqlx::query(query).bind(since).fetch_all(&mut *connection).await? {
+            let server = read_name(row.try_get("server_name")?)?;
+            let name: String = row.try_get("secret_name")?;
+            let value = self.secrets.unseal(&server, &name, row.try_get("ciphertext")?)?;
+            parts.secrets.entry(row.try_get("server_id")?).or_default().insert(name, value);
+        }
+        let query = "SELECT items.id AS id, server_id, kind, item_key, definition, items.enabled AS enabled \
+                     FROM items JOIN servers ON servers.id = server_id WHERE revision >= $1 ORDER BY position";
+        for row in sqlx::query(query).bind(since).fetch_all(&mut *connection).await? {
+            parts.items.entry(row.try_get("server_id")?).or_default().push(read_item(&row)?);
+        }
+        Ok(parts)
+    }
+}
+
+/// What tells whether a server must be read.
+struct Head {
+    id: i64,
+    name: ServerName,
+    revision: i64,
+}
+
+impl Head {
+    fn is_known(&self, known: &HashMap<ServerName, u64>) -> bool {
+        known.get(&self.name).is_some_and(|known| *known == self.revision.unsigned_abs())
+    }
+}
+
+/// What was read, by the server's id.
+#[derive(Default)]
+struct Parts {
+    servers: HashMap<i64, AnyRow>,
+    secrets: HashMap<i64, BTreeMap<String, Secret>>,
+    items: HashMap<i64, Vec<ItemRecord>>,
+}
+
+impl Parts {
+    fn take_record(&mut self, head: &Head) -> Result<ServerRecord, StoreError> {
+        let row = self
+            .servers
+            .remove(&head.id)
+            .ok_or_else(|| StoreError::Unreadable(format!("server `{}` is gone halfway", head.name)))?;
+        let server = read_server(&row, self.secrets.remove(&head.id).unwrap_or_default())?;
+        let mut items = self.items.remove(&head.id).unwrap_or_default();
+        items.sort_by_key(|item| item.kind);
+        Ok(ServerRecord {
+            revision: head.revision.unsigned_abs(),
+            server,
+            enabled: row.try_get::<i64, _>("enabled")? != 0,
+            initialize: row.try_get::<String, _>("initialize")?.into(),
+            items,
+            created_at_ms: row.try_get("created_at")?,
+            updated_at_ms: row.try_get("updated_at")?,
+        })
+    }
+}
+
+async fn read_revision(connection: &mut AnyConnection) -> Result<u64, StoreError> {
+    let row = sqlx::query("SELECT revision FROM revision WHERE id = 1").fetch_one(connection).await?;
+    Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
+}
+
+async fn read_heads(connection: &mut AnyConnection) -> Result<Vec<Head>, StoreError> {
+    let rows = sqlx::query("SELECT id, name, revision FROM servers").fetch_all(connection).await?;
+    let read =
+        |row: &AnyRow| Ok(Head { id: row.try_get(0)?, name: read_name(row.try_get(1)?)?, revision: row.try_get(2)? });
+    let mut heads = rows.iter().map(read).collect::<Result<Vec<Head>, StoreError>>()?;
+    heads.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(heads)
+}

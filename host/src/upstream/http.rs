@@ -1,0 +1,112 @@
+//! An upstream session over Streamable HTTP, protocol revisions 2025-03-26 to 2025-11-25.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue};
+use url::Url;
+
+use crate::names::ServerName;
+use crate::protocol::ProtocolVersion;
+use crate::upstream::UpstreamError;
+use crate::upstream::background::{Background, WorkToCome};
+use crate::upstream::counterpart::Counterpart;
+use crate::upstream::handshake::{self, Handshake};
+use crate::wire::{self, Response};
+
+mod client;
+mod exchange;
+
+pub(super) use client::build as build_client;
+pub(super) use exchange::{ANSWER_LIMIT_BYTES, CallFailure};
+use exchange::{Channel, SESSION_ID};
+
+const PROTOCOL_VERSION: &str = "mcp-protocol-version";
+
+/// A session, or for a server that issues no session id, what one handshake found out.
+pub(super) struct HttpSession {
+    channel: Arc<Channel>,
+    counterpart: Arc<dyn Counterpart>,
+    next_id: AtomicU64,
+    /// For the end of the session.
+    _work: WorkToCome,
+}
+
+impl HttpSession {
+    /// Performs the handshake. The session ends when it is dropped; so does a
+    /// half-made one.
+    pub(super) async fn open(
+        server: &ServerName,
+        url: &Url,
+        client: reqwest::Client,
+        injected: &HeaderMap,
+        initialize: wire::Request,
+        counterpart: Arc<dyn Counterpart>,
+        background: &Background,
+    ) -> Result<(Self, Handshake), UpstreamError> {
+        let headers = with_media_types(injected);
+        let mut channel =
+            Channel { server: server.clone(), url: url.clone(), client, headers, background: background.clone() };
+        let asked = Arc::new(channel.clone());
+        let answer = asked.ask(0, initialize.render(0), &*counterpart).await.map_err(|failure| failure.error)?;
+        if let Some(session_id) = answer.session_id {
+            channel
+                .headers
+                .insert(SESSION_ID, visible(session_id).ok_or_else(|| asked.invalid("its session id is malformed"))?);
+        }
+        // From here on, dropping it ends what the server has opened.
+        let mut session = Self {
+            channel: Arc::new(channel),
+            counterpart,
+            next_id: AtomicU64::new(1),
+            _work: background.expect_work(),
+        };
+        let handshake = handshake::read_initialize(server, &answer.response)?;
+        session.speak(handshake.version);
+        session.channel.tell(handshake::initialized_notification()).await.map_err(|failure| failure.error)?;
+        Ok((session, handshake))
+    }
+
+    /// Sends a request and waits for its response.
+    pub(super) async fn call(&self, request: &wire::Request) -> Result<Response, CallFailure> {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let answer = self.channel.ask(id, request.render(id), &*self.counterpart).await?;
+        Ok(answer.response)
+    }
+
+    /// Whether the server keeps state for this session.
+    pub(super) fn has_id(&self) -> bool {
+        self.channel.headers.contains_key(SESSION_ID)
+    }
+
+    fn speak(&mut self, version: ProtocolVersion) {
+        // The header came with this revision; older servers may refuse what they do not know.
+        if version >= ProtocolVersion::V2025_06_18 {
+            let value = HeaderValue::from_static(version.as_str());
+            Arc::make_mut(&mut self.channel).headers.insert(PROTOCOL_VERSION, value);
+        }
+    }
+}
+
+impl Drop for HttpSession {
+    fn drop(&mut self) {
+        if self.has_id() {
+            let channel = Arc::clone(&self.channel);
+            self.channel.background.spawn(async move { channel.delete_session().await });
+        }
+    }
+}
+
+fn with_media_types(injected: &HeaderMap) -> HeaderMap {
+    let mut headers = injected.clone();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+    headers
+}
+
+/// A session id consists of visible ASCII characters only.
+fn visible(session_id: HeaderValue) -> Option<HeaderValue> {
+    let bytes = session_id.as_bytes();
+    (!bytes.is_empty() && bytes.iter().all(u8::is_ascii_graphic)).then_some(session_id)
+}

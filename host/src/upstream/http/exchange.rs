@@ -1,0 +1,309 @@
+//! One POST to an MCP endpoint, and whatever comes back for it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use url::Url;
+
+use crate::names::ServerName;
+use crate::upstream::UpstreamError;
+use crate::upstream::background::Background;
+use crate::upstream::counterpart::{Counterpart, Reply, ServerMessage};
+use crate::upstream::error::{is_loopback, shown_url};
+use crate::wire::sse::EventReader;
+use crate::wire::{Message, Response};
+
+/// The most that an answer may hold: large files come as base64 in one message, and
+/// a gateway that takes any number of bytes can be filled up by one server.
+pub(in crate::upstream) const ANSWER_LIMIT_BYTES: usize = 64 << 20;
+/// As much of a refusal is read as tells why.
+const REFUSAL_LIMIT_BYTES: usize = 64 << 10;
+/// For messages without an answer of their own: replies, and the end of a session.
+const ASIDE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a stream may go on after its response before its connection is given up.
+const STREAM_END_TIMEOUT: Duration = Duration::from_secs(1);
+
+pub(super) const SESSION_ID: &str = "mcp-session-id";
+
+/// An endpoint, with the headers of every message to it.
+#[derive(Clone)]
+pub(super) struct Channel {
+    pub(super) server: ServerName,
+    pub(super) url: Url,
+    pub(super) client: reqwest::Client,
+    pub(super) headers: HeaderMap,
+    /// Where work goes on that nobody waits for.
+    pub(super) background: Background,
+}
+
+/// What came back for a request.
+pub(super) struct Answer {
+    pub(super) response: Response,
+    /// The session that the server opened with it, if any.
+    pub(super) session_id: Option<HeaderValue>,
+}
+
+/// Why nothing came back for a request.
+#[derive(Debug)]
+pub(in crate::upstream) struct CallFailure {
+    pub(in crate::upstream) error: UpstreamError,
+    /// The server did not look at the request, because it does not know the session:
+    /// the request can safely be sent again on another one.
+    pub(in crate::upstream) session_gone: bool,
+}
+
+impl From<UpstreamError> for CallFailure {
+    fn from(error: UpstreamError) -> Self {
+        Self { error, session_gone: false }
+    }
+}
+
+impl Channel {
+    /// Sends request `id` and waits for its response; what else the server sends in
+    /// the meantime goes to `counterpart`.
+    pub(super) async fn ask(
+        self: &Arc<Self>,
+        id: u64,
+        body: Bytes,
+        counterpart: &dyn Counterpart,
+    ) -> Result<Answer, CallFailure> {
+        let reply = self.send(Method::POST, Some(body)).await?;
+        if !reply.status().is_success() {
+            return self.read_refusal(id, reply).await;
+        }
+        let session_id = reply.headers().get(SESSION_ID).cloned();
+        let response = match media_type(&reply) {
+            MediaType::Json => self.read_json(id, reply).await?,
+            MediaType::EventStream => self.read_stream(id, reply, counterpart).await?,
+            MediaType::Other => return Err(self.invalid("it is neither JSON nor an event stream").into()),
+        };
+        Ok(Answer { response, session_id })
+    }
+
+    /// Sends a message that has no response.
+    pub(super) async fn tell(&self, body: Bytes) -> Result<(), CallFailure> {
+        let reply = self.send(Method::POST, Some(body)).await?;
+        self.check_status(reply.status())?;
+        Ok(())
+    }
+
+    /// Ends the session. A server that does not know how is left as it is.
+    pub(super) async fn delete_session(&self) {
+        let outcome = tokio::time::timeout(ASIDE_TIMEOUT, self.send(Method::DELETE, None)).await;
+        if !matches!(outcome, Ok(Ok(_))) {
+            tracing::debug!(upstream.server = %self.server, "an upstream session could not be ended");
+        }
+    }
+
+    async fn send(&self, method: Method, body: Option<Bytes>) -> Result<reqwest::Response, UpstreamError> {
+        let mut request = reqwest::Request::new(method, self.url.clone());
+        *request.headers_mut() = self.headers.clone();
+        *request.body_mut() = body.map(Into::into);
+        self.client.execute(request).await.map_err(|error| self.explain(&error))
+    }
+
+    async fn read_json(&self, id: u64, mut reply: reqwest::Response) -> Result<Response, UpstreamError> {
+        let body = self.read_body(&mut reply, ANSWER_LIMIT_BYTES).await?;
+        match Message::parse(body) {
+            Ok(Message::Response(response)) if response.id().as_u64() == Some(id) => Ok(response),
+            Ok(Message::Response(_)) => Err(self.invalid("it answers another request")),
+            Ok(Message::Request(_) | Message::Notification(_)) => Err(self.invalid("it is not a response")),
+            Err(error) => Err(self.invalid(&error.to_string())),
+        }
+    }
+
+    async fn read_stream(
+        self: &Arc<Self>,
+        id: u64,
+        mut reply: reqwest::Response,
+        counterpart: &dyn Counterpart,
+    ) -> Result<Response, UpstreamError> {
+        let mut events = EventReader::new(ANSWER_LIMIT_BYTES);
+        loop {
+            let event = events.next_event().map_err(|error| self.too_large(error.limit_bytes))?;
+            let Some(event) = event else {
+                match reply.chunk().await.map_err(|error| self.explain(&error))? {
+                    Some(chunk) => events.push(&chunk),
+                    None => return Err(self.closed("the event stream ended")),
+                }
+                continue;
+            };
+            if event.name != "message" {
+                continue;
+            }
+            match Message::parse(event.data) {
+                Ok(Message::Response(response)) if response.id().as_u64() == Some(id) => {
+                    self.finish_stream(reply);
+                    return Ok(response);
+                }
+                Ok(Message::Response(_)) => {
+                    tracing::debug!(upstream.server = %self.server, "a response to another request was ignored");
+                }
+                Ok(Message::Notification(notification)) => {
+                    counterpart.receive(ServerMessage::Notification(notification));
+                }
+                Ok(Message::Request(request)) => {
+                    counterpart.receive(ServerMessage::Request(request, self.reply()));
+                }
+                Err(error) => return Err(self.invalid(&error.to_string())),
+            }
+        }
+    }
+
+    /// Reads a stream to its end, so that its connection can be used again.
+    fn finish_stream(&self, mut reply: reqwest::Response) {
+        let mut rest = Box::pin(async move { while let Ok(Some(_)) = reply.chunk().await {} });
+        // Most servers end the stream in the packet that ends the response.
+        if rest.as_mut().now_or_never().is_none() {
+            self.spawn_bounded(STREAM_END_TIMEOUT, rest);
+        }
+    }
+
+    /// The way back for the answer to a request of the server's.
+    fn reply(self: &Arc<Self>) -> Reply {
+        let channel = Arc::clone(self);
+        Reply::new(move |response| {
+            let background = Arc::clone(&channel);
+            background.spawn_bounded(ASIDE_TIMEOUT, async move {
+                if let Err(failure) = channel.tell(response).await {
+                    tracing::debug!(upstream.server = %channel.server, error = %failure.error, "a reply was not taken");
+                }
+            });
+        })
+    }
+
+    fn spawn_bounded(&self, limit: Duration, work: impl Future<Output = ()> + Send + 'static) {
+        self.background.spawn(async move {
+            // Nobody waits for it, and its failure changes nothing.
+            let _ = tokio::time::timeout(limit, work).await;
+        });
+    }
+
+    async fn read_body(&self, reply: &mut reqwest::Response, limit_bytes: usize) -> Result<Bytes, UpstreamError> {
+        let announced = reply.content_length().unwrap_or(0);
+        if announced > limit_bytes as u64 {
+            return Err(self.too_large(limit_bytes));
+        }
+        let mut next = async || reply.chunk().await.map_err(|error| self.explain(&error));
+        // A body that came in one piece is taken as it is.
+        let first = next().await?.unwrap_or_default();
+        let Some(second) = next().await? else { return Ok(first) };
+        let mut whole = BytesMut::with_capacity((announced as usize).max(first.len() + second.len()));
+        whole.extend_from_slice(&first);
+        let mut piece = Some(second);
+        while let Some(bytes) = piece {
+            if whole.len() + bytes.len() > limit_bytes {
+                return Err(self.too_large(limit_bytes));
+            }
+            whole.extend_from_slice(&bytes);
+            piece = next().await?;
+        }
+        Ok(whole.freeze())
+    }
+
+    /// An answer with an error status may still hold a JSON-RPC error for this very
+    /// request, which then is the upstream's answer. Refused credentials never are:
+    /// a client must not take them for its own.
+    async fn read_refusal(&self, id: u64, mut reply: reqwest::Response) -> Result<Answer, CallFailure> {
+        let status = reply.status();
+        let error = match self.check_status(status) {
+            Err(error) => error,
+            Ok(()) => return Err(self.invalid("its HTTP status is none").into()),
+        };
+        if matches!(error, UpstreamError::Unauthorized { .. }) {
+            return Err(error.into());
+        }
+        let body = self.read_body(&mut reply, REFUSAL_LIMIT_BYTES).await.unwrap_or_default();
+        if self.tells_of_no_session(status, &body) {
+            return Err(CallFailure { error, session_gone: true });
+        }
+        match Message::parse(body) {
+            Ok(Message::Response(response)) if response.id().as_u64() == Some(id) => {
+                Ok(Answer { response, session_id: None })
+            }
+            _ => Err(error.into()),
+        }
+    }
+
+    /// The specification says 404 for a session that is gone; many servers say 400
+    /// and mean it, also to those who have no session.
+    fn tells_of_no_session(&self, status: StatusCode, body: &[u8]) -> bool {
+        let has_session = self.headers.contains_key(SESSION_ID);
+        let body = String::from_utf8_lossy(body).to_ascii_lowercase();
+        match status {
+            StatusCode::NOT_FOUND => has_session || body.contains("session"),
+            StatusCode::BAD_REQUEST => body.contains("session") || body.contains("not initialized"),
+            _ => false,
+        }
+    }
+
+    fn check_status(&self, status: StatusCode) -> Result<(), UpstreamError> {
+        let server = self.server.clone();
+        match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                Err(UpstreamError::Unauthorized { server, status: status.as_u16() })
+            }
+            _ if status.is_success() => Ok(()),
+            _ => Err(UpstreamError::HttpStatus { server, status: status.as_u16() }),
+        }
+    }
+
+    /// What went wrong on the way, told by its innermost cause; the rest may quote
+    /// the URL.
+    fn explain(&self, error: &reqwest::Error) -> UpstreamError {
+        let mut cause: &dyn std::error::Error = error;
+        let mut refused = false;
+        while let Some(source) = cause.source() {
+            cause = source;
+            refused |= is_refusal(cause);
+        }
+        let (server, url) = (self.server.clone(), shown_url(&self.url));
+        if refused {
+            UpstreamError::Refused { server, url, is_loopback: is_loopback(&self.url) }
+        } else if error.is_connect() || error.is_builder() {
+            UpstreamError::Unreachable { server, url, problem: cause.to_string() }
+        } else {
+            tracing::debug!(upstream.server = %server, problem = %cause, "the connection failed during a call");
+            self.closed("the connection was closed")
+        }
+    }
+
+    pub(super) fn invalid(&self, problem: &str) -> UpstreamError {
+        UpstreamError::InvalidAnswer { server: self.server.clone(), problem: problem.to_owned() }
+    }
+
+    fn too_large(&self, limit_bytes: usize) -> UpstreamError {
+        UpstreamError::TooLarge { server: self.server.clone(), limit_bytes }
+    }
+
+    fn closed(&self, how: &str) -> UpstreamError {
+        UpstreamError::Closed { server: self.server.clone(), how: how.to_owned() }
+    }
+}
+
+fn is_refusal(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+enum MediaType {
+    Json,
+    EventStream,
+    Other,
+}
+
+fn media_type(reply: &reqwest::Response) -> MediaType {
+    let value = reply.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let essence = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    if essence.eq_ignore_ascii_case(b"application/json") {
+        MediaType::Json
+    } else if essence.eq_ignore_ascii_case(b"text/event-stream") {
+        MediaType::EventStream
+    } else {
+        MediaType::Other
+    }
+}

@@ -1,0 +1,278 @@
+//! All upstream sessions of one server: which one carries a call, what is opened
+//! ahead, what goes when it is idle.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::server::{Server, SessionMode, Transport};
+use crate::upstream::UpstreamError;
+use crate::upstream::background::Background;
+use crate::upstream::key::SessionKey;
+use crate::upstream::session::{Connector, init_timed_out};
+use crate::upstream::slot::{LiveSession, Ready, Slot};
+use crate::wire::{self, Response};
+
+/// More would only slow each other down.
+const STARTS_AT_ONCE: usize = 4;
+/// A spare that nobody needed for so long goes.
+const SPARE_LIFETIME: Duration = Duration::from_secs(60);
+/// One process costs tens of megabytes.
+const PROCESSES_PER_SERVER: usize = 64;
+/// One session costs the server some memory, and the gateway less.
+const HTTP_SESSIONS_PER_SERVER: usize = 1024;
+
+/// The sessions of one server, as it is registered now.
+pub(super) struct ServerSessions {
+    pub(super) server: Arc<Server>,
+    connector: Arc<Connector>,
+    background: Background,
+    /// Cancelled when the server is forgotten or the gateway ends; calls in flight end with it.
+    ended: CancellationToken,
+    starts: Semaphore,
+    limit: usize,
+    /// One permit for each open session.
+    allowance: Arc<Semaphore>,
+    slots: Mutex<HashMap<Arc<SessionKey>, Arc<Slot>>>,
+}
+
+impl ServerSessions {
+    pub(super) fn new(server: Arc<Server>, connector: Arc<Connector>, ended: CancellationToken) -> Self {
+        let limit = match server.transport {
+            Transport::StreamableHttp { .. } => HTTP_SESSIONS_PER_SERVER,
+            Transport::Stdio { .. } => PROCESSES_PER_SERVER,
+        };
+        let background = connector.background.for_server();
+        Self {
+            server,
+            connector,
+            background,
+            ended,
+            starts: Semaphore::new(STARTS_AT_ONCE),
+            limit,
+            allowance: Arc::new(Semaphore::new(limit)),
+            slots: Mutex::default(),
+        }
+    }
+
+    /// Carries one call on a session of this key.
+    pub(super) async fn call(
+        self: &Arc<Self>,
+        key: SessionKey,
+        request: &wire::Request,
+    ) -> Result<Response, UpstreamError> {
+        let slot = self.slot(key);
+        let session = self.lease(&slot).await?;
+        let failure = match session.call(request).await {
+            Ok(response) => return Ok(response),
+            Err(failure) => failure,
+        };
+        if failure.session_gone || session.is_broken() {
+            slot.discard(&session);
+        }
+        drop(session);
+        if !failure.session_gone {
+            return Err(failure.error);
+        }
+        // Once only: the server did not look at the request, so it cannot run twice.
+        let session = self.lease(&slot).await?;
+        session.call(request).await.map_err(|failure| failure.error)
+    }
+
+    /// Resolves when calls on these sessions must end.
+    pub(super) async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+
+    /// Closes everything; calls in flight end.
+    pub(super) fn end(&self) {
+        self.ended.cancel();
+        for (_, slot) in self.slots.lock().drain() {
+            slot.clear();
+        }
+    }
+
+    /// Waits, not for ever, until everything that [`Self::end`] closed has ended.
+    pub(super) async fn closed(&self, bound: Duration) {
+        if !self.background.finish_server(bound).await {
+            tracing::debug!(upstream.server = %self.server.name, "sessions are still being ended");
+        }
+    }
+
+    /// Closes what is paired with a downstream session; calls in flight go on.
+    pub(super) fn end_paired(&self, downstream_session: &str) {
+        let is_other = |key: &Arc<SessionKey>| key.paired_with.as_deref() != Some(downstream_session);
+        self.slots.lock().retain(|key, _| is_other(key));
+    }
+
+    fn slot(&self, key: SessionKey) -> Arc<Slot> {
+        let mut slots = self.slots.lock();
+        if let Some(slot) = slots.get(&key) {
+            return Arc::clone(slot);
+        }
+        if slots.len() >= self.limit {
+            slots.retain(|_, slot| Arc::strong_count(slot) > 1 || !slot.is_empty());
+        }
+        let key = Arc::new(key);
+        let slot = Arc::new(Slot::new(Arc::clone(&key)));
+        slots.insert(key, Arc::clone(&slot));
+        slot
+    }
+
+    /// A session for one call: what is shared, the spare, or a new one.
+    async fn lease(self: &Arc<Self>, slot: &Arc<Slot>) -> Result<Arc<LiveSession>, UpstreamError> {
+        if let Some(ready) = self.take_ready(slot) {
+            return Ok(ready);
+        }
+        if let Some(settled) = slot.claim_spare() {
+            settled.await;
+            if let Some(ready) = self.take_ready(slot) {
+                return Ok(ready);
+            }
+        }
+        if !self.may_share(slot) {
+            return self.open_for(slot).await;
+        }
+        let limit = self.connector.settings.init_timeout;
+        let Ok(_turn) = timeout(limit, slot.opening.lock()).await else {
+            return Err(init_timed_out(&self.server, limit));
+        };
+        // Whoever had the turn before may have opened what serves this call too.
+        match self.take_ready(slot) {
+            Some(ready) => Ok(ready),
+            None => self.open_for(slot).await,
+        }
+    }
+
+    fn take_ready(self: &Arc<Self>, slot: &Arc<Slot>) -> Option<Arc<LiveSession>> {
+        match slot.take_ready()? {
+            Ready::Shared(session) => Some(session),
+            Ready::Spare(session) => {
+                self.start_spare(slot);
+                Some(session)
+            }
+        }
+    }
+
+    /// Whether the next session to be opened may serve other calls too; for a
+    /// stateless HTTP server its first session tells.
+    fn may_share(&self, slot: &Slot) -> bool {
+        self.always_shares(slot)
+            || (matches!(self.server.transport, Transport::StreamableHttp { .. }) && !slot.is_known_for_one())
+    }
+
+    fn always_shares(&self, slot: &Slot) -> bool {
+        self.server.session_mode == SessionMode::Stateful || slot.key.paired_with.is_some()
+    }
+
+    async fn open_for(self: &Arc<Self>, slot: &Arc<Slot>) -> Result<Arc<LiveSession>, UpstreamError> {
+        let session = Arc::new(self.open(&slot.key).await?);
+        if self.always_shares(slot) {
+            slot.share(&session);
+            self.close_when_idle(slot, &session);
+        } else if !session.holds_state() {
+            slot.share(&session);
+        } else {
+            let opened = slot.count_opened_for_one();
+            // A process for a call that may never come is worth it only for a server in use.
+            let is_process = matches!(self.server.transport, Transport::Stdio { .. });
+            if !is_process || opened > 1 {
+                self.start_spare(slot);
+            }
+        }
+        Ok(session)
+    }
+
+    async fn open(&self, key: &SessionKey) -> Result<LiveSession, UpstreamError> {
+        let limit = self.connector.settings.init_timeout;
+        let allowance = self.allowance(limit).await?;
+        let Ok(start) = timeout(limit, self.starts.acquire()).await else {
+            return Err(init_timed_out(&self.server, limit));
+        };
+        let _start = start.expect("this semaphore is never closed");
+        let (session, _handshake) =
+            self.connector.open(&self.server, &key.headers, &key.client, &self.background).await?;
+        Ok(LiveSession::new(session, allowance))
+    }
+
+    /// The right to open one more session, if need be by closing one that nobody misses.
+    async fn allowance(&self, limit: Duration) -> Result<OwnedSemaphorePermit, UpstreamError> {
+        let allowance = Arc::clone(&self.allowance);
+        if allowance.available_permits() == 0 {
+            self.dispose_of_one();
+        }
+        match timeout(limit, allowance.acquire_owned()).await {
+            Ok(permit) => Ok(permit.expect("this semaphore is never closed")),
+            Err(_) => Err(UpstreamError::TooManySessions { server: self.server.name.clone(), limit: self.limit }),
+        }
+    }
+
+    fn dispose_of_one(&self) {
+        let slots = self.slots.lock();
+        let idle = slots.values().filter_map(|slot| Some((slot.disposable_for()?, slot)));
+        if let Some((_, slot)) = idle.max_by_key(|(idle, _)| *idle) {
+            slot.clear();
+        }
+    }
+
+    /// Opens a session ahead of the next call, in the background.
+    fn start_spare(self: &Arc<Self>, slot: &Arc<Slot>) {
+        if !slot.wants_spare() {
+            return;
+        }
+        let (sessions, slot) = (Arc::clone(self), Arc::clone(slot));
+        tokio::spawn(async move {
+            let opened = tokio::select! {
+                opened = sessions.open(&slot.key) => opened,
+                () = sessions.ended() => Err(UpstreamError::ShuttingDown),
+            };
+            match opened {
+                Ok(session) => sessions.keep_spare(&slot, &Arc::new(session)),
+                Err(error) => {
+                    tracing::debug!(upstream.server = %sessions.server.name, %error, "no spare session could be opened");
+                    slot.put_spare(None);
+                }
+            }
+        });
+    }
+
+    fn keep_spare(&self, slot: &Arc<Slot>, session: &Arc<LiveSession>) {
+        slot.put_spare(Some(session));
+        // Weak: the call that takes the spare ends it.
+        let (slot, session, ended) = (Arc::downgrade(slot), Arc::downgrade(session), self.ended.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = sleep(SPARE_LIFETIME) => {}
+                () = ended.cancelled() => {}
+            }
+            if let (Some(slot), Some(session)) = (slot.upgrade(), session.upgrade()) {
+                slot.drop_spare(&session);
+            }
+        });
+    }
+
+    fn close_when_idle(&self, slot: &Arc<Slot>, session: &Arc<LiveSession>) {
+        let Some(limit) = self.connector.settings.session_idle_timeout else { return };
+        let (slot, session, ended) = (Arc::downgrade(slot), Arc::downgrade(session), self.ended.clone());
+        tokio::spawn(async move {
+            let mut rest = limit;
+            loop {
+                tokio::select! {
+                    () = sleep(rest) => {}
+                    () = ended.cancelled() => return,
+                }
+                let (Some(slot), Some(session)) = (slot.upgrade(), session.upgrade()) else { return };
+                match session.idle_time() {
+                    Some(idle) if idle >= limit => return slot.discard(&session),
+                    Some(idle) => rest = limit - idle,
+                    None => rest = limit,
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,194 @@
+//! The place of one session key: what is open under it, shared or kept ready.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::time::Instant;
+
+use crate::upstream::http::CallFailure;
+use crate::upstream::key::SessionKey;
+use crate::upstream::session::Session;
+use crate::wire::{self, Response};
+
+/// An open session with its use, and its part of the server's allowance.
+pub(super) struct LiveSession {
+    session: Session,
+    calls_in_flight: AtomicUsize,
+    last_used: Mutex<Instant>,
+    _allowance: OwnedSemaphorePermit,
+}
+
+impl LiveSession {
+    pub(super) fn new(session: Session, allowance: OwnedSemaphorePermit) -> Self {
+        Self {
+            session,
+            calls_in_flight: AtomicUsize::new(0),
+            last_used: Mutex::new(Instant::now()),
+            _allowance: allowance,
+        }
+    }
+
+    pub(super) async fn call(&self, request: &wire::Request) -> Result<Response, CallFailure> {
+        let _in_use = InUse::start(self);
+        self.session.call(request).await
+    }
+
+    pub(super) fn holds_state(&self) -> bool {
+        self.session.holds_state()
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.session.is_broken()
+    }
+
+    /// How long no call has been running; `None` while one is.
+    pub(super) fn idle_time(&self) -> Option<Duration> {
+        (self.calls_in_flight.load(Ordering::Acquire) == 0).then(|| self.last_used.lock().elapsed())
+    }
+}
+
+struct InUse<'a>(&'a LiveSession);
+
+impl<'a> InUse<'a> {
+    fn start(live: &'a LiveSession) -> Self {
+        live.calls_in_flight.fetch_add(1, Ordering::AcqRel);
+        Self(live)
+    }
+}
+
+impl Drop for InUse<'_> {
+    fn drop(&mut self) {
+        *self.0.last_used.lock() = Instant::now();
+        self.0.calls_in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// What is open under one key.
+pub(super) struct Slot {
+    pub(super) key: Arc<SessionKey>,
+    /// Held while the first session is opened that others may share.
+    pub(super) opening: tokio::sync::Mutex<()>,
+    /// Tells whoever waits for the spare that it is there, or will not come.
+    spare_settled: Notify,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Carries every call: the session of a stateful server, or a handshake that left no state.
+    shared: Option<Arc<LiveSession>>,
+    /// Waits for the next call, which will be its only one.
+    spare: Option<Arc<LiveSession>>,
+    spare_is_starting: bool,
+    /// A call waits for the spare that is being started.
+    spare_is_claimed: bool,
+    /// How many sessions with state of their own were opened here for one call each.
+    opened_for_one: u64,
+}
+
+/// A session that is ready for a call.
+pub(super) enum Ready {
+    Shared(Arc<LiveSession>),
+    Spare(Arc<LiveSession>),
+}
+
+impl Slot {
+    pub(super) fn new(key: Arc<SessionKey>) -> Self {
+        Self { key, opening: tokio::sync::Mutex::default(), spare_settled: Notify::new(), state: Mutex::default() }
+    }
+
+    /// What is ready; a spare is given away.
+    pub(super) fn take_ready(&self) -> Option<Ready> {
+        let mut state = self.state.lock();
+        match &state.shared {
+            Some(shared) if !shared.is_broken() => return Some(Ready::Shared(Arc::clone(shared))),
+            Some(_) => state.shared = None,
+            None => {}
+        }
+        state.spare.take().filter(|spare| !spare.is_broken()).map(Ready::Spare)
+    }
+
+    /// Keeps a session for all calls to come.
+    pub(super) fn share(&self, session: &Arc<LiveSession>) {
+        self.state.lock().shared = Some(Arc::clone(session));
+    }
+
+    /// Stops sharing this very session; calls on it go on.
+    pub(super) fn discard(&self, session: &Arc<LiveSession>) {
+        self.state.lock().shared.take_if(|shared| Arc::ptr_eq(shared, session));
+    }
+
+    /// Counts a session that was opened for one call, and gives how many there were.
+    pub(super) fn count_opened_for_one(&self) -> u64 {
+        let mut state = self.state.lock();
+        state.opened_for_one += 1;
+        state.opened_for_one
+    }
+
+    /// Whether sessions here are known to serve one call each, so that nobody need
+    /// wait for another's.
+    pub(super) fn is_known_for_one(&self) -> bool {
+        self.state.lock().opened_for_one > 0
+    }
+
+    /// Whether a spare is to be started; if so, the caller must [`Self::put_spare`].
+    pub(super) fn wants_spare(&self) -> bool {
+        let mut state = self.state.lock();
+        let wanted = state.spare.is_none() && !state.spare_is_starting;
+        state.spare_is_starting |= wanted;
+        wanted
+    }
+
+    /// Keeps the spare, or takes note that there is none after all.
+    pub(super) fn put_spare(&self, spare: Option<&Arc<LiveSession>>) {
+        let mut state = self.state.lock();
+        state.spare_is_starting = false;
+        state.spare_is_claimed = false;
+        state.spare = spare.map(Arc::clone);
+        self.spare_settled.notify_waiters();
+    }
+
+    /// Lets one call wait for the spare that is being started: it is ready sooner
+    /// than anything started now.
+    pub(super) fn claim_spare(&self) -> Option<Notified<'_>> {
+        let mut state = self.state.lock();
+        let claimed = state.spare_is_starting && !state.spare_is_claimed;
+        state.spare_is_claimed |= claimed;
+        claimed.then(|| self.spare_settled.notified())
+    }
+
+    /// Gives up this very spare, if it still waits.
+    pub(super) fn drop_spare(&self, spare: &Arc<LiveSession>) {
+        let taken = self.state.lock().spare.take_if(|waiting| Arc::ptr_eq(waiting, spare));
+        drop(taken);
+    }
+
+    /// Closes whatever is open here; calls in flight go on.
+    pub(super) fn clear(&self) {
+        let mut state = self.state.lock();
+        state.shared = None;
+        state.spare = None;
+    }
+
+    /// Whether nothing is open or being opened here.
+    pub(super) fn is_empty(&self) -> bool {
+        let state = self.state.lock();
+        state.shared.is_none() && state.spare.is_none() && !state.spare_is_starting
+    }
+
+    /// How long what is open here has been idle, if it can go without anyone losing
+    /// state: a spare, or a handshake.
+    pub(super) fn disposable_for(&self) -> Option<Duration> {
+        let state = self.state.lock();
+        match (&state.shared, &state.spare) {
+            (Some(shared), _) if shared.holds_state() => None,
+            (Some(shared), _) => shared.idle_time(),
+            (None, Some(spare)) => spare.idle_time(),
+            (None, None) => None,
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! An upstream session with a child process: one message per line, each way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::AsyncWriteExt;
+use tokio::process::ChildStdin;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::names::ServerName;
+use crate::upstream::background::Background;
+use crate::upstream::counterpart::Counterpart;
+use crate::upstream::handshake::{self, Handshake};
+use crate::upstream::{UpstreamError, UpstreamSettings};
+use crate::wire::{self, Response, single_line};
+
+mod inbox;
+mod lines;
+mod process;
+
+use inbox::{Inbox, Pending};
+pub(super) use process::ChildCommand;
+use process::Ending;
+
+/// How many messages may wait for a child to read them.
+const OUTBOX_MESSAGES: usize = 64;
+/// A child that reads nothing for so long is given up.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// A process that closed its output is about to end; how it ended makes a better message.
+const ENDING_BOUND: Duration = Duration::from_secs(1);
+
+/// A session; its process ends when it is dropped.
+pub(super) struct StdioSession {
+    server: ServerName,
+    outbox: mpsc::Sender<Bytes>,
+    pending: Arc<Pending>,
+    next_id: AtomicU64,
+    ending: watch::Receiver<Option<Ending>>,
+    /// Dropping it ends the process.
+    _closing: DropGuard,
+}
+
+impl StdioSession {
+    /// Starts the process and performs the handshake.
+    pub(super) async fn open(
+        server: &ServerName,
+        child: ChildCommand<'_>,
+        settings: &UpstreamSettings,
+        initialize: wire::Request,
+        counterpart: Arc<dyn Counterpart>,
+        background: &Background,
+    ) -> Result<(Self, Handshake), UpstreamError> {
+        let closing = CancellationToken::new();
+        let process = process::start(server, child, settings, &closing, background)?;
+        let (outbox, outgoing) = mpsc::channel(OUTBOX_MESSAGES);
+        let pending = Arc::new(Pending::default());
+        let inbox = Inbox {
+            server: server.clone(),
+            pending: Arc::clone(&pending),
+            counterpart,
+            outbox: outbox.downgrade(),
+            closing: closing.clone(),
+        };
+        background.spawn(inbox.read(process.stdout));
+        background.spawn(write(process.stdin, outgoing, Arc::clone(&pending), closing.clone()));
+        let session = Self {
+            server: server.clone(),
+            outbox,
+            pending,
+            next_id: AtomicU64::new(0),
+            ending: process.ending,
+            _closing: closing.drop_guard(),
+        };
+        let handshake = session.initialize(initialize, child.command).await?;
+        Ok((session, handshake))
+    }
+
+    async fn initialize(&self, initialize: wire::Request, command: &str) -> Result<Handshake, UpstreamError> {
+        let response = match self.exchange(&initialize).await {
+            Exchanged::Answered(answer) => answer?,
+            Exchanged::Ended => return Err(self.explain_start(command).await),
+        };
+        let handshake = handshake::read_initialize(&self.server, &response)?;
+        match self.outbox.send(handshake::initialized_notification()).await {
+            Ok(()) => Ok(handshake),
+            Err(_) => Err(self.explain_start(command).await),
+        }
+    }
+
+    /// Sends a request and waits for its response. If the caller gives up, the child
+    /// is left to finish it.
+    pub(super) async fn call(&self, request: &wire::Request) -> Result<Response, UpstreamError> {
+        match self.exchange(request).await {
+            Exchanged::Answered(answer) => answer,
+            Exchanged::Ended => Err(self.explain_end().await),
+        }
+    }
+
+    /// Whether the process has ended, or is being ended.
+    pub(super) fn is_closed(&self) -> bool {
+        self.pending.is_closed() || self.outbox.is_closed()
+    }
+
+    async fn exchange(&self, request: &wire::Request) -> Exchanged {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let Some(answer) = self.pending.expect(id) else { return Exchanged::Ended };
+        if self.outbox.send(request.render(id)).await.is_err() {
+            return Exchanged::Ended;
+        }
+        match answer.wait().await {
+            Some(answer) => Exchanged::Answered(answer),
+            None => Exchanged::Ended,
+        }
+    }
+
+    async fn explain_start(&self, command: &str) -> UpstreamError {
+        let server = self.server.clone();
+        match self.await_ending().await {
+            Some(ending) => match ending.start_problem() {
+                Some(problem) => {
+                    UpstreamError::CannotStart { server, command: command.to_owned(), problem: problem.to_owned() }
+                }
+                None => UpstreamError::ExitedInitializing { server, status: ending.status(), stderr: ending.stderr() },
+            },
+            None => UpstreamError::ExitedInitializing {
+                server,
+                status: "its output was closed".into(),
+                stderr: String::new(),
+            },
+        }
+    }
+
+    async fn explain_end(&self) -> UpstreamError {
+        let how = match self.pending.give_up_reason() {
+            Some(reason) => reason,
+            None => match self.await_ending().await {
+                Some(ending) => format!("the process ended ({})", ending.status()),
+                None => "the process closed its output".to_owned(),
+            },
+        };
+        UpstreamError::Closed { server: self.server.clone(), how }
+    }
+
+    async fn await_ending(&self) -> Option<Ending> {
+        let mut ending = self.ending.clone();
+        let ended = tokio::time::timeout(ENDING_BOUND, ending.wait_for(Option::is_some)).await;
+        ended.ok()?.ok()?.clone()
+    }
+}
+
+enum Exchanged {
+    Answered(Result<Response, UpstreamError>),
+    /// The session ended before; its ending tells why.
+    Ended,
+}
+
+/// Writes until the session is closed; then closes the child's input, which tells it to end.
+async fn write(
+    mut stdin: ChildStdin,
+    mut outgoing: mpsc::Receiver<Bytes>,
+    pending: Arc<Pending>,
+    closing: CancellationToken,
+) {
+    let writing = async {
+        while let Some(message) = outgoing.recv().await {
+            let message = single_line(message);
+            let mut line = BytesMut::with_capacity(message.len() + 1);
+            line.extend_from_slice(&message);
+            line.extend_from_slice(b"\n");
+            match tokio::time::timeout(WRITE_TIMEOUT, stdin.write_all(&line)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return,
+                Err(_) => {
+                    let seconds = WRITE_TIMEOUT.as_secs();
+                    return pending.close(Some(format!("the process did not read its input for {seconds} seconds")));
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = writing => {}
+        () = closing.cancelled() => {}
+    }
+    closing.cancel();
+}

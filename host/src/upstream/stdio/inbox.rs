@@ -1,0 +1,176 @@
+//! What comes from a child process: each line goes to the call that waits for it,
+//! or to the counterpart.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::process::ChildStdout;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::names::ServerName;
+use crate::upstream::UpstreamError;
+use crate::upstream::counterpart::{Counterpart, Reply, ServerMessage};
+use crate::upstream::http::ANSWER_LIMIT_BYTES;
+use crate::upstream::stdio::lines::{LineError, LineReader};
+use crate::wire::{self, Message, Response};
+
+/// Programs that print to standard output do so often: one in so many lines is logged.
+const LOG_ONE_NONSENSE_IN: u64 = 1000;
+
+type Outcome = Result<Response, UpstreamError>;
+
+/// The requests that wait for an answer.
+#[derive(Default)]
+pub(super) struct Pending(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    closed: bool,
+    /// Why the gateway gave the session up, where the process did not just end.
+    give_up_reason: Option<String>,
+    answers: HashMap<u64, oneshot::Sender<Outcome>>,
+}
+
+/// One request that waits; when dropped, an answer to it is ignored.
+pub(super) struct Expected<'a> {
+    pending: &'a Pending,
+    id: u64,
+    answer: oneshot::Receiver<Outcome>,
+}
+
+impl Pending {
+    /// Prepares for the answer to request `id`; `None` once the session has ended.
+    pub(super) fn expect(&self, id: u64) -> Option<Expected<'_>> {
+        let (sender, answer) = oneshot::channel();
+        let mut waiting = self.0.lock();
+        if waiting.closed {
+            return None;
+        }
+        waiting.answers.insert(id, sender);
+        Some(Expected { pending: self, id, answer })
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.0.lock().closed
+    }
+
+    pub(super) fn give_up_reason(&self) -> Option<String> {
+        self.0.lock().give_up_reason.clone()
+    }
+
+    fn answer(&self, id: Option<u64>, outcome: Outcome) -> bool {
+        let waiting = id.and_then(|id| self.0.lock().answers.remove(&id));
+        // One that nobody waits for any more is as good as answered.
+        waiting.is_some_and(|sender| sender.send(outcome).is_ok())
+    }
+
+    /// Ends every wait, and lets none begin. The first reason given stays.
+    pub(super) fn close(&self, give_up_reason: Option<String>) {
+        let mut waiting = self.0.lock();
+        waiting.closed = true;
+        waiting.give_up_reason = waiting.give_up_reason.take().or(give_up_reason);
+        waiting.answers.clear();
+    }
+}
+
+impl Expected<'_> {
+    /// The answer; `None` if the session ends first.
+    pub(super) async fn wait(mut self) -> Option<Outcome> {
+        (&mut self.answer).await.ok()
+    }
+}
+
+impl Drop for Expected<'_> {
+    fn drop(&mut self) {
+        self.pending.0.lock().answers.remove(&self.id);
+    }
+}
+
+/// Reads what a child writes, until it ends.
+pub(super) struct Inbox {
+    pub(super) server: ServerName,
+    pub(super) pending: Arc<Pending>,
+    pub(super) counterpart: Arc<dyn Counterpart>,
+    /// Weak, so that the session's end closes the child's input.
+    pub(super) outbox: mpsc::WeakSender<Bytes>,
+    pub(super) closing: CancellationToken,
+}
+
+impl Inbox {
+    pub(super) async fn read(self, stdout: ChildStdout) {
+        let mut lines = LineReader::new(stdout, ANSWER_LIMIT_BYTES);
+        let mut nonsense = 0;
+        let give_up_reason = loop {
+            let line = tokio::select! {
+                line = lines.next_line() => line,
+                () = self.closing.cancelled() => break None,
+            };
+            match line {
+                Ok(line) => self.take(line, &mut nonsense),
+                Err(LineError::Ended) => break None,
+                Err(LineError::TooLong) => {
+                    break Some(format!("the process sent a line of more than {ANSWER_LIMIT_BYTES} bytes"));
+                }
+            }
+        };
+        self.pending.close(give_up_reason);
+        self.closing.cancel();
+    }
+
+    fn take(&self, line: Bytes, nonsense: &mut u64) {
+        if line.trim_ascii().is_empty() {
+            return;
+        }
+        match Message::parse(line.clone()) {
+            Ok(Message::Response(response)) => {
+                if !self.pending.answer(response.id().as_u64(), Ok(response)) {
+                    tracing::debug!(upstream.server = %self.server, "a response that nobody waits for was ignored");
+                }
+            }
+            Ok(Message::Notification(notification)) => {
+                self.counterpart.receive(ServerMessage::Notification(notification));
+            }
+            Ok(Message::Request(request)) => self.counterpart.receive(ServerMessage::Request(request, self.reply())),
+            Err(error) => self.take_nonsense(&line, &error, nonsense),
+        }
+    }
+
+    /// A malformed answer still ends the wait for it; other lines are passed over.
+    fn take_nonsense(&self, line: &[u8], error: &wire::ParseError, nonsense: &mut u64) {
+        let server = self.server.clone();
+        let failure = UpstreamError::InvalidAnswer { server, problem: error.to_string() };
+        if self.pending.answer(find_id(line), Err(failure)) {
+            return;
+        }
+        if nonsense.is_multiple_of(LOG_ONE_NONSENSE_IN) {
+            let skipped = *nonsense + 1;
+            tracing::warn!(upstream.server = %self.server, %error, skipped, "a line that is no message was skipped");
+        }
+        *nonsense += 1;
+    }
+
+    fn reply(&self) -> Reply {
+        let outbox = self.outbox.clone();
+        let server = self.server.clone();
+        Reply::new(move |response| {
+            // A child that asks without reading the answers does not get them.
+            if let Some(outbox) = outbox.upgrade()
+                && outbox.try_send(response).is_err()
+            {
+                tracing::debug!(upstream.server = %server, "a reply was not taken");
+            }
+        })
+    }
+}
+
+fn find_id(line: &[u8]) -> Option<u64> {
+    let line = std::str::from_utf8(line).ok()?;
+    let [id, method] = wire::object_members(line, ["id", "method"]).ok()?;
+    if method.is_some() {
+        return None;
+    }
+    id?.parse().ok()
+}
