@@ -19,13 +19,10 @@ use crate::banner;
 
 /// Opens the store, loads the policies and reads the catalog.
 pub(super) async fn open(settings: StartSettings) -> anyhow::Result<Arc<Gateway>> {
-    let (database, key_file) = match settings.database {
-        DatabaseChoice::Sqlite(path) => {
-            let key_file = path.with_file_name("mcpjungle.key");
-            (Database::Sqlite(path), Some(key_file))
-        }
+    let database = match settings.database {
+        DatabaseChoice::Sqlite(path) => Database::Sqlite(path),
     };
-    let keys = KeySource { configured: settings.secret_key, key_file };
+    let keys = KeySource { configured: settings.secret_key, key_file: database.default_key_file() };
     let gateway = Gateway::open(GatewaySettings {
         mode: settings.mode,
         version: banner::version().to_owned(),
