@@ -1,0 +1,139 @@
+//! What is said of arguments that are not as they should be, in the words that users of the command know.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, ArgMatches, Command};
+
+/// The hidden argument that takes whatever is one too many, so that it can be counted.
+const EXCESS: &str = "excess";
+
+/// Why no command is run.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Interruption {
+    /// Help was asked for.
+    Help(String),
+    /// The arguments are wrong: why, and the usage of the command.
+    Usage {
+        /// One line.
+        message: String,
+        /// The command's help; empty where it would not help.
+        usage: String,
+    },
+}
+
+/// Lets every command that takes an argument take more, to be refused with their number.
+pub(super) fn with_excess(command: Command) -> Command {
+    let command = command.mut_subcommands(with_excess);
+    if command.get_positionals().next().is_some() {
+        command.arg(Arg::new(EXCESS).hide(true).num_args(0..))
+    } else {
+        command
+    }
+}
+
+/// Refuses arguments that are too many.
+pub(super) fn refuse_excess(matches: &ArgMatches, root: &Command, words: &[OsString]) -> Result<(), Interruption> {
+    let mut deepest = matches;
+    while let Some((_, deeper)) = deepest.subcommand() {
+        deepest = deeper;
+    }
+    match deepest.try_get_many::<String>(EXCESS) {
+        Ok(Some(excess)) => Err(usage(root, words, format!("accepts 1 arg(s), received {}", 1 + excess.len()))),
+        // Nothing too many, or a command that takes no arguments at all.
+        Ok(None) | Err(_) => Ok(()),
+    }
+}
+
+/// Says in one line what clap found wrong, and adds the command's help.
+pub(super) fn explain(error: &clap::Error, root: &Command, words: &[OsString]) -> Interruption {
+    let shown = first_of(error, ContextKind::InvalidArg).unwrap_or_default();
+    let message = match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            return Interruption::Help(error.to_string());
+        }
+        // As without any argument: help says what is possible.
+        ErrorKind::MissingSubcommand => return Interruption::Help(help_of(root, words)),
+        ErrorKind::InvalidSubcommand => {
+            let given = first_of(error, ContextKind::InvalidSubcommand).unwrap_or_default();
+            return unknown_command(&given, root, words);
+        }
+        ErrorKind::UnknownArgument if !shown.starts_with('-') => return unknown_command(&shown, root, words),
+        ErrorKind::UnknownArgument if shown.starts_with("--") => format!("unknown flag: {shown}"),
+        ErrorKind::UnknownArgument => {
+            let letter = shown.trim_start_matches('-');
+            format!("unknown shorthand flag: '{letter}' in {shown}")
+        }
+        ErrorKind::MissingRequiredArgument if shown.starts_with('<') => "accepts 1 arg(s), received 0".to_owned(),
+        ErrorKind::MissingRequiredArgument => {
+            format!("required flag(s) \"{}\" not set", flag_name(&shown))
+        }
+        ErrorKind::InvalidValue if first_of(error, ContextKind::InvalidValue).is_none_or(|value| value.is_empty()) => {
+            format!("flag needs an argument: --{}", flag_name(&shown))
+        }
+        _ => first_line(error),
+    };
+    usage(root, words, message)
+}
+
+fn usage(root: &Command, words: &[OsString], message: String) -> Interruption {
+    Interruption::Usage { message, usage: help_of(root, words) }
+}
+
+fn unknown_command(given: &str, root: &Command, words: &[OsString]) -> Interruption {
+    let path = command_path(root, words);
+    let message = format!("unknown command \"{given}\" for \"{path}\"\nRun '{path} --help' for usage.");
+    Interruption::Usage { message, usage: String::new() }
+}
+
+/// `--conf <FILE>` is called `conf`.
+fn flag_name(shown: &str) -> &str {
+    let name = shown.split([' ', '=']).next().unwrap_or_default();
+    name.trim_start_matches('-')
+}
+
+/// The first text that clap attached under this heading.
+fn first_of(error: &clap::Error, kind: ContextKind) -> Option<String> {
+    match error.get(kind)? {
+        ContextValue::String(text) => Some(text.clone()),
+        ContextValue::Strings(texts) => texts.first().cloned(),
+        _ => None,
+    }
+}
+
+fn first_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.strip_prefix("error: ").unwrap_or(line).to_owned()
+}
+
+/// The command that the words lead to, such as `mcpjungle list tools`.
+fn command_path(root: &Command, words: &[OsString]) -> String {
+    let mut path = vec![root.get_name()];
+    path.extend(walk(root, words).iter().map(|command| command.get_name()));
+    path.join(" ")
+}
+
+fn help_of(root: &Command, words: &[OsString]) -> String {
+    // Only a clone can be built and rendered; the walk below the root finds the names.
+    let mut built = root.clone();
+    built.build();
+    let mut command = &mut built;
+    for name in walk(root, words).iter().map(|command| command.get_name()) {
+        command = command.find_subcommand_mut(name).expect("the walk only finds names that exist");
+    }
+    command.render_help().to_string()
+}
+
+/// The commands below the root that the words name, outermost first.
+fn walk<'a>(root: &'a Command, words: &[OsString]) -> Vec<&'a Command> {
+    let mut found: Vec<&Command> = Vec::new();
+    for word in words.iter().skip(1) {
+        let at = found.last().copied().unwrap_or(root);
+        if !at.has_subcommands() {
+            break;
+        }
+        found.extend(word.to_str().and_then(|word| at.find_subcommand(word)));
+    }
+    found
+}

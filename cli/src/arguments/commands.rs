@@ -1,0 +1,322 @@
+//! The arguments of each command.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// A command about one thing.
+#[derive(Debug, Args)]
+pub(crate) struct OneName {
+    /// Its name; that of a tool or prompt is <server>__<name>
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+}
+
+/// `start`.
+#[derive(Debug, Default, Args)]
+#[command(after_help = "\
+Examples:
+  mcpjungle start
+  mcpjungle start --port 9000 --policies ./policies.yaml
+
+Settings also come from environment variables and a .env file in the working directory;
+docs/configuration.md lists them.")]
+pub(crate) struct StartArguments {
+    /// Port to listen on [default: PORT, or 8080]
+    #[arg(long)]
+    pub(crate) port: Option<String>,
+    /// Address to listen on [default: 127.0.0.1: this machine only]
+    #[arg(long)]
+    pub(crate) host: Option<String>,
+    /// File that says which policies run [default: the stock policies]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policies: Option<PathBuf>,
+    /// SQLite database file [default: SQLITE_DB_PATH, or ./mcpjungle.db]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sqlite_db_path: Option<PathBuf>,
+    /// Run in enterprise mode
+    // Known so that it can be refused with a reason: whoever asks for authentication must not get a gateway without.
+    #[arg(long, hide = true)]
+    pub(crate) enterprise: bool,
+    /// The old name of --enterprise
+    #[arg(long, hide = true)]
+    pub(crate) prod: bool,
+}
+
+/// `register`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  mcpjungle register --name calculator --description \"Basic math\" --url http://127.0.0.1:8000/mcp
+  mcpjungle register -c ./filesystem.json
+
+A file is needed for servers that are started as a process (stdio), custom headers and
+stateful sessions, for example:
+  {
+    \"name\": \"filesystem\",
+    \"transport\": \"stdio\",
+    \"command\": \"npx\",
+    \"args\": [\"-y\", \"@modelcontextprotocol/server-filesystem\", \".\"]
+  }")]
+pub(crate) struct RegisterArguments {
+    /// Name of the server: letters, digits, - and _
+    #[arg(long, allow_hyphen_values = true)]
+    pub(crate) name: Option<String>,
+    /// URL of the server's Streamable HTTP endpoint
+    #[arg(long)]
+    pub(crate) url: Option<String>,
+    /// What the server is for
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) description: Option<String>,
+    /// Sent to the server as `Authorization: Bearer <TOKEN>`
+    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
+    pub(crate) bearer_token: Option<String>,
+    /// JSON file that describes the server; other flags than --force are ignored
+    #[arg(short = 'c', long, value_name = "FILE")]
+    pub(crate) conf: Option<PathBuf>,
+    /// Replace a server of the same name, once the new one works
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// `list`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  mcpjungle list tools\n  mcpjungle list tools --server calculator")]
+pub(crate) struct ListArguments {
+    #[command(subcommand)]
+    pub(crate) kind: ListKind,
+}
+
+/// What can be listed.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ListKind {
+    /// List registered MCP servers
+    #[command(after_help = "Example:\n  mcpjungle list servers")]
+    Servers,
+    /// List tools, disabled ones too
+    #[command(after_help = "\
+Examples:
+  mcpjungle list tools
+  mcpjungle list tools --server calculator
+  mcpjungle list tools --group claude-tools")]
+    Tools(ListToolsArguments),
+    /// List prompts, disabled ones too
+    #[command(after_help = "Example:\n  mcpjungle list prompts --server huggingface")]
+    Prompts(OfServer),
+    /// List resources
+    #[command(after_help = "Example:\n  mcpjungle list resources --server filesystem")]
+    Resources(OfServer),
+    /// List tool groups
+    #[command(after_help = "Example:\n  mcpjungle list groups")]
+    Groups,
+}
+
+/// `list tools`.
+#[derive(Debug, Args)]
+pub(crate) struct ListToolsArguments {
+    /// Only tools of this server
+    #[arg(long, value_name = "NAME")]
+    pub(crate) server: Option<String>,
+    /// Only tools in this group
+    #[arg(long, value_name = "NAME")]
+    pub(crate) group: Option<String>,
+}
+
+/// A list that can be narrowed to a server.
+#[derive(Debug, Args)]
+pub(crate) struct OfServer {
+    /// Only those of this server
+    #[arg(long, value_name = "NAME")]
+    pub(crate) server: Option<String>,
+}
+
+/// `invoke`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  mcpjungle invoke calculator__multiply --input '{\"a\": 100, \"b\": 50}'
+  mcpjungle invoke filesystem__read_file --group claude-tools --input '{\"path\": \"README.md\"}'
+
+Images, audio and binary resources in the answer are saved as files in the working directory.
+A tool that answers with an error of its own is no failure of this command: it exits 0.")]
+pub(crate) struct InvokeArguments {
+    /// Canonical name of the tool: <server>__<tool>
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Arguments for the tool, one JSON object
+    #[arg(long, value_name = "JSON", default_value = "{}", allow_hyphen_values = true)]
+    pub(crate) input: String,
+    /// Only call the tool if it is in this group
+    #[arg(long, value_name = "NAME")]
+    pub(crate) group: Option<String>,
+}
+
+/// Help of `enable`.
+pub(super) const ENABLE_EXAMPLES: &str = "\
+Examples:
+  mcpjungle enable tool calculator__add
+  mcpjungle enable tool calculator        (all tools of the server)
+  mcpjungle enable prompt \"huggingface__Model Details\"
+  mcpjungle enable server calculator";
+
+/// Help of `disable`.
+pub(super) const DISABLE_EXAMPLES: &str = "\
+Examples:
+  mcpjungle disable tool calculator__add
+  mcpjungle disable tool calculator       (all tools of the server)
+  mcpjungle disable prompt \"huggingface__Model Details\"
+  mcpjungle disable server calculator
+
+A disabled tool is gone for MCP clients; `mcpjungle invoke` and the HTTP API still reach it.";
+
+/// `enable` and `disable`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+pub(crate) struct ToggleArguments {
+    #[command(subcommand)]
+    pub(crate) kind: Option<ToggleKind>,
+    /// The deprecated form without `tool`
+    #[arg(value_name = "NAME", hide = true)]
+    pub(crate) name: Option<String>,
+}
+
+/// What can be enabled and disabled.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ToggleKind {
+    /// One tool, or all tools of a server
+    #[command(after_help = "\
+Examples (`disable` takes the same):
+  mcpjungle enable tool calculator__add
+  mcpjungle enable tool calculator")]
+    Tool(OneName),
+    /// One prompt, or all prompts of a server
+    #[command(after_help = "\
+Examples (`disable` takes the same):
+  mcpjungle enable prompt \"huggingface__Model Details\"
+  mcpjungle enable prompt huggingface")]
+    Prompt(OneName),
+    /// A server with all its tools, prompts and resources
+    #[command(after_help = "Example (`disable` takes the same):\n  mcpjungle enable server calculator")]
+    Server(OneName),
+}
+
+/// `get`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  mcpjungle get group claude-tools")]
+pub(crate) struct GetArguments {
+    #[command(subcommand)]
+    pub(crate) kind: GetKind,
+}
+
+/// What can be shown.
+#[derive(Debug, Subcommand)]
+pub(crate) enum GetKind {
+    /// Show a prompt filled in with arguments
+    #[command(after_help = "\
+Example:
+  mcpjungle get prompt \"huggingface__Model Details\" --arg model_id=\"openai/gpt-oss-120b\"")]
+    Prompt(PromptArguments),
+    /// Show a tool group and its endpoint
+    #[command(after_help = "Example:\n  mcpjungle get group claude-tools")]
+    Group(OneName),
+    /// Show a resource, or with --read what is in it
+    #[command(after_help = "\
+Example:
+  mcpjungle get resource mcpj://res/filesystem/ZmlsZTovLy9SRUFETUUubWQ --read
+
+`mcpjungle list resources` shows the URIs.")]
+    Resource(ResourceArguments),
+}
+
+/// `get prompt`.
+#[derive(Debug, Args)]
+pub(crate) struct PromptArguments {
+    /// Canonical name of the prompt: <server>__<prompt>
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// An argument of the prompt; may be repeated
+    #[arg(long = "arg", value_name = "NAME=VALUE", allow_hyphen_values = true)]
+    pub(crate) arguments: Vec<String>,
+}
+
+/// `get resource`.
+#[derive(Debug, Args)]
+pub(crate) struct ResourceArguments {
+    /// The gateway's URI of the resource: mcpj://…
+    #[arg(value_name = "URI")]
+    pub(crate) uri: String,
+    /// Read it from its server
+    #[arg(long)]
+    pub(crate) read: bool,
+}
+
+/// `create`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  mcpjungle create group -c ./claude-tools-group.json")]
+pub(crate) struct CreateArguments {
+    #[command(subcommand)]
+    pub(crate) kind: CreateKind,
+}
+
+/// What can be created.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CreateKind {
+    /// Create a tool group from a file
+    #[command(after_help = "\
+Example:
+  mcpjungle create group -c ./claude-tools-group.json
+
+where the file holds, for example:
+  {
+    \"name\": \"claude-tools\",
+    \"description\": \"Tools for Claude Desktop\",
+    \"included_tools\": [\"filesystem__read_file\"],
+    \"included_servers\": [\"time\"],
+    \"excluded_tools\": [\"time__convert_time\"]
+  }")]
+    Group(GroupFile),
+}
+
+/// `delete`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  mcpjungle delete group claude-tools")]
+pub(crate) struct DeleteArguments {
+    #[command(subcommand)]
+    pub(crate) kind: DeleteKind,
+}
+
+/// What can be deleted.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeleteKind {
+    /// Delete a tool group; its tools stay
+    #[command(after_help = "Example:\n  mcpjungle delete group claude-tools")]
+    Group(OneName),
+}
+
+/// `update`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  mcpjungle update group -c ./claude-tools-group.json")]
+pub(crate) struct UpdateArguments {
+    #[command(subcommand)]
+    pub(crate) kind: UpdateKind,
+}
+
+/// What can be changed.
+#[derive(Debug, Subcommand)]
+pub(crate) enum UpdateKind {
+    /// Replace a tool group by what a file says
+    #[command(after_help = "\
+Example:
+  mcpjungle update group -c ./claude-tools-group.json
+
+The file says all of the group, as for `create group`: what it leaves out is removed.")]
+    Group(GroupFile),
+}
+
+/// A group that a file describes.
+#[derive(Debug, Args)]
+pub(crate) struct GroupFile {
+    /// JSON file that describes the group
+    #[arg(short = 'c', long, value_name = "FILE")]
+    pub(crate) conf: PathBuf,
+}

@@ -1,0 +1,4 @@
+//! Commands about resources.
+
+pub(super) mod get;
+pub(super) mod list;

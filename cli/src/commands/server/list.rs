@@ -1,0 +1,46 @@
+//! `list servers`.
+
+use std::io::{self, Write as _};
+
+use anyhow::Context;
+
+use crate::api::{Api, Server};
+use crate::printer::Printer;
+
+/// Stands for each value of a server's environment.
+const MASK: &str = "****";
+
+pub(crate) async fn run(api: &Api, printer: &mut Printer) -> anyhow::Result<()> {
+    let answer = api.list_servers().await.context("failed to list servers")?;
+    if printer.is_json() {
+        return Ok(printer.json(&answer.body)?);
+    }
+    if answer.value.is_empty() {
+        return Ok(writeln!(printer, "There are no MCP servers in the registry")?);
+    }
+    for (number, server) in (1..).zip(&answer.value) {
+        if number > 1 {
+            writeln!(printer)?;
+        }
+        print_server(number, server, printer)?;
+    }
+    Ok(())
+}
+
+fn print_server(number: usize, server: &Server, printer: &mut Printer) -> io::Result<()> {
+    writeln!(printer, "{number}. {}", server.name)?;
+    if !server.description.is_empty() {
+        writeln!(printer, "{}", server.description)?;
+    }
+    writeln!(printer, "Transport: {}", server.transport)?;
+    if server.transport != "stdio" {
+        return writeln!(printer, "URL: {}", server.url);
+    }
+    let words: Vec<&str> = std::iter::once(&server.command).chain(&server.args).map(String::as_str).collect();
+    writeln!(printer, "Command: {}", words.join(" "))?;
+    if !server.env.is_empty() {
+        let masked: Vec<String> = server.env.keys().map(|name| format!("{name}:{MASK}")).collect();
+        writeln!(printer, "Environment variables: map[{}]", masked.join(" "))?;
+    }
+    Ok(())
+}

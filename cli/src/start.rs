@@ -1,0 +1,90 @@
+//! `start`: the gateway itself.
+
+mod child_environment;
+mod database;
+mod dotenv;
+mod lifecycle;
+mod logging;
+mod run;
+pub(crate) mod settings;
+
+use std::io::Write as _;
+use std::net::{IpAddr, SocketAddr};
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow};
+use tokio::net::TcpListener;
+
+use crate::arguments::StartArguments;
+use crate::banner::BANNER;
+use crate::environment::Environment;
+use crate::printer::Printer;
+use settings::StartSettings;
+
+/// Resolves the settings and runs a gateway until it is told to stop.
+pub(crate) fn run(
+    arguments: &StartArguments,
+    mut environment: Environment,
+    printer: &mut Printer,
+) -> anyhow::Result<ExitCode> {
+    for warning in dotenv::load(&mut environment) {
+        printer.note(warning)?;
+    }
+    let settings = StartSettings::resolve(arguments, &environment)?;
+    logging::start(settings.log_filter.as_deref(), environment.stderr_is_terminal)?;
+    for warning in &settings.warnings {
+        printer.note(warning)?;
+    }
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("failed to start the runtime")?;
+    runtime.block_on(serve(settings, printer))
+}
+
+async fn serve(settings: StartSettings, printer: &mut Printer) -> anyhow::Result<ExitCode> {
+    // From here on a signal is an orderly end, even while the gateway is still opening.
+    let signals = lifecycle::Signals::listen()?;
+    let listener = bind(&settings.host, settings.port).await?;
+    let address = listener.local_addr().context("failed to read the address that is listened on")?;
+    let host_is_default = settings.host_is_default;
+    let gateway = run::open(settings).await?;
+    announce(address, host_is_default, printer)?;
+    run::serve(listener, gateway, signals).await
+}
+
+async fn bind(host: &str, port: u16) -> anyhow::Result<TcpListener> {
+    TcpListener::bind((host, port)).await.map_err(|error| {
+        let advice = match error.kind() {
+            std::io::ErrorKind::AddrInUse => "another program uses that port: stop it, or choose another with --port",
+            std::io::ErrorKind::PermissionDenied => "choose a port above 1023 with --port",
+            _ => "check --host and --port",
+        };
+        anyhow!("failed to listen on {}: {error}; {advice}", host_and_port(host, port))
+    })
+}
+
+/// Says that the gateway is ready, and where.
+fn announce(address: SocketAddr, host_is_default: bool, printer: &mut Printer) -> std::io::Result<()> {
+    let port = address.port();
+    // An unspecified address is not one to connect to; this machine is reached at its own.
+    let reachable = if address.ip().is_unspecified() { "127.0.0.1".to_owned() } else { address.ip().to_string() };
+    writeln!(printer, "{BANNER}\n\nMCPJungle HTTP server listening on :{port}\n")?;
+    writeln!(printer, "MCP endpoint: http://{}/mcp", host_and_port(&reachable, port))?;
+    match address.ip() {
+        ip if ip.is_unspecified() => writeln!(printer, "Listening on all addresses of this machine.")?,
+        ip if host_is_default => writeln!(
+            printer,
+            "Listening on {ip} only: other machines cannot connect. \
+             `--host 0.0.0.0` lets them; name the hosts they use in MCPJUNGLE_ALLOWED_HOSTS."
+        )?,
+        ip => writeln!(printer, "Listening on {ip}.")?,
+    }
+    writeln!(printer)?;
+    printer.flush()
+}
+
+fn host_and_port(host: &str, port: u16) -> String {
+    match host.parse::<IpAddr>() {
+        Ok(IpAddr::V6(address)) => format!("[{address}]:{port}"),
+        Ok(IpAddr::V4(_)) | Err(_) => format!("{host}:{port}"),
+    }
+}

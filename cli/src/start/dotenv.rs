@@ -1,0 +1,51 @@
+//! `.env` in the working directory: variables for the gateway, where the real environment has none.
+
+use crate::environment::Environment;
+
+/// Adds what the file says, as far as it can be read. Returns what is worth a warning.
+pub(super) fn load(environment: &mut Environment) -> Vec<String> {
+    let path = environment.path(".env");
+    let lines = match dotenvy::from_path_iter(&path) {
+        Ok(lines) => lines,
+        Err(error) if error.not_found() => return Vec::new(),
+        Err(error) => return vec![format!("Warning: failed to read {}: {error}", path.display())],
+    };
+    let (mut variables, mut warnings) = (Vec::new(), Vec::new());
+    for line in lines {
+        match line {
+            Ok(variable) => variables.push(variable),
+            // The line itself may hold a secret.
+            Err(_) => warnings.push(format!("Warning: {} has a line that is not NAME=VALUE", path.display())),
+        }
+    }
+    environment.add_missing(variables);
+    warnings.truncate(1);
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_real_environment_wins_over_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join(".env"), "PORT=1\n# comment\nSERVER_MODE='development'\n").unwrap();
+        let mut environment = Environment::of(&[("PORT", "2")], directory.path());
+        assert!(load(&mut environment).is_empty());
+        assert_eq!(environment.find("PORT"), Some("2"));
+        assert_eq!(environment.find("SERVER_MODE"), Some("development"));
+    }
+
+    #[test]
+    fn a_bad_line_is_a_warning_that_does_not_show_it_and_no_file_is_fine() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut environment = Environment::of(&[], directory.path());
+        assert!(load(&mut environment).is_empty());
+        std::fs::write(directory.path().join(".env"), "A=1\nsecret without equals\nB=2\n").unwrap();
+        let warnings = load(&mut environment);
+        assert_eq!(warnings.len(), 1);
+        assert!(!warnings[0].contains("secret"), "{warnings:?}");
+        assert_eq!((environment.find("A"), environment.find("B")), (Some("1"), Some("2")));
+    }
+}

@@ -1,0 +1,38 @@
+//! The gateway's log, on standard error.
+
+use anyhow::{Context, anyhow};
+use tracing_subscriber::EnvFilter;
+
+/// What is logged if nobody says otherwise.
+const DEFAULT_FILTER: &str = "info";
+
+/// Reads the filter and logs from now on.
+pub(super) fn start(filter: Option<&str>, is_terminal: bool) -> anyhow::Result<()> {
+    let filter = parse(filter.unwrap_or(DEFAULT_FILTER))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(is_terminal)
+        .try_init()
+        .map_err(|error| anyhow!("failed to start logging: {error}"))
+}
+
+fn parse(filter: &str) -> anyhow::Result<EnvFilter> {
+    EnvFilter::builder()
+        .parse(filter)
+        .with_context(|| format!("invalid log filter '{filter}' in MCPJUNGLE_LOG or RUST_LOG"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_that_cannot_be_read_is_an_error_that_shows_it() {
+        for good in ["info", "warn,mcpjungle_host=debug", "mcpjungle_host::upstream=trace"] {
+            assert!(parse(good).is_ok(), "{good}");
+        }
+        let message = parse("mcpjungle=loud").unwrap_err().to_string();
+        assert_eq!(message, "invalid log filter 'mcpjungle=loud' in MCPJUNGLE_LOG or RUST_LOG");
+    }
+}

@@ -1,0 +1,81 @@
+//! From settings to a running gateway: the one place in the command line that builds the host.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use mcpjungle_host::downstream::{AllowedHosts, EdgePolicy};
+use mcpjungle_host::gateway::{Gateway, GatewaySettings};
+use mcpjungle_host::plugin::PluginSettings;
+use mcpjungle_host::store::{Database, KeySource};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use super::database::DatabaseChoice;
+use super::lifecycle::Signals;
+use super::settings::StartSettings;
+use crate::banner;
+
+/// Opens the store, loads the policies and reads the catalog.
+pub(super) async fn open(settings: StartSettings) -> anyhow::Result<Arc<Gateway>> {
+    let database = match settings.database {
+        DatabaseChoice::Sqlite(path) => Database::Sqlite(path),
+    };
+    let keys = KeySource { configured: settings.secret_key, key_file: database.default_key_file() };
+    let gateway = Gateway::open(GatewaySettings {
+        mode: settings.mode,
+        version: banner::version().to_owned(),
+        database,
+        keys,
+        policies: settings.policies,
+        plugins: PluginSettings { cache_dir: settings.plugin_cache.and_then(usable_directory) },
+        upstreams: settings.upstream,
+        edge: EdgePolicy {
+            hosts: AllowedHosts::LoopbackAnd(settings.allowed_hosts),
+            origins: settings.allowed_origins,
+        },
+    });
+    gateway.await.context("failed to start the gateway")
+}
+
+/// Serves until the first signal and then ends in order; a second signal cuts that short.
+pub(super) async fn serve(
+    listener: TcpListener,
+    gateway: Arc<Gateway>,
+    mut signals: Signals,
+) -> anyhow::Result<ExitCode> {
+    let (stop, stopped) = oneshot::channel::<()>();
+    let shutdown = async move {
+        // Dropped or sent: either way it is time to end.
+        let _ = stopped.await;
+    };
+    let mut serving = std::pin::pin!(mcpjungle_host::serve::serve(listener, gateway, shutdown));
+    let signal = tokio::select! {
+        ended = &mut serving => return ended.map(|()| ExitCode::SUCCESS).context("failed to serve"),
+        signal = signals.next() => signal,
+    };
+    tracing::info!(signal, "shutting down");
+    drop(stop);
+    tokio::select! {
+        ended = &mut serving => ended.map(|()| ExitCode::SUCCESS).context("failed to shut down"),
+        signal = signals.next() => anyhow::bail!("stopped at once by a second {signal}"),
+    }
+}
+
+/// Without a place for compiled policies they are compiled at each start: slower, but no reason not to start.
+fn usable_directory(path: PathBuf) -> Option<PathBuf> {
+    match create_private(&path) {
+        Ok(()) => Some(path),
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "compiled policies cannot be kept");
+            None
+        }
+    }
+}
+
+/// What is in there is run as code, so it is nobody else's to write.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}

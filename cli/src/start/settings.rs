@@ -1,0 +1,180 @@
+//! What `start` comes to: arguments, environment, `.env` and defaults together.
+
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use mcpjungle_host::pipeline::Mode;
+use mcpjungle_host::secret::Secret;
+use mcpjungle_host::upstream::{ProxySettings, UpstreamSettings};
+
+use super::child_environment;
+use super::database::{self, DatabaseChoice};
+use crate::arguments::StartArguments;
+use crate::environment::Environment;
+
+const DEFAULT_PORT: &str = "8080";
+/// In development mode nobody is asked who they are, so nobody from outside is let in.
+const DEVELOPMENT_HOST: &str = "127.0.0.1";
+const DEFAULT_INIT_TIMEOUT: &str = "30";
+const DEFAULT_IDLE_TIMEOUT: &str = "-1";
+
+/// All that a gateway needs to know before it starts.
+#[derive(Debug)]
+pub(crate) struct StartSettings {
+    /// How the gateway is run.
+    pub(crate) mode: Mode,
+    /// An address or a name to listen on.
+    pub(crate) host: String,
+    /// Whether nobody chose the host.
+    pub(crate) host_is_default: bool,
+    /// 0 takes any free one.
+    pub(crate) port: u16,
+    /// Where state is kept.
+    pub(crate) database: DatabaseChoice,
+    /// What upstream secrets are encrypted with; without it, a file beside the database.
+    pub(crate) secret_key: Option<Secret>,
+    /// The file that says which policies run; without it, the stock ones.
+    pub(crate) policies: Option<PathBuf>,
+    /// Where compiled policies are kept, if the user has a place for such things.
+    pub(crate) plugin_cache: Option<PathBuf>,
+    /// What upstream connections depend on.
+    pub(crate) upstream: UpstreamSettings,
+    /// Values of `Host` that are accepted besides the usual ones.
+    pub(crate) allowed_hosts: Vec<String>,
+    /// Values of `Origin` that are accepted besides the gateway's own.
+    pub(crate) allowed_origins: Vec<String>,
+    /// What is logged; without it, the usual.
+    pub(crate) log_filter: Option<String>,
+    /// What the user should know but need not act on.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl StartSettings {
+    /// Resolves everything; the first setting that is wrong is the error.
+    pub(crate) fn resolve(arguments: &StartArguments, environment: &Environment) -> anyhow::Result<Self> {
+        let mode = resolve_mode(arguments, environment)?;
+        let (database, warning) = database::choose(arguments, environment)?;
+        Ok(Self {
+            mode,
+            host: arguments.host.clone().unwrap_or_else(|| DEVELOPMENT_HOST.to_owned()),
+            host_is_default: arguments.host.is_none(),
+            port: resolve_port(arguments, environment)?,
+            database,
+            secret_key: resolve_secret_key(environment)?,
+            policies: arguments.policies.as_ref().map(|path| environment.path(path)),
+            plugin_cache: find_plugin_cache(environment),
+            upstream: resolve_upstream(environment)?,
+            allowed_hosts: comma_list(environment.setting("MCPJUNGLE_ALLOWED_HOSTS")),
+            allowed_origins: comma_list(environment.setting("MCPJUNGLE_ALLOWED_ORIGINS")),
+            log_filter: environment.setting("MCPJUNGLE_LOG").or(environment.setting("RUST_LOG")).map(str::to_owned),
+            warnings: warning.into_iter().collect(),
+        })
+    }
+}
+
+/// Enterprise mode is refused: running open where someone asked for authentication would be a hole.
+fn resolve_mode(arguments: &StartArguments, environment: &Environment) -> anyhow::Result<Mode> {
+    let variable = environment.setting("SERVER_MODE").unwrap_or("development");
+    let is_enterprise = match variable.to_ascii_lowercase().as_str() {
+        "development" => false,
+        "enterprise" | "production" => true,
+        _ => bail!(
+            "invalid value for SERVER_MODE environment variable: '{variable}', \
+             valid values are 'development' and 'enterprise'"
+        ),
+    };
+    if is_enterprise || arguments.enterprise || arguments.prod {
+        bail!("enterprise mode is not available in this version yet");
+    }
+    Ok(Mode::Development)
+}
+
+fn resolve_port(arguments: &StartArguments, environment: &Environment) -> anyhow::Result<u16> {
+    let written = arguments.port.as_deref().or(environment.setting("PORT")).unwrap_or(DEFAULT_PORT);
+    written.parse().ok().with_context(|| format!("invalid port '{written}': must be a number from 0 to 65535"))
+}
+
+fn resolve_secret_key(environment: &Environment) -> anyhow::Result<Option<Secret>> {
+    if let Some(key) = environment.setting("MCPJUNGLE_SECRET_KEY") {
+        return Ok(Some(Secret::new(key)));
+    }
+    let Some(path) = environment.setting("MCPJUNGLE_SECRET_KEY_FILE") else {
+        return Ok(None);
+    };
+    let key = std::fs::read_to_string(environment.path(path)).context("failed to read MCPJUNGLE_SECRET_KEY_FILE")?;
+    let key = Secret::new(key);
+    match key.expose().trim() {
+        "" => bail!("failed to read MCPJUNGLE_SECRET_KEY_FILE: the file is empty"),
+        trimmed => Ok(Some(Secret::new(trimmed))),
+    }
+}
+
+/// The place for such files by the XDG base directory specification; only an absolute one counts.
+fn find_plugin_cache(environment: &Environment) -> Option<PathBuf> {
+    let chosen = environment.setting("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = chosen.or_else(|| Some(environment.home_directory.as_ref()?.join(".cache")))?;
+    Some(base.join("mcpjungle"))
+}
+
+fn resolve_upstream(environment: &Environment) -> anyhow::Result<UpstreamSettings> {
+    let proxy = |upper: &str, lower: &str| environment.setting(upper).or(environment.setting(lower));
+    let program = environment.program.clone();
+    Ok(UpstreamSettings {
+        init_timeout: resolve_init_timeout(environment)?,
+        session_idle_timeout: resolve_idle_timeout(environment)?,
+        supervisor: (program, vec![crate::SUPERVISE.to_owned()]),
+        child_environment: child_environment::choose(environment),
+        proxies: ProxySettings {
+            http: proxy("HTTP_PROXY", "http_proxy").map(Secret::new),
+            https: proxy("HTTPS_PROXY", "https_proxy").map(Secret::new),
+            no_proxy: proxy("NO_PROXY", "no_proxy").map(str::to_owned),
+        },
+        gateway_version: crate::banner::version().to_owned(),
+    })
+}
+
+fn resolve_init_timeout(environment: &Environment) -> anyhow::Result<Duration> {
+    let rule = "must be a positive number of seconds";
+    match parse_variable::<u64>(environment, "MCP_SERVER_INIT_REQ_TIMEOUT_SEC", DEFAULT_INIT_TIMEOUT, rule)? {
+        (0, refusal) => bail!(refusal),
+        (seconds, _) => Ok(Duration::from_secs(seconds)),
+    }
+}
+
+/// `None` is never.
+fn resolve_idle_timeout(environment: &Environment) -> anyhow::Result<Option<Duration>> {
+    let rule = "must be a number of seconds, or -1 or 0 for no timeout";
+    match parse_variable::<i64>(environment, "SESSION_IDLE_TIMEOUT_SEC", DEFAULT_IDLE_TIMEOUT, rule)? {
+        (-1 | 0, _) => Ok(None),
+        (seconds, refusal) => match u64::try_from(seconds) {
+            Ok(seconds) => Ok(Some(Duration::from_secs(seconds))),
+            Err(_) => bail!(refusal),
+        },
+    }
+}
+
+/// A variable's value, and what to say if it is not a good one after all.
+fn parse_variable<T: FromStr>(
+    environment: &Environment,
+    variable: &str,
+    default: &str,
+    rule: impl Display,
+) -> anyhow::Result<(T, String)> {
+    let written = environment.setting(variable).unwrap_or(default);
+    let refusal = format!("invalid value for {variable} environment variable: '{written}', {rule}");
+    match written.trim().parse() {
+        Ok(value) => Ok((value, refusal)),
+        Err(_) => bail!(refusal),
+    }
+}
+
+fn comma_list(written: Option<&str>) -> Vec<String> {
+    let parts = written.unwrap_or_default().split(',').map(str::trim);
+    parts.filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests;

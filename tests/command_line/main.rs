@@ -1,0 +1,14 @@
+//! The command line as a person at a terminal meets it: the real binary against a small HTTP
+//! server that answers as the gateway's API does; exit status, standard output and standard
+//! error of each command as one snapshot.
+
+mod groups;
+mod help;
+mod mistakes;
+mod prompts;
+mod resources;
+mod servers;
+mod starting;
+mod support;
+mod tools;
+mod version;

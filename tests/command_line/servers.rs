@@ -1,0 +1,143 @@
+//! `register`, `deregister`, `list servers`, `enable server`, `disable server`.
+
+use crate::support::{Api, Person};
+
+const CALCULATOR: &str = r#"{"server":{"name":"calculator","transport":"streamable_http"},"name":"calculator"}"#;
+
+#[test]
+fn registering_by_flags_shows_what_the_server_provides() {
+    let api = Api::answering(&[
+        ("POST /servers", 201, CALCULATOR),
+        (
+            "GET /tools?server=calculator",
+            200,
+            r#"[{"name":"calculator__add","enabled":true,"description":"Adds two numbers"},
+                {"name":"calculator__pi","enabled":true,"description":""}]"#,
+        ),
+        (
+            "GET /prompts?server=calculator",
+            200,
+            r#"[{"name":"calculator__explain","enabled":true,"description":"Explains a formula"}]"#,
+        ),
+        (
+            "GET /resources?server=calculator",
+            200,
+            r#"[{"name":"calculator__manual","uri":"mcpj://res/calculator/Zg","enabled":true}]"#,
+        ),
+    ]);
+    let person = Person::of(&api);
+    let url = "http://127.0.0.1:8000/mcp";
+    insta::assert_snapshot!(person.run(&["register", "--name", "calculator", "--description", "Basic math", "--url", url, "--bearer-token", "t0ken"]), @"");
+    assert_eq!(
+        api.requests()[0],
+        format!(
+            r#"POST /servers {{"bearer_token":"t0ken","description":"Basic math","name":"calculator","transport":"streamable_http","url":"{url}"}}"#
+        )
+    );
+}
+
+#[test]
+fn registering_from_a_file_fills_in_placeholders_and_ignores_other_flags() {
+    let api = Api::answering(&[
+        ("POST /servers?force=true", 201, CALCULATOR),
+        ("GET /tools?server=calculator", 200, "[]"),
+        ("GET /prompts?server=calculator", 200, "null"),
+        ("GET /resources?server=calculator", 200, "[]"),
+    ]);
+    let mut person = Person::of(&api);
+    person.set("CALC_TOKEN", "t0ken");
+    person.write(
+        "calculator.json",
+        r#"{"name":"calculator","transport":"stdio","command":"calc","env":{"TOKEN":"x-${CALC_TOKEN}"},"own":1}"#,
+    );
+    insta::assert_snapshot!(person.run(&["register", "-c", "./calculator.json", "--name", "other", "--force"]), @"");
+    assert_eq!(
+        api.requests()[0],
+        r#"POST /servers?force=true {"command":"calc","env":{"TOKEN":"x-t0ken"},"name":"calculator","own":1,"transport":"stdio"}"#
+    );
+}
+
+#[test]
+fn registering_as_json_prints_the_answer_of_the_api_only() {
+    let api = Api::answering(&[("POST /servers", 201, CALCULATOR)]);
+    let person = Person::of(&api);
+    insta::assert_snapshot!(person.run(&["register", "--name", "calculator", "--url", "http://x/mcp", "--json"]), @"");
+    assert_eq!(api.requests().len(), 1);
+}
+
+#[test]
+fn a_registered_server_whose_tools_cannot_be_listed_is_still_a_success() {
+    let api = Api::answering(&[
+        ("POST /servers", 201, CALCULATOR),
+        ("GET /tools?server=calculator", 500, r#"{"error":"the database is busy"}"#),
+        ("GET /prompts?server=calculator", 200, "[]"),
+        ("GET /resources?server=calculator", 200, "[]"),
+    ]);
+    let person = Person::of(&api);
+    insta::assert_snapshot!(person.run(&["register", "--name", "calculator", "--url", "http://x/mcp"]), @"");
+}
+
+#[test]
+fn what_is_wrong_with_a_registration_is_one_line() {
+    let api = Api::answering(&[("POST /servers", 409, r#"{"error":"server `calculator` already exists"}"#)]);
+    let person = Person::of(&api);
+    person.write("bad.json", "{\n  \"name\": calculator\n}");
+    person.write("list.json", "[]");
+    person.write("unset.json", r#"{"name":"a","bearer_token":"${NO_SUCH_VARIABLE}"}"#);
+    person.write("open.json", r#"{"name":"a","headers":{"X":"${OPEN"}}"#);
+    insta::assert_snapshot!(person.run(&["register", "--name", "calculator", "--url", "http://x/mcp"]), @"");
+    insta::assert_snapshot!(person.run(&["register"]), @"");
+    insta::assert_snapshot!(person.run(&["register", "--name", "calculator"]), @"");
+    insta::assert_snapshot!(person.run(&["register", "-c", "missing.json"]), @"");
+    insta::assert_snapshot!(person.run(&["register", "-c", "bad.json"]), @"");
+    insta::assert_snapshot!(person.run(&["register", "-c", "list.json"]), @"");
+    insta::assert_snapshot!(person.run(&["register", "-c", "unset.json"]), @"");
+    insta::assert_snapshot!(person.run(&["register", "-c", "open.json"]), @"");
+    assert_eq!(api.requests().len(), 1, "what is wrong on this side is not sent");
+}
+
+#[test]
+fn deregistering_says_what_went_with_the_server() {
+    let api = Api::answering(&[
+        ("DELETE /servers/calculator", 204, ""),
+        ("DELETE /servers/gone", 404, r#"{"error":"MCP server gone not found"}"#),
+    ]);
+    let person = Person::of(&api);
+    insta::assert_snapshot!(person.run(&["deregister", "calculator"]), @"");
+    insta::assert_snapshot!(person.run(&["deregister", "gone"]), @"");
+    insta::assert_snapshot!(person.stdout(&["deregister", "calculator", "--json"]), @"");
+}
+
+#[test]
+fn listing_servers_shows_how_each_is_reached_and_no_secret() {
+    let servers = r#"[
+        {"name":"calculator","transport":"streamable_http","enabled":true,"description":"Basic math",
+         "url":"http://127.0.0.1:8000/mcp","command":"","args":null,"env":null,"session_mode":"stateless"},
+        {"name":"filesystem","transport":"stdio","enabled":true,"description":"","url":"",
+         "command":"npx","args":["-y","@modelcontextprotocol/server-filesystem","."],
+         "env":{"TOKEN":"hunter2","DEBUG":"1"},"session_mode":"stateful"}]"#;
+    let api = Api::answering(&[("GET /servers", 200, servers)]);
+    insta::assert_snapshot!(Person::of(&api).run(&["list", "servers"]), @"");
+    let empty = Api::answering(&[("GET /servers", 200, "[]")]);
+    insta::assert_snapshot!(Person::of(&empty).run(&["list", "servers"]), @"");
+    insta::assert_snapshot!(Person::of(&empty).run(&["list", "servers", "--json"]), @"");
+}
+
+#[test]
+fn enabling_and_disabling_a_server_lists_what_was_affected() {
+    let affected = r#"{"name":"calculator","tools_affected":["calculator__add","calculator__pi"],"prompts_affected":["calculator__explain"]}"#;
+    let api = Api::answering(&[
+        ("POST /servers/calculator/enable", 200, affected),
+        (
+            "POST /servers/calculator/disable",
+            200,
+            r#"{"name":"calculator","tools_affected":null,"prompts_affected":null}"#,
+        ),
+        ("POST /servers/gone/disable", 404, r#"{"error":"MCP server gone not found"}"#),
+    ]);
+    let person = Person::of(&api);
+    insta::assert_snapshot!(person.run(&["enable", "server", "calculator"]), @"");
+    insta::assert_snapshot!(person.run(&["disable", "server", "calculator"]), @"");
+    insta::assert_snapshot!(person.run(&["disable", "server", "gone"]), @"");
+    insta::assert_snapshot!(person.stdout(&["enable", "server", "calculator", "--json"]), @"");
+}
