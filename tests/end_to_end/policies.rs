@@ -16,17 +16,17 @@ fn component() -> PathBuf {
 #[tokio::test]
 async fn a_tool_that_a_component_denies_is_gone_refused_and_never_asked_for() {
     let policies = format!(
-        r#"
-- name: builtin-auth
-  component: builtin:auth
-- name: deny-one-tool
-  component: {}
-  settings:
-    deny: [raw__numbers]
-- name: builtin-groups
-  component: builtin:groups
-- name: builtin-headers
-  component: builtin:headers
+        r#"policies:
+  - name: builtin-auth
+    component: builtin:auth
+  - name: deny-one-tool
+    component: {}
+    settings:
+      deny: [raw__numbers]
+  - name: builtin-groups
+    component: builtin:groups
+  - name: builtin-headers
+    component: builtin:headers
 "#,
         component().display()
     );
@@ -56,9 +56,9 @@ async fn a_tool_that_a_component_denies_is_gone_refused_and_never_asked_for() {
 #[tokio::test]
 async fn a_policies_file_that_cannot_be_used_stops_the_start_with_the_reason() {
     for (policies, reason) in [
-        ("- name: x\n  component: no/such/file.wasm\n", "no/such/file.wasm"),
-        ("- name: x\n  component: builtin:nothing\n", "builtin:nothing"),
-        ("- this is: [not", "policies.yaml"),
+        ("policies: [{name: x, component: no/such/file.wasm}]", "no/such/file.wasm"),
+        ("policies: [{name: x, component: 'builtin:nothing'}]", "builtin:nothing"),
+        ("policies: [not", "policies.yaml"),
     ] {
         let home = new_home();
         std::fs::write(home.path().join("policies.yaml"), policies).expect("the home is writable");
