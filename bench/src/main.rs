@@ -1,1 +1,118 @@
-fn main() {}
+//! The gateway beside a direct connection and a plain reverse proxy, on one
+//! machine, in alternation. In reading order:
+//!
+//! - `targets`: what is measured: direct, nginx, the gateway, others.
+//! - `load`: calls that are timed and verified, one by one.
+//! - `calls`, `lists`, `start`: the measurements.
+//! - `in_process`: measurements without a network.
+//! - `report`: the table.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+mod calls;
+mod gateway;
+mod in_process;
+mod lists;
+mod load;
+mod nginx;
+mod process;
+mod report;
+mod start;
+mod targets;
+mod upstream;
+
+use report::Report;
+
+/// Measures the gateway beside a direct connection, nginx, and further gateways.
+#[derive(Parser)]
+struct Arguments {
+    /// What the benchmark starts itself as.
+    #[command(subcommand)]
+    role: Option<Role>,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// How to measure.
+#[derive(clap::Args)]
+struct Options {
+    /// The binary `mcpjungle`; without it only direct and nginx are measured.
+    #[arg(long)]
+    gateway: Option<PathBuf>,
+    /// A further gateway, as NAME=URL of its MCP endpoint. It must have the
+    /// benchmark's upstream registered: fix that one's port with --upstream-port.
+    #[arg(long, value_name = "NAME=URL")]
+    also: Vec<String>,
+    /// The port of the upstream without session ids; 0 for a free one.
+    #[arg(long, default_value_t = 0)]
+    upstream_port: u16,
+    /// A smoke run: everything once, and briefly. Its figures mean nothing.
+    #[arg(long)]
+    quick: bool,
+    /// Also write all figures to this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Role {
+    /// The MCP server behind everything.
+    #[command(hide = true)]
+    Upstream(upstream::Settings),
+    /// A file behind the gateway's HTTP stack.
+    #[command(hide = true)]
+    StaticFile(lists::StaticFile),
+}
+
+/// How much to measure.
+struct Effort {
+    rounds: usize,
+    latency_calls: usize,
+    throughput_time: Duration,
+    sessions: usize,
+    list_requests: usize,
+    starts: usize,
+}
+
+impl Effort {
+    fn of(options: &Options) -> Self {
+        let throughput_time = Duration::from_millis(if options.quick { 300 } else { 3_000 });
+        if options.quick {
+            Self { rounds: 1, latency_calls: 300, throughput_time, sessions: 32, list_requests: 20, starts: 1 }
+        } else {
+            Self { rounds: 7, latency_calls: 5_000, throughput_time, sessions: 32, list_requests: 300, starts: 7 }
+        }
+    }
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    // One thread each for load and upstream: on a small machine they must not starve what is measured.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match arguments.role {
+        Some(Role::Upstream(settings)) => runtime.block_on(upstream::serve(settings)),
+        Some(Role::StaticFile(file)) => runtime.block_on(lists::serve_file(file)),
+        None => runtime.block_on(measure(&arguments.options)),
+    }
+}
+
+async fn measure(options: &Options) -> Result<()> {
+    let effort = Effort::of(options);
+    let mut report = Report::default();
+    calls::measure_without_session_ids(options, &effort, &mut report).await?;
+    calls::measure_with_session_ids(options, &effort, &mut report).await?;
+    if let Some(gateway) = &options.gateway {
+        lists::measure(gateway, &effort, &mut report).await?;
+        start::measure(gateway, &effort, &mut report).await?;
+    }
+    in_process::measure(&mut report)?;
+    report.print();
+    match &options.json {
+        Some(file) => report.write(file),
+        None => Ok(()),
+    }
+}

@@ -1,3 +1,15 @@
 //! The gateway as its users meet it: the real binary, real MCP servers, real clients.
 
+mod catalog;
+mod edge;
+mod fidelity;
+mod harness;
+mod policies;
+#[cfg(feature = "e2e")]
+mod real_clients;
+#[cfg(feature = "e2e")]
+mod real_servers;
+mod registration;
+mod rmcp_client;
+mod shutdown;
 mod upstream_stdio;

@@ -3,7 +3,11 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+mod bench;
+mod fetch;
 mod plugins;
+mod system;
+mod test;
 
 /// Tasks of this workspace.
 #[derive(Parser)]
@@ -17,10 +21,16 @@ struct Arguments {
 enum Task {
     /// Build the stock policy components into `plugins/dist`.
     Plugins(plugins::Plugins),
+    /// Set up all that the tests need, then run every test.
+    Test(test::Test),
+    /// Measure the gateway beside a direct connection and nginx.
+    Bench(bench::Bench),
 }
 
 fn main() -> Result<()> {
     match Arguments::parse().task {
         Task::Plugins(task) => task.run(),
+        Task::Test(task) => task.run(),
+        Task::Bench(task) => task.run(),
     }
 }

@@ -1,0 +1,183 @@
+//! A fast MCP server: one JSON answer for each request, connections kept alive,
+//! and nothing else that would cost time.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::process;
+
+/// The tool that is called.
+pub(crate) const TOOL: &str = "echo";
+
+/// How the server behaves.
+#[derive(clap::Args, Clone)]
+pub(crate) struct Settings {
+    /// 0 for a free port.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) port: u16,
+    /// Issue session ids, and insist on them.
+    #[arg(long)]
+    pub(crate) session_ids: bool,
+    /// How many tools to list.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) tools: usize,
+}
+
+/// A running upstream, in a process of its own. Killed and reaped when dropped.
+pub(crate) struct Upstream {
+    child: Child,
+    pub(crate) port: u16,
+}
+
+impl Upstream {
+    /// Starts this program in the role of the upstream.
+    pub(crate) fn start(settings: &Settings) -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["upstream", "--port", &settings.port.to_string(), "--tools", &settings.tools.to_string()]);
+        if settings.session_ids {
+            command.arg("--session-ids");
+        }
+        let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start the upstream")?;
+        let port = process::read_port(&mut child)?;
+        Ok(Self { child, port })
+    }
+
+    /// Its endpoint.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/mcp", self.port)
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        process::end(&mut self.child);
+    }
+}
+
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    method: Cow<'a, str>,
+    params: Option<Params>,
+}
+
+#[derive(Deserialize)]
+struct Params {
+    arguments: Option<Arguments>,
+}
+
+#[derive(Deserialize)]
+struct Arguments {
+    n: u64,
+}
+
+struct Server {
+    session_ids: bool,
+    issued: AtomicU64,
+    tools: Bytes,
+}
+
+/// Prints its port and serves until it is killed.
+pub(crate) async fn serve(settings: Settings) -> Result<()> {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", settings.port)).await?;
+    println!("{}", listener.local_addr()?.port());
+    let tools = list_of(settings.tools).into();
+    let server = Arc::new(Server { session_ids: settings.session_ids, issued: AtomicU64::new(0), tools });
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let server = Arc::clone(&server);
+        let service = service_fn(move |request| {
+            let server = Arc::clone(&server);
+            async move { Ok::<_, Infallible>(server.answer(request).await) }
+        });
+        // A connection that breaks concerns only its own client, which verifies every answer.
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    }
+}
+
+/// The result of `tools/list`.
+pub(crate) fn list_of(tools: usize) -> String {
+    let others = (1..tools).map(|index| tool(&format!("tool_{index:05}")));
+    let all: Vec<_> = std::iter::once(tool(TOOL)).chain(others).collect();
+    format!(r#"{{"tools":[{}]}}"#, all.join(","))
+}
+
+fn tool(name: &str) -> String {
+    format!(
+        r#"{{"name":"{name}","title":"A tool","description":"Gives back the number that it is given, as text. It does nothing else, and takes no other arguments.","inputSchema":{{"type":"object","properties":{{"n":{{"type":"integer","description":"The number to give back"}},"unit":{{"type":"string","enum":["one","two","three"]}}}},"required":["n"]}},"annotations":{{"readOnlyHint":true}}}}"#
+    )
+}
+
+/// The answer that a caller expects to its call number `n`.
+pub(crate) fn answer_to(n: u64) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":{n},"result":{{"content":[{{"type":"text","text":"{n}"}}]}}}}"#)
+}
+
+impl Server {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        if request.method() != Method::POST {
+            let ended = request.method() == Method::DELETE && self.session_ids;
+            return empty(if ended { StatusCode::NO_CONTENT } else { StatusCode::METHOD_NOT_ALLOWED });
+        }
+        let has_session = request.headers().contains_key("mcp-session-id");
+        let Ok(body) = request.into_body().collect().await else { return empty(StatusCode::BAD_REQUEST) };
+        let body = body.to_bytes();
+        let Ok(message) = serde_json::from_slice::<Message<'_>>(&body) else { return empty(StatusCode::BAD_REQUEST) };
+        let initialize = message.method == "initialize";
+        if self.session_ids && !has_session && !initialize {
+            return empty(StatusCode::BAD_REQUEST);
+        }
+        let Some(id) = message.id.map(RawValue::get) else { return empty(StatusCode::ACCEPTED) };
+        let mut response = Response::new(Full::new(self.message(id, &message)));
+        response.headers_mut().insert("content-type", "application/json".parse().expect("it is a header value"));
+        if self.session_ids && initialize {
+            let id = format!("session-{}", self.issued.fetch_add(1, Ordering::Relaxed));
+            response.headers_mut().insert("mcp-session-id", id.parse().expect("it is a header value"));
+        }
+        response
+    }
+
+    fn message(&self, id: &str, message: &Message<'_>) -> Bytes {
+        let result = |result: &str| format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#).into();
+        match &*message.method {
+            "initialize" => result(
+                r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"bench","version":"0"}}"#,
+            ),
+            "tools/list" => {
+                let head = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":"#);
+                [head.as_bytes(), &self.tools, b"}"].concat().into()
+            }
+            "tools/call" => {
+                let arguments = message.params.as_ref().and_then(|params| params.arguments.as_ref());
+                let n = arguments.map_or(0, |arguments| arguments.n);
+                result(&format!(r#"{{"content":[{{"type":"text","text":"{n}"}}]}}"#))
+            }
+            _ => {
+                format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32601,"message":"no such method"}}}}"#).into()
+            }
+        }
+    }
+}
+
+fn empty(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = status;
+    response
+}

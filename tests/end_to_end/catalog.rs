@@ -1,0 +1,81 @@
+//! What the gateway knows of its upstreams, over time.
+
+use serde_json::Value;
+
+use crate::harness::client::Client;
+use crate::harness::gateway::Gateway;
+use crate::harness::raw_server::RawServer;
+
+const LISTS: [(&str, &str); 4] = [
+    ("tools/list", "tools"),
+    ("prompts/list", "prompts"),
+    ("resources/list", "resources"),
+    ("resources/templates/list", "resourceTemplates"),
+];
+
+async fn everything_listed(client: &Client) -> Vec<String> {
+    let mut everything = Vec::new();
+    for (method, member) in LISTS {
+        let list = client.list(method, member).await;
+        assert!(!list.is_empty(), "{method} lists something");
+        everything.extend(list);
+    }
+    everything
+}
+
+#[tokio::test]
+async fn a_restart_keeps_the_catalog_complete_without_asking_the_upstream() {
+    let mut upstream = RawServer::http(&[]);
+    let gateway = Gateway::start();
+    gateway.register(&upstream.registration("raw"));
+    let before = everything_listed(&Client::connect(gateway.url("/mcp")).await).await;
+    let home = gateway.keep_home();
+    drop(gateway);
+    upstream.kill();
+
+    let gateway = Gateway::start_in(home, &[]);
+    let after = everything_listed(&Client::connect(gateway.url("/mcp")).await).await;
+    assert_eq!(before, after);
+}
+
+#[tokio::test]
+async fn a_dead_upstream_fails_its_own_calls_clearly_and_no_others() {
+    let mut dead = RawServer::http(&[]);
+    let alive = RawServer::http(&[]);
+    let gateway = Gateway::start();
+    gateway.register(&dead.registration("dead"));
+    gateway.register(&alive.registration("alive"));
+    let client = Client::connect(gateway.url("/mcp")).await;
+    dead.kill();
+
+    let answer: Value = serde_json::from_str(&client.call("dead__numbers", "{}").await).unwrap();
+    let message = answer["error"]["message"].as_str().unwrap_or_else(|| panic!("no error: {answer}"));
+    assert!(message.contains("dead"), "it says whose fault it is: {message}");
+    let answer = client.call("alive__numbers", "{}").await;
+    assert!(answer.contains("1.50e+3"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_tool_that_crashes_its_process_fails_one_call_and_the_next_gets_a_new_process() {
+    let upstream = RawServer::stdio();
+    let gateway = Gateway::start();
+    gateway.register(&upstream.registration("raw"));
+    let client = Client::connect(gateway.url("/mcp")).await;
+    let answer = client.call("raw__crash", "{}").await;
+    assert!(answer.contains(r#""error""#), "{answer}");
+    let answer = client.call("raw__numbers", "{}").await;
+    assert!(answer.contains("1.50e+3"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_deregistered_servers_items_are_gone() {
+    let upstream = RawServer::http(&[]);
+    let gateway = Gateway::start();
+    gateway.register(&upstream.registration("raw"));
+    let client = Client::connect(gateway.url("/mcp")).await;
+    everything_listed(&client).await;
+    gateway.succeed(&["deregister", "raw"]);
+    for (method, member) in LISTS {
+        assert_eq!(client.list(method, member).await, Vec::<String>::new(), "{method}");
+    }
+}

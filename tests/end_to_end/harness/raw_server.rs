@@ -1,0 +1,113 @@
+//! The fixture that answers in bytes of its own, and its record of what it was asked.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::gateway::BINARY;
+
+/// A running fixture, or for stdio the means to have it started.
+pub(crate) struct RawServer {
+    child: Option<Child>,
+    port: u16,
+    directory: TempDir,
+}
+
+/// One request as the fixture saw it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Recorded {
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: String,
+}
+
+impl RawServer {
+    /// Over HTTP, with options such as `--session-ids`.
+    pub(crate) fn http(options: &[&str]) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let mut command = Command::new(program());
+        command.arg("http").args(options).arg("--record").arg(record_in(&directory));
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the fixture runs");
+        let mut line = String::new();
+        let output = child.stdout.take().expect("stdout is piped");
+        BufReader::new(output).read_line(&mut line).expect("the fixture prints its port");
+        let port = line.trim().parse().expect("the fixture prints its port");
+        Self { child: Some(child), port, directory }
+    }
+
+    /// Over stdio: a gateway starts it, by [`Self::registration`].
+    pub(crate) fn stdio() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        Self { child: None, port: 0, directory }
+    }
+
+    /// Its endpoint; for HTTP only.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/mcp", self.port)
+    }
+
+    /// The configuration that registers it.
+    pub(crate) fn registration(&self, name: &str) -> Value {
+        match self.child {
+            Some(_) => json!({ "name": name, "transport": "streamable_http", "url": self.url() }),
+            None => json!({
+                "name": name, "transport": "stdio", "command": program(),
+                "args": ["stdio", "--record", record_in(&self.directory)],
+            }),
+        }
+    }
+
+    /// Everything that it was asked so far, in order.
+    pub(crate) fn record(&self) -> Vec<Recorded> {
+        let text = std::fs::read_to_string(record_in(&self.directory)).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).expect("the record is whole")).collect()
+    }
+
+    /// The requests of one method.
+    pub(crate) fn requests(&self, method: &str) -> Vec<Recorded> {
+        let of_method = |entry: &Recorded| {
+            serde_json::from_str::<Value>(&entry.body).is_ok_and(|message| message["method"] == method)
+        };
+        self.record().into_iter().filter(of_method).collect()
+    }
+
+    /// A text that stands in the command line of each of its processes and in no other.
+    pub(crate) fn mark(&self) -> String {
+        record_in(&self.directory).to_str().expect("temporary paths are UTF-8").to_owned()
+    }
+
+    /// A path that belongs to this fixture alone.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Ends it as a crash would.
+    pub(crate) fn kill(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _already_dead = child.kill();
+            let _reaped = child.wait();
+        }
+    }
+}
+
+impl Drop for RawServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn record_in(directory: &TempDir) -> PathBuf {
+    directory.path().join("record.jsonl")
+}
+
+/// Cargo builds examples beside the binaries.
+fn program() -> PathBuf {
+    let beside = Path::new(BINARY).parent().expect("a binary lies in a directory");
+    let program = beside.join("examples/raw-server");
+    assert!(program.exists(), "run `cargo build --package mcpjungle --example raw-server` first");
+    program
+}

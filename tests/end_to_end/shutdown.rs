@@ -1,0 +1,73 @@
+//! How the gateway ends: with its calls answered and no child left, or at least with no child left.
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::harness::client::Client;
+use crate::harness::gateway::Gateway;
+use crate::harness::raw_server::RawServer;
+use crate::harness::{processes_with, until};
+
+async fn a_signal_lets_calls_finish(signal: Signal, upstream: RawServer) {
+    let mut gateway = Gateway::start();
+    gateway.register(&upstream.registration("raw"));
+    let client = Client::connect(gateway.url("/mcp")).await;
+    let file = upstream.path("go");
+    let arguments = json!({ "file": file }).to_string();
+    let call = tokio::spawn(async move { client.call("raw__wait_for", &arguments).await });
+    until("the call to reach the upstream", || upstream.requests("tools/call").len() == 1).await;
+
+    gateway.signal(signal);
+    std::fs::write(&file, "").expect("the file can be made");
+    let answer = call.await.expect("the call in flight is answered");
+    assert!(answer.contains("it is there"), "{answer}");
+    assert_eq!(gateway.ended().await.code(), Some(0), "{}", gateway.log());
+}
+
+#[tokio::test]
+async fn sigterm_lets_a_call_in_flight_finish_and_exits_0() {
+    a_signal_lets_calls_finish(Signal::TERM, RawServer::http(&[])).await;
+}
+
+#[tokio::test]
+async fn sigint_lets_a_call_in_flight_finish_and_exits_0() {
+    a_signal_lets_calls_finish(Signal::INT, RawServer::http(&[])).await;
+}
+
+#[tokio::test]
+async fn sigterm_leaves_no_child_behind() {
+    let upstream = RawServer::stdio();
+    let mark = upstream.mark();
+    a_signal_lets_calls_finish(Signal::TERM, upstream).await;
+    assert_eq!(processes_with(&mark), Vec::<u32>::new());
+}
+
+#[tokio::test]
+async fn even_sigkill_leaves_no_child_behind() {
+    let upstream = RawServer::stdio();
+    let mut gateway = Gateway::start();
+    let mut registration = upstream.registration("raw");
+    registration["session_mode"] = json!("stateful");
+    gateway.register(&registration);
+    let client = Client::connect(gateway.url("/mcp")).await;
+    client.call("raw__numbers", "{}").await;
+    assert!(!processes_with(&upstream.mark()).is_empty(), "a stateful session keeps its process");
+
+    gateway.signal(Signal::KILL);
+    gateway.ended().await;
+    until("the end of every child", || processes_with(&upstream.mark()).is_empty()).await;
+}
+
+#[tokio::test]
+async fn deregistering_a_server_ends_its_processes() {
+    let upstream = RawServer::stdio();
+    let gateway = Gateway::start();
+    let mut registration = upstream.registration("raw");
+    registration["session_mode"] = json!("stateful");
+    gateway.register(&registration);
+    let client = Client::connect(gateway.url("/mcp")).await;
+    client.call("raw__numbers", "{}").await;
+    assert!(!processes_with(&upstream.mark()).is_empty(), "a stateful session keeps its process");
+    gateway.succeed(&["deregister", "raw"]);
+    until("the end of every child", || processes_with(&upstream.mark()).is_empty()).await;
+}

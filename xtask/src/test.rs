@@ -1,0 +1,92 @@
+//! `cargo xtask test`: sets up all that the tests need, then runs every test.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::fetch;
+use crate::system::{Requirement, require, run, succeeds};
+
+const WASM_TARGET: &str = "wasm32-unknown-unknown";
+const EVERY_TEST: [&str; 3] = ["--workspace", "--features", "mcpjungle/e2e"];
+
+const NEEDED: [Requirement; 4] = [
+    Requirement { probe: &["node", "--version"], package: "nodejs" },
+    Requirement { probe: &["npm", "--version"], package: "npm" },
+    Requirement { probe: &["python3", "--version"], package: "python3" },
+    // Debian's python3 has the module, but not what it needs to make an environment.
+    Requirement { probe: &["python3", "-c", "import ensurepip, venv"], package: "python3-venv" },
+];
+
+/// Arguments of `cargo xtask test`.
+#[derive(clap::Args)]
+pub(crate) struct Test {
+    /// Set everything up, but run no test.
+    #[arg(long)]
+    setup_only: bool,
+}
+
+impl Test {
+    /// Sets up and runs.
+    pub(crate) fn run(self) -> Result<()> {
+        let workspace = workspace();
+        step("programs of the system: Node, npm, Python");
+        require(&NEEDED)?;
+        step("MCP servers and clients from npm");
+        fetch::from_npm(&workspace)?;
+        step("MCP servers and clients from PyPI");
+        fetch::from_pypi(&workspace)?;
+        step("stock policy components");
+        check_components(&workspace)?;
+        if self.setup_only {
+            return Ok(());
+        }
+        run_tests(&workspace)
+    }
+}
+
+fn check_components(workspace: &Path) -> Result<()> {
+    if !has_wasm_target() && !succeeds(&["rustup", "target", "add", WASM_TARGET]) {
+        println!("    WARNING: NOT CHECKED: the target {WASM_TARGET} is not installed and rustup cannot add it");
+        return Ok(());
+    }
+    let this_program = env::current_exe().context("cannot find this program")?;
+    run(Command::new(this_program).args(["plugins", "--check"]).current_dir(workspace))
+}
+
+fn has_wasm_target() -> bool {
+    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output();
+    let sysroot = sysroot.ok().and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
+    Path::new(sysroot.trim()).join("lib/rustlib").join(WASM_TARGET).exists()
+}
+
+/// The run whose summary matters comes last.
+fn run_tests(workspace: &Path) -> Result<()> {
+    if succeeds(&["cargo", "nextest", "--version"]) {
+        step("tests in the documentation");
+        run(cargo(workspace).args(["test", "--doc"]).args(EVERY_TEST))?;
+        step("every other test");
+        run(cargo(workspace).args(["nextest", "run", "--no-fail-fast"]).args(EVERY_TEST))
+    } else {
+        step("every test (with cargo-nextest installed this is faster)");
+        run(cargo(workspace).args(["test", "--no-fail-fast"]).args(EVERY_TEST))
+    }
+    .context("tests failed: their output is above")
+}
+
+fn cargo(workspace: &Path) -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(workspace);
+    command
+}
+
+fn step(what: &str) {
+    println!("==> {what}");
+}
+
+/// The root of the workspace.
+pub(crate) fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a member lies in its workspace").to_owned()
+}
