@@ -102,7 +102,7 @@ pub struct ItemRecord {
 #[derive(Debug, Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum StoreError {
-    #[error("{kind} `{name}` already exists")]
+    #[error("{kind} {name} already exists")]
     AlreadyExists { kind: &'static str, name: String },
     #[error(transparent)]
     Key(#[from] KeyError),

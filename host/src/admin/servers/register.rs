@@ -16,6 +16,7 @@ use crate::admin::servers::{ServerView, find};
 use crate::gateway::Gateway;
 use crate::pipeline::{Endpoint, Principal, UpstreamView};
 use crate::server::Server;
+use crate::store::StoreError;
 use crate::upstream::Offer;
 use crate::walk::resolve_headers;
 
@@ -38,7 +39,7 @@ pub(in crate::admin) async fn register(
     let is_taken = gateway.snapshot().servers.contains_key(&server.name);
     if is_taken && !replace {
         // Before connecting: a mistake in a name must not start a process.
-        return Err(ApiError::conflict(format!("MCP server {} already exists", server.name)));
+        return Err(StoreError::AlreadyExists { kind: "MCP server", name: server.name.to_string() }.into());
     }
     let headers = headers_for(&gateway, &admission, &server).await?;
     let offer = gateway.upstreams.fetch_offer(&server, headers).await?;
