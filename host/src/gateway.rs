@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, mpsc};
 use crate::catalog::{Snapshot, SnapshotDirectory, Views};
 use crate::downstream::{EdgePolicy, Sessions};
 use crate::pipeline::{Mode, Observation, Pipeline};
-use crate::plugin::{LoadError, PipelinePlan, PluginHost, PluginSettings};
+use crate::plugin::{LoadError, PipelinePlan, PlanError, PluginHost, PluginSettings};
 use crate::store::{Database, KeySource, OpenError, Store, StoreError};
 use crate::telemetry::PolicyMetrics;
 use crate::upstream::{UpstreamError, UpstreamSettings, Upstreams};
@@ -53,6 +53,8 @@ pub enum StartError {
     Store(#[from] StoreError),
     #[error("cannot load the policies: {0}")]
     Policies(#[from] LoadError),
+    #[error(transparent)]
+    PolicyPlan(#[from] PlanError),
     #[error("cannot set up upstream connections: {0}")]
     Upstreams(#[from] UpstreamError),
     #[error("cannot set up metrics: {0}")]

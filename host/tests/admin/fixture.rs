@@ -24,7 +24,6 @@ use tower::ServiceExt;
 
 /// A gateway in development mode, with the stock policies.
 pub struct Home {
-    pub gateway: Arc<Gateway>,
     routes: Router,
     _folder: TempDir,
 }
@@ -55,8 +54,8 @@ impl Home {
         .await
         .unwrap();
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));
-        let routes = downstream::application(Arc::clone(&gateway)).layer(MockConnectInfo(peer));
-        Self { gateway, routes, _folder: folder }
+        let routes = downstream::application(gateway).layer(MockConnectInfo(peer));
+        Self { routes, _folder: folder }
     }
 
     /// Sends a request; the answer's body is `null` where it is empty.
