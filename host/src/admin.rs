@@ -48,7 +48,8 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(Arc::clone(&gateway), admission::admit))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
-    system::routes().nest("/api/v0", api).with_state(gateway)
+    // The path with nothing after its slash is none that nesting covers.
+    system::routes().nest("/api/v0", api).route("/api/v0/", any(unknown_route)).with_state(gateway)
 }
 
 /// What any user may do.

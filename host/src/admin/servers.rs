@@ -67,3 +67,32 @@ pub(super) fn find<'s>(snapshot: &'s Snapshot, name: &ServerName) -> Result<&'s 
 pub(super) fn missing(name: &ServerName) -> ApiError {
     ApiError::not_found(format!("MCP server {name} not found"))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::secret::Secret;
+    use crate::server::SessionMode;
+
+    #[test]
+    fn a_listed_stdio_server_shows_the_names_of_its_variables_and_no_value() {
+        let server = Server {
+            name: ServerName::parse("s").unwrap(),
+            description: String::new(),
+            transport: Transport::Stdio {
+                command: "uvx".into(),
+                args: vec!["mcp-server-time".into()],
+                env: BTreeMap::from([("TOKEN".to_owned(), Secret::new("s3cret"))]),
+            },
+            session_mode: SessionMode::Stateful,
+        };
+        let shown = serde_json::to_value(ServerView::of(&server, false)).unwrap();
+        let expected = json!({
+            "name": "s", "transport": "stdio", "enabled": false, "description": "", "url": "", "command": "uvx",
+            "args": ["mcp-server-time"], "env": { "TOKEN": "[redacted]" }, "session_mode": "stateful"
+        });
+        assert_eq!(shown, expected);
+    }
+}

@@ -47,6 +47,7 @@ async fn what_the_api_does_not_have_is_said_in_json() {
     for (method, path, status) in [
         ("GET", "/api/v0/nothing", StatusCode::NOT_FOUND),
         ("GET", "/api/v0", StatusCode::NOT_FOUND),
+        ("GET", "/api/v0/", StatusCode::NOT_FOUND),
         ("PATCH", "/api/v0/servers", StatusCode::METHOD_NOT_ALLOWED),
         ("GET", "/api/v0/tools/invoke", StatusCode::METHOD_NOT_ALLOWED),
         ("DELETE", "/health", StatusCode::METHOD_NOT_ALLOWED),
