@@ -108,7 +108,7 @@ pub enum StoreError {
     Key(#[from] KeyError),
     #[error("the database holds something unreadable: {0}")]
     Unreadable(String),
-    #[error("the database did not answer as it should: {0}")]
+    #[error("the database did not answer as it should")]
     Database(#[from] sqlx::Error),
 }
 

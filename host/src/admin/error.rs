@@ -1,5 +1,7 @@
 //! Every failure as a status and `{"error": "…"}`: the one place where that is decided.
 
+use std::error::Error;
+
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
@@ -74,9 +76,9 @@ impl From<StoreError> for ApiError {
         match &error {
             StoreError::AlreadyExists { .. } => Self::conflict(error.to_string()),
             // Says which variable to set, to the administrator who can.
-            StoreError::Key(_) => Self::failed(error.to_string()),
+            StoreError::Key(_) => Self::failed(with_sources(&error)),
             StoreError::Unreadable(_) | StoreError::Database(_) => {
-                tracing::error!(%error, "the store failed");
+                tracing::error!(error = with_sources(&error), "the store failed");
                 Self::failed("the database failed: see the gateway's log")
             }
         }
@@ -119,4 +121,15 @@ impl From<UpstreamError> for ApiError {
     fn from(error: UpstreamError) -> Self {
         Self::failed(error.to_string())
     }
+}
+
+/// An error with what it came from, on one line.
+fn with_sources(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(&format!(": {error}"));
+        source = error.source();
+    }
+    text
 }

@@ -46,18 +46,18 @@ impl Database {
 #[derive(Debug, Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum OpenError {
-    #[error("cannot open the database {} for writing: {source}", .path.display())]
+    #[error("cannot open the database {} for writing", .path.display())]
     NotWritable { path: PathBuf, source: io::Error },
     #[error("the path of the database, {}, is not UTF-8", .path.display())]
     PathNotUtf8 { path: PathBuf },
     #[error("{} is not an SQLite database", .path.display())]
     NotADatabase { path: PathBuf },
-    #[error("cannot connect to the database: {0}")]
-    Connect(sqlx::Error),
+    #[error("cannot connect to the database")]
+    Connect(#[source] sqlx::Error),
     #[error("the database was last used by a newer version of mcpjungle, which left migration {0} in it")]
     Newer(i64),
-    #[error("cannot bring the database up to date: {0}")]
-    Migrate(MigrateError),
+    #[error("cannot bring the database up to date")]
+    Migrate(#[source] MigrateError),
     #[error(transparent)]
     Key(#[from] KeyError),
     #[error(transparent)]

@@ -61,9 +61,9 @@ pub enum KeyError {
          (`openssl rand -base64 32` prints some), the same for every gateway on this database"
     )]
     Needed,
-    #[error("cannot read the key file {}: {source}", .path.display())]
+    #[error("cannot read the key file {}", .path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("cannot create the key file {}: {source}", .path.display())]
+    #[error("cannot create the key file {}", .path.display())]
     Create { path: PathBuf, source: io::Error },
     #[error("no randomness from the operating system: {0}")]
     Random(getrandom::Error),
