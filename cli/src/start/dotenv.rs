@@ -10,17 +10,22 @@ pub(super) fn load(environment: &mut Environment) -> Vec<String> {
         Err(error) if error.not_found() => return Vec::new(),
         Err(error) => return vec![format!("Warning: failed to read {}: {error}", path.display())],
     };
-    let (mut variables, mut warnings) = (Vec::new(), Vec::new());
+    let mut variables = Vec::new();
+    let mut warning = None;
     for line in lines {
         match line {
             Ok(variable) => variables.push(variable),
+            // What cannot be read now cannot be read the next time either.
+            Err(dotenvy::Error::Io(error)) => {
+                warning = Some(format!("Warning: failed to read {}: {error}", path.display()));
+                break;
+            }
             // The line itself may hold a secret.
-            Err(_) => warnings.push(format!("Warning: {} has a line that is not NAME=VALUE", path.display())),
+            Err(_) => warning = Some(format!("Warning: {} has a line that is not NAME=VALUE", path.display())),
         }
     }
     environment.add_missing(variables);
-    warnings.truncate(1);
-    warnings
+    warning.into_iter().collect()
 }
 
 #[cfg(test)]
@@ -35,6 +40,13 @@ mod tests {
         assert!(load(&mut environment).is_empty());
         assert_eq!(environment.find("PORT"), Some("2"));
         assert_eq!(environment.find("SERVER_MODE"), Some("development"));
+    }
+
+    #[test]
+    fn a_folder_of_that_name_is_a_warning() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join(".env")).unwrap();
+        assert_eq!(load(&mut Environment::of(&[], directory.path())).len(), 1);
     }
 
     #[test]
