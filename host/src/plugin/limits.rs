@@ -146,6 +146,11 @@ impl ResourceLimiter for Budget {
         Ok(true)
     }
 
+    fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.stopped_by = Some(Stop::Memory);
+        Ok(())
+    }
+
     fn instances(&self) -> usize {
         CORE_INSTANCES
     }

@@ -182,3 +182,17 @@ pub(crate) async fn within<T>(deadline: Instant, call: impl Future<Output = T>) 
         Poll::Pending => tokio::time::timeout_at(deadline.into(), call).await.map_err(|_elapsed| Late),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_call_that_sleeps_is_left_at_its_deadline() {
+        let deadline = Instant::now() + Duration::from_millis(10);
+        assert!(within(deadline, std::future::pending::<()>()).await.is_err());
+        assert!(Instant::now() >= deadline);
+    }
+}
