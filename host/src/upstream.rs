@@ -162,12 +162,21 @@ impl Upstreams {
         }
     }
 
-    /// Closes all sessions of a server that was deregistered or changed; calls in flight on them end.
+    /// Closes all sessions of a server that was deregistered; calls in flight on them end.
     pub async fn forget(&self, server: &ServerName) {
         let forgotten = self.servers.write().remove(server);
         if let Some(sessions) = forgotten {
             sessions.end();
             sessions.closed(FORGET_BOUND).await;
+        }
+    }
+
+    /// Lets go of the sessions of an earlier registration under this server's
+    /// name; calls in flight on them finish.
+    pub fn supersede(&self, server: &Arc<Server>) {
+        let mut servers = self.servers.write();
+        if servers.get(&server.name).is_some_and(|sessions| sessions.server != *server) {
+            servers.remove(&server.name);
         }
     }
 

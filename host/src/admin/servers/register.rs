@@ -73,7 +73,9 @@ async fn store(
     gateway.store.put_server(server, offer, replace).await?;
     gateway.refresh().await?;
     // After the new one is served: a call in between would open a session for the old one.
-    gateway.upstreams.forget(&server.name).await;
+    if let Some(current) = gateway.snapshot().servers.get(&server.name) {
+        gateway.upstreams.supersede(&current.server);
+    }
     tracing::info!(
         request.id = %admission.request_id,
         principal.name = %admission.principal.name,
