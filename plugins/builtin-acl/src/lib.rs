@@ -25,10 +25,7 @@ impl Guest for BuiltinAcl {
 
     fn authorize_items(_request: Request, principal: Principal, items: Vec<Item>) -> Listing {
         // The answer depends on nothing but the principal and the items.
-        Listing {
-            visible: items.iter().map(|item| may_use(&principal, item)).collect(),
-            holds: Validity::UntilChange,
-        }
+        Listing { visible: items.iter().map(|item| may_use(&principal, item)).collect(), holds: Validity::UntilChange }
     }
 }
 
