@@ -4,7 +4,7 @@
 //! - `targets`: what is measured: direct, nginx, the gateway, others.
 //! - `load`: calls that are timed and verified, one by one.
 //! - `calls`, `lists`, `start`: the measurements.
-//! - `in_process`: measurements without a network.
+//! - `policies`: what the stages cost, without a network.
 //! - `report`: the table.
 
 use std::path::PathBuf;
@@ -15,10 +15,10 @@ use clap::{Parser, Subcommand};
 
 mod calls;
 mod gateway;
-mod in_process;
 mod lists;
 mod load;
 mod nginx;
+mod policies;
 mod process;
 mod report;
 mod start;
@@ -109,8 +109,9 @@ async fn measure(options: &Options) -> Result<()> {
         lists::measure(gateway, &effort, &mut report).await?;
         start::measure(gateway, &effort, &mut report).await?;
     }
-    in_process::measure(&mut report)?;
     report.print();
+    println!("\npolicies, in process");
+    policies::run(&process::Directory::new()?.path()).await?;
     match &options.json {
         Some(file) => report.write(file),
         None => Ok(()),

@@ -10,7 +10,7 @@ use wasmtime::{Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationSt
 
 use crate::plugin::error::LoadError;
 
-/// How often a busy guest gives way.
+/// How often a busy guest gives way and its deadline is looked at.
 const TICK: Duration = Duration::from_millis(1);
 /// Ticks without any call after which the ticking stops until the next one.
 const IDLE_TICKS: u32 = 200;
@@ -121,7 +121,8 @@ impl Shared {
 
     fn sleep(&self) {
         self.asleep.store(true, Ordering::SeqCst);
-        while self.calls.load(Ordering::SeqCst) == 0 && !self.stop.load(Ordering::SeqCst) {
+        if self.calls.load(Ordering::SeqCst) == 0 && !self.stop.load(Ordering::SeqCst) {
+            // Not again at once when the call is already over: more are likely, and waking costs each of them.
             thread::park();
         }
         self.asleep.store(false, Ordering::SeqCst);

@@ -1,0 +1,211 @@
+//! Policies in process: one warm call per stage, all stages of one call as a
+//! slope over 0 to 8 authorizers, and a fresh instance.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use mcpjungle_host::names::{CanonicalName, GroupName, ServerName};
+use mcpjungle_host::pipeline::{
+    Denial, Directory, Endpoint, GroupDefinition, HttpRequest, Identity, Item, ItemKind, Mode, Pipeline, Principal,
+    Request, UpstreamView,
+};
+use mcpjungle_host::plugin::{ComponentSource, Isolation, PipelinePlan, PluginHost, PluginPlan, PluginSettings, Stock};
+use mcpjungle_host::telemetry::PolicyMetrics;
+
+const GROUP: &str = "reading";
+const MOST_AUTHORIZERS: usize = 8;
+const ROUNDS: usize = 9;
+const CALLS_PER_ROUND: u32 = 2_000;
+
+/// A development gateway with one group.
+struct OneGroup;
+
+impl Directory for OneGroup {
+    fn mode(&self) -> Mode {
+        Mode::Development
+    }
+
+    fn find_by_token(&self, _token: &str) -> Option<Identity> {
+        None
+    }
+
+    fn find_client(&self, _name: &str) -> Option<Identity> {
+        None
+    }
+
+    fn find_user(&self, _name: &str) -> Option<Identity> {
+        None
+    }
+
+    fn find_group(&self, name: &str) -> Option<GroupDefinition> {
+        (name == GROUP).then(|| GroupDefinition {
+            name: name.to_owned(),
+            included_tools: Vec::new(),
+            included_servers: vec!["time".to_owned()],
+            excluded_tools: vec!["time__zone".to_owned()],
+        })
+    }
+}
+
+/// What a call asks its policies about.
+struct Question {
+    request: Request,
+    headers: http::HeaderMap,
+    principal: Principal,
+    item: Item,
+    server: ServerName,
+    secret_names: Vec<String>,
+}
+
+impl Question {
+    fn new() -> Result<Self> {
+        let mut headers = http::HeaderMap::new();
+        for (name, value) in [
+            ("host", "localhost:8080"),
+            ("accept", "application/json, text/event-stream"),
+            ("content-type", "application/json"),
+            ("mcp-protocol-version", "2025-11-25"),
+            ("user-agent", "bench"),
+        ] {
+            headers.insert(name, value.parse()?);
+        }
+        Ok(Self {
+            request: Request {
+                id: "0123456789abcdef".into(),
+                endpoint: Endpoint::Group(GroupName::parse(GROUP)?),
+                method: "tools/call".into(),
+            },
+            headers,
+            principal: Principal::anonymous(),
+            item: Item { kind: ItemKind::Tool, name: CanonicalName::parse("time__now")?, uri: None },
+            server: ServerName::parse("time")?,
+            secret_names: vec!["bearer-token".to_owned()],
+        })
+    }
+
+    async fn authenticate(&self, pipeline: &Pipeline) -> Result<(), Denial> {
+        let request = HttpRequest {
+            id: &self.request.id,
+            endpoint: &self.request.endpoint,
+            method: "POST",
+            path: "/v0/groups/reading/mcp",
+            headers: &self.headers,
+            peer: "127.0.0.1",
+        };
+        pipeline.authenticate(request).await.map(drop)
+    }
+
+    async fn select(&self, pipeline: &Pipeline) -> Result<(), Denial> {
+        pipeline.select(&self.request, GROUP, &self.item).await
+    }
+
+    async fn authorize(&self, pipeline: &Pipeline) -> Result<(), Denial> {
+        pipeline.authorize(&self.request, &self.principal, &self.item).await
+    }
+
+    async fn headers(&self, pipeline: &Pipeline) -> Result<(), Denial> {
+        let upstream =
+            UpstreamView { name: &self.server, transport: "streamable_http", secret_names: &self.secret_names };
+        pipeline.headers(&self.request, &self.principal, upstream).await.map(drop)
+    }
+
+    async fn whole_call(&self, pipeline: &Pipeline) -> Result<(), Denial> {
+        self.authenticate(pipeline).await?;
+        self.select(pipeline).await?;
+        self.authorize(pipeline).await?;
+        self.headers(pipeline).await
+    }
+}
+
+/// Measures and prints. `cache_dir` is where compiled code is kept; it is used
+/// twice, so that the second assembly shows a warm start.
+pub async fn run(cache_dir: &Path) -> Result<()> {
+    let question = Question::new()?;
+    let stock = PipelinePlan::stock();
+    assemble(cache_dir, &stock).await?;
+    let started = Instant::now();
+    let (_host, pipeline) = assemble(cache_dir, &stock).await?;
+    println!("stock pipeline from a warm cache   {:>9}", show(started.elapsed()));
+
+    println!(
+        "one warm call, authenticator       {:>9}",
+        show(median(async || question.authenticate(&pipeline).await).await?)
+    );
+    println!(
+        "one warm call, tool-filter         {:>9}",
+        show(median(async || question.select(&pipeline).await).await?)
+    );
+    println!(
+        "one warm call, authorizer          {:>9}",
+        show(median(async || question.authorize(&pipeline).await).await?)
+    );
+    println!(
+        "one warm call, header-injector     {:>9}",
+        show(median(async || question.headers(&pipeline).await).await?)
+    );
+
+    let mut isolated = PluginPlan::stock(Stock::Acl);
+    isolated.isolation = Isolation::PerCall;
+    let (_host, fresh) = assemble(cache_dir, &PipelinePlan { plugins: vec![isolated] }).await?;
+    println!(
+        "a fresh instance and one call      {:>9}",
+        show(median(async || question.authorize(&fresh).await).await?)
+    );
+
+    let mut points = Vec::new();
+    for authorizers in 0..=MOST_AUTHORIZERS {
+        let (_host, pipeline) = assemble(cache_dir, &with_authorizers(authorizers)).await?;
+        let took = median(async || question.whole_call(&pipeline).await).await?;
+        println!("all stages, {authorizers} authorizers          {:>9}", show(took));
+        points.push((authorizers as f64, took.as_secs_f64()));
+    }
+    println!("slope, each further authorizer     {:>9}", show(Duration::from_secs_f64(slope(&points).max(0.0))));
+    Ok(())
+}
+
+fn with_authorizers(count: usize) -> PipelinePlan {
+    let mut plugins: Vec<PluginPlan> =
+        [Stock::Auth, Stock::Groups, Stock::Headers].into_iter().map(PluginPlan::stock).collect();
+    for number in 0..count {
+        plugins.push(PluginPlan::new(&format!("acl-{number}"), ComponentSource::Stock(Stock::Acl)));
+    }
+    PipelinePlan { plugins }
+}
+
+async fn assemble(cache_dir: &Path, plan: &PipelinePlan) -> Result<(PluginHost, Pipeline)> {
+    let settings = PluginSettings { cache_dir: Some(cache_dir.to_owned()) };
+    let metrics = Arc::new(PolicyMetrics::new(&prometheus::Registry::new())?);
+    let host = PluginHost::new(settings, Arc::new(OneGroup))?;
+    let pipeline = host.assemble(plan, 1, metrics).await?;
+    Ok((host, pipeline))
+}
+
+/// The median over rounds of what one call takes on average; a denial is an error.
+async fn median(call: impl AsyncFn() -> Result<(), Denial>) -> Result<Duration> {
+    let mut rounds = Vec::with_capacity(ROUNDS);
+    for _ in 0..ROUNDS {
+        let started = Instant::now();
+        for _ in 0..CALLS_PER_ROUND {
+            call().await?;
+        }
+        rounds.push(started.elapsed() / CALLS_PER_ROUND);
+    }
+    rounds.sort_unstable();
+    Ok(rounds[ROUNDS / 2])
+}
+
+/// Of the straight line nearest to the points.
+fn slope(points: &[(f64, f64)]) -> f64 {
+    let count = points.len() as f64;
+    let mean_x = points.iter().map(|(x, _)| x).sum::<f64>() / count;
+    let mean_y = points.iter().map(|(_, y)| y).sum::<f64>() / count;
+    let above: f64 = points.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
+    let below: f64 = points.iter().map(|(x, _)| (x - mean_x).powi(2)).sum();
+    above / below
+}
+
+fn show(duration: Duration) -> String {
+    format!("{:.2} µs", duration.as_secs_f64() * 1e6)
+}
