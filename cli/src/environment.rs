@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Environment {
     /// Variables whose name and value are Unicode; no setting of ours can be anything else.
-    variables: BTreeMap<String, String>,
+    pub(crate) variables: BTreeMap<String, String>,
     /// What relative paths start from.
     pub(crate) working_directory: PathBuf,
     /// Where `.mcpjungle.conf` is.

@@ -31,10 +31,11 @@ async fn list_server(server: Option<&str>, api: &Api, printer: &mut Printer) -> 
         return Ok(printer.json(&answer.body)?);
     }
     if answer.value.is_empty() {
-        return Ok(match server {
+        match server {
             Some(server) => writeln!(printer, "There are no tools from mcp server '{server}'")?,
             None => writeln!(printer, "There are currently no tools in the registry")?,
-        });
+        }
+        return Ok(());
     }
     if let Some(server) = server {
         writeln!(printer, "Tools from server '{server}':\n")?;
