@@ -5,7 +5,42 @@ use crate::support::Person;
 #[test]
 fn without_a_command_help_shows_what_there_is() {
     let person = Person::new();
-    insta::assert_snapshot!(person.run(&[]), @"");
+    insta::assert_snapshot!(person.run(&[]), @r#"
+    exit: 0
+    --- stdout
+    MCPJungle: one self-hosted gateway to all your MCP servers
+
+    Usage:
+      mcpjungle [command]
+
+    Basic Commands:
+      start       Start the gateway
+      register    Register an MCP server
+      list        List servers, tools, prompts, resources or groups
+      usage       Show what a tool does and what input it takes
+      invoke      Call a tool
+      deregister  Remove an MCP server and all that it provides
+      version     Show the versions of this program and of the gateway
+
+    Advanced Commands:
+      get         Show a prompt, a group or a resource
+      disable     Disable a tool, a prompt or a whole server
+      enable      Enable a tool, a prompt or a whole server
+      create      Create a tool group
+      delete      Delete a tool group
+      update      Change a tool group
+
+    Flags:
+      -h, --help           help for mcpjungle
+          --json           print the API's answer as JSON in place of text
+          --registry URL   base URL of the gateway (default "http://127.0.0.1:8080")
+      -v, --version        version for mcpjungle
+
+    Use "mcpjungle [command] --help" for more information about a command.
+    Example:
+      mcpjungle start
+      mcpjungle register --name context7 --url https://mcp.context7.com/mcp
+    "#);
     assert_eq!(person.run(&[]), person.run(&["--help"]));
     assert_eq!(person.run(&[]), person.run(&["-h"]));
 }
@@ -13,7 +48,33 @@ fn without_a_command_help_shows_what_there_is() {
 #[test]
 fn a_command_that_needs_more_shows_its_help() {
     let person = Person::new();
-    insta::assert_snapshot!(person.run(&["list"]), @"");
+    insta::assert_snapshot!(person.run(&["list"]), @"
+    exit: 0
+    --- stdout
+    List servers, tools, prompts, resources or groups
+
+    Usage: mcpjungle list [OPTIONS] <COMMAND>
+
+    Commands:
+      servers    List registered MCP servers
+      tools      List tools, disabled ones too
+      prompts    List prompts, disabled ones too
+      resources  List resources
+      groups     List tool groups
+      help       Print this message or the help of the given subcommand(s)
+
+    Options:
+      -h, --help  Print help
+
+    Global Options:
+          --registry <URL>  Base URL of the gateway [default: `registry_url` in ~/.mcpjungle.conf, or
+                            http://127.0.0.1:8080]
+          --json            Print the API's answer as JSON in place of text
+
+    Examples:
+      mcpjungle list tools
+      mcpjungle list tools --server calculator
+    ");
     for command in ["get", "create", "update", "delete", "enable", "disable"] {
         let shown = person.stdout(&[command]);
         assert!(shown.contains("Usage: mcpjungle"), "{command}: {shown}");
@@ -22,7 +83,30 @@ fn a_command_that_needs_more_shows_its_help() {
 
 #[test]
 fn the_help_of_start_names_its_flags_and_defaults() {
-    insta::assert_snapshot!(Person::new().stdout(&["start", "--help"]), @"");
+    insta::assert_snapshot!(Person::new().stdout(&["start", "--help"]), @"
+    Start the gateway
+
+    Usage: mcpjungle start [OPTIONS]
+
+    Options:
+          --port <PORT>            Port to listen on [default: PORT, or 8080]
+          --host <HOST>            Address to listen on [default: 127.0.0.1: this machine only]
+          --policies <FILE>        File that says which policies run [default: the stock policies]
+          --sqlite-db-path <FILE>  SQLite database file [default: SQLITE_DB_PATH, or ./mcpjungle.db]
+      -h, --help                   Print help
+
+    Global Options:
+          --registry <URL>  Base URL of the gateway [default: `registry_url` in ~/.mcpjungle.conf, or
+                            http://127.0.0.1:8080]
+          --json            Print the API's answer as JSON in place of text
+
+    Examples:
+      mcpjungle start
+      mcpjungle start --port 9000 --policies ./policies.yaml
+
+    Settings also come from environment variables and a .env file in the working directory;
+    docs/configuration.md lists them.
+    ");
 }
 
 #[test]

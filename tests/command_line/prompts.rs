@@ -8,8 +8,22 @@ fn listing_prompts_shows_whether_each_is_enabled() {
         {"name":"huggingface__Old","enabled":false,"description":"","arguments":null}]"#;
     let api = Api::answering(&[("GET /prompts?server=huggingface", 200, prompts), ("GET /prompts", 200, "[]")]);
     let person = Person::of(&api);
-    insta::assert_snapshot!(person.run(&["list", "prompts", "--server", "huggingface"]), @"");
-    insta::assert_snapshot!(person.run(&["list", "prompts"]), @"");
+    insta::assert_snapshot!(person.run(&["list", "prompts", "--server", "huggingface"]), @"
+    exit: 0
+    --- stdout
+    1. huggingface__Model Details  [ENABLED]
+    All about a model
+
+    2. huggingface__Old  [DISABLED]
+
+
+    Run 'get prompt <prompt name>' to retrieve a prompt template
+    ");
+    insta::assert_snapshot!(person.run(&["list", "prompts"]), @"
+    exit: 0
+    --- stdout
+    No prompts found
+    ");
 }
 
 #[test]
@@ -20,14 +34,40 @@ fn getting_a_prompt_fills_it_in() {
     let api = Api::answering(&[("POST /prompts/render", 200, rendered)]);
     let person = Person::of(&api);
     let name = "huggingface__Model Details";
-    insta::assert_snapshot!(person.run(&["get", "prompt", name, "--arg", "model_id=openai/gpt-oss-120b", "--arg", "lang=de,tone=dry"]), @"");
+    insta::assert_snapshot!(person.run(&["get", "prompt", name, "--arg", "model_id=openai/gpt-oss-120b", "--arg", "lang=de,tone=dry"]), @r#"
+    exit: 0
+    --- stdout
+    Prompt: huggingface__Model Details
+    Description: All about a model
+
+    Generated Messages:
+    ===================================================
+
+    Message 1 (user):
+    -------------------------------
+    Content: {
+      "type": "text",
+      "text": "Tell me of gpt-oss"
+    }
+
+    Message 2 (assistant):
+    -------------------------------
+    Content: {
+      "type": "text",
+      "text": "Gladly"
+    }
+    "#);
     assert_eq!(
         api.requests(),
         [
             r#"POST /prompts/render {"arguments":{"lang":"de","model_id":"openai/gpt-oss-120b","tone":"dry"},"name":"huggingface__Model Details"}"#
         ]
     );
-    insta::assert_snapshot!(person.run(&["get", "prompt", name, "--arg", "model_id"]), @"");
+    insta::assert_snapshot!(person.run(&["get", "prompt", name, "--arg", "model_id"]), @"
+    exit: 1
+    --- stderr
+    model_id must be formatted as key=value
+    ");
 }
 
 #[test]
@@ -37,6 +77,16 @@ fn enabling_and_disabling_prompts_names_what_was_changed() {
         ("POST /prompts/enable?entity=huggingface", 200, r#"["huggingface__A","huggingface__B"]"#),
     ]);
     let person = Person::of(&api);
-    insta::assert_snapshot!(person.run(&["disable", "prompt", "huggingface__Model Details"]), @"");
-    insta::assert_snapshot!(person.run(&["enable", "prompt", "huggingface"]), @"");
+    insta::assert_snapshot!(person.run(&["disable", "prompt", "huggingface__Model Details"]), @"
+    exit: 0
+    --- stdout
+    MCP prompt 'huggingface__Model Details' disabled successfully!
+    ");
+    insta::assert_snapshot!(person.run(&["enable", "prompt", "huggingface"]), @"
+    exit: 0
+    --- stdout
+    Following MCP prompts have been enabled successfully:
+    - huggingface__A
+    - huggingface__B
+    ");
 }

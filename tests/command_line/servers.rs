@@ -27,7 +27,26 @@ fn registering_by_flags_shows_what_the_server_provides() {
     ]);
     let person = Person::of(&api);
     let url = "http://127.0.0.1:8000/mcp";
-    insta::assert_snapshot!(person.run(&["register", "--name", "calculator", "--description", "Basic math", "--url", url, "--bearer-token", "t0ken"]), @"");
+    insta::assert_snapshot!(person.run(&["register", "--name", "calculator", "--description", "Basic math", "--url", url, "--bearer-token", "t0ken"]), @"
+    exit: 0
+    --- stdout
+    Server calculator registered successfully!
+
+    The following tools are now available from this server:
+    1. calculator__add: Adds two numbers
+
+    2. calculator__pi: 
+
+
+    The following prompts are now available from this server:
+    1. calculator__explain
+       Explains a formula
+
+
+    The following resources are now available from this server:
+    1. calculator__manual
+       URI: mcpj://res/calculator/Zg
+    ");
     assert_eq!(
         api.requests()[0],
         format!(
@@ -50,7 +69,13 @@ fn registering_from_a_file_fills_in_placeholders_and_ignores_other_flags() {
         "calculator.json",
         r#"{"name":"calculator","transport":"stdio","command":"calc","env":{"TOKEN":"x-${CALC_TOKEN}"},"own":1}"#,
     );
-    insta::assert_snapshot!(person.run(&["register", "-c", "./calculator.json", "--name", "other", "--force"]), @"");
+    insta::assert_snapshot!(person.run(&["register", "-c", "./calculator.json", "--name", "other", "--force"]), @"
+    exit: 0
+    --- stdout
+    Server calculator registered successfully!
+    --- stderr
+    Warning: failed to list the prompts of this server: failed to parse response: invalid type: null, expected a sequence at line 1 column 4
+    ");
     assert_eq!(
         api.requests()[0],
         r#"POST /servers?force=true {"command":"calc","env":{"TOKEN":"x-t0ken"},"name":"calculator","own":1,"transport":"stdio"}"#
@@ -61,7 +86,17 @@ fn registering_from_a_file_fills_in_placeholders_and_ignores_other_flags() {
 fn registering_as_json_prints_the_answer_of_the_api_only() {
     let api = Api::answering(&[("POST /servers", 201, CALCULATOR)]);
     let person = Person::of(&api);
-    insta::assert_snapshot!(person.run(&["register", "--name", "calculator", "--url", "http://x/mcp", "--json"]), @"");
+    insta::assert_snapshot!(person.run(&["register", "--name", "calculator", "--url", "http://x/mcp", "--json"]), @r#"
+    exit: 0
+    --- stdout
+    {
+      "server": {
+        "name": "calculator",
+        "transport": "streamable_http"
+      },
+      "name": "calculator"
+    }
+    "#);
     assert_eq!(api.requests().len(), 1);
 }
 
@@ -74,7 +109,13 @@ fn a_registered_server_whose_tools_cannot_be_listed_is_still_a_success() {
         ("GET /resources?server=calculator", 200, "[]"),
     ]);
     let person = Person::of(&api);
-    insta::assert_snapshot!(person.run(&["register", "--name", "calculator", "--url", "http://x/mcp"]), @"");
+    insta::assert_snapshot!(person.run(&["register", "--name", "calculator", "--url", "http://x/mcp"]), @"
+    exit: 0
+    --- stdout
+    Server calculator registered successfully!
+    --- stderr
+    Warning: failed to list the tools of this server: the database is busy
+    ");
 }
 
 #[test]
@@ -85,14 +126,46 @@ fn what_is_wrong_with_a_registration_is_one_line() {
     person.write("list.json", "[]");
     person.write("unset.json", r#"{"name":"a","bearer_token":"${NO_SUCH_VARIABLE}"}"#);
     person.write("open.json", r#"{"name":"a","headers":{"X":"${OPEN"}}"#);
-    insta::assert_snapshot!(person.run(&["register", "--name", "calculator", "--url", "http://x/mcp"]), @"");
-    insta::assert_snapshot!(person.run(&["register"]), @"");
-    insta::assert_snapshot!(person.run(&["register", "--name", "calculator"]), @"");
-    insta::assert_snapshot!(person.run(&["register", "-c", "missing.json"]), @"");
-    insta::assert_snapshot!(person.run(&["register", "-c", "bad.json"]), @"");
-    insta::assert_snapshot!(person.run(&["register", "-c", "list.json"]), @"");
-    insta::assert_snapshot!(person.run(&["register", "-c", "unset.json"]), @"");
-    insta::assert_snapshot!(person.run(&["register", "-c", "open.json"]), @"");
+    insta::assert_snapshot!(person.run(&["register", "--name", "calculator", "--url", "http://x/mcp"]), @"
+    exit: 1
+    --- stderr
+    failed to register server: server `calculator` already exists
+    ");
+    insta::assert_snapshot!(person.run(&["register"]), @r#"
+    exit: 1
+    --- stderr
+    either supply a configuration file or set the required flag "name"
+    "#);
+    insta::assert_snapshot!(person.run(&["register", "--name", "calculator"]), @r#"
+    exit: 1
+    --- stderr
+    required flag "url" not set
+    "#);
+    insta::assert_snapshot!(person.run(&["register", "-c", "missing.json"]), @"
+    exit: 1
+    --- stderr
+    failed to read config file missing.json: No such file or directory (os error 2)
+    ");
+    insta::assert_snapshot!(person.run(&["register", "-c", "bad.json"]), @"
+    exit: 1
+    --- stderr
+    failed to parse config file: bad.json: expected value at line 2 column 11
+    ");
+    insta::assert_snapshot!(person.run(&["register", "-c", "list.json"]), @"
+    exit: 1
+    --- stderr
+    failed to parse config file: list.json: must hold one JSON object
+    ");
+    insta::assert_snapshot!(person.run(&["register", "-c", "unset.json"]), @"
+    exit: 1
+    --- stderr
+    failed to resolve config file environment variables: environment variable NO_SUCH_VARIABLE is not set
+    ");
+    insta::assert_snapshot!(person.run(&["register", "-c", "open.json"]), @r#"
+    exit: 1
+    --- stderr
+    failed to resolve config file environment variables: invalid environment variable placeholder in "${OPEN"
+    "#);
     assert_eq!(api.requests().len(), 1, "what is wrong on this side is not sent");
 }
 
@@ -103,9 +176,23 @@ fn deregistering_says_what_went_with_the_server() {
         ("DELETE /servers/gone", 404, r#"{"error":"MCP server gone not found"}"#),
     ]);
     let person = Person::of(&api);
-    insta::assert_snapshot!(person.run(&["deregister", "calculator"]), @"");
-    insta::assert_snapshot!(person.run(&["deregister", "gone"]), @"");
-    insta::assert_snapshot!(person.stdout(&["deregister", "calculator", "--json"]), @"");
+    insta::assert_snapshot!(person.run(&["deregister", "calculator"]), @"
+    exit: 0
+    --- stdout
+    Successfully deregistered MCP server calculator
+    Any tools, prompts or resources provided by this server have also been deregistered.
+    ");
+    insta::assert_snapshot!(person.run(&["deregister", "gone"]), @"
+    exit: 1
+    --- stderr
+    failed to deregister MCP server gone: MCP server gone not found
+    ");
+    insta::assert_snapshot!(person.stdout(&["deregister", "calculator", "--json"]), @r#"
+    {
+      "deleted": true,
+      "name": "calculator"
+    }
+    "#);
 }
 
 #[test]
@@ -117,10 +204,30 @@ fn listing_servers_shows_how_each_is_reached_and_no_secret() {
          "command":"npx","args":["-y","@modelcontextprotocol/server-filesystem","."],
          "env":{"TOKEN":"hunter2","DEBUG":"1"},"session_mode":"stateful"}]"#;
     let api = Api::answering(&[("GET /servers", 200, servers)]);
-    insta::assert_snapshot!(Person::of(&api).run(&["list", "servers"]), @"");
+    insta::assert_snapshot!(Person::of(&api).run(&["list", "servers"]), @"
+    exit: 0
+    --- stdout
+    1. calculator
+    Basic math
+    Transport: streamable_http
+    URL: http://127.0.0.1:8000/mcp
+
+    2. filesystem
+    Transport: stdio
+    Command: npx -y @modelcontextprotocol/server-filesystem .
+    Environment variables: map[DEBUG:**** TOKEN:****]
+    ");
     let empty = Api::answering(&[("GET /servers", 200, "[]")]);
-    insta::assert_snapshot!(Person::of(&empty).run(&["list", "servers"]), @"");
-    insta::assert_snapshot!(Person::of(&empty).run(&["list", "servers", "--json"]), @"");
+    insta::assert_snapshot!(Person::of(&empty).run(&["list", "servers"]), @"
+    exit: 0
+    --- stdout
+    There are no MCP servers in the registry
+    ");
+    insta::assert_snapshot!(Person::of(&empty).run(&["list", "servers", "--json"]), @"
+    exit: 0
+    --- stdout
+    []
+    ");
 }
 
 #[test]
@@ -136,8 +243,37 @@ fn enabling_and_disabling_a_server_lists_what_was_affected() {
         ("POST /servers/gone/disable", 404, r#"{"error":"MCP server gone not found"}"#),
     ]);
     let person = Person::of(&api);
-    insta::assert_snapshot!(person.run(&["enable", "server", "calculator"]), @"");
-    insta::assert_snapshot!(person.run(&["disable", "server", "calculator"]), @"");
-    insta::assert_snapshot!(person.run(&["disable", "server", "gone"]), @"");
-    insta::assert_snapshot!(person.stdout(&["enable", "server", "calculator", "--json"]), @"");
+    insta::assert_snapshot!(person.run(&["enable", "server", "calculator"]), @"
+    exit: 0
+    --- stdout
+    MCP server 'calculator' enabled successfully!
+    Following MCP tools have been enabled:
+        - calculator__add
+        - calculator__pi
+
+    Following MCP prompts have been enabled:
+        - calculator__explain
+    ");
+    insta::assert_snapshot!(person.run(&["disable", "server", "calculator"]), @"
+    exit: 0
+    --- stdout
+    MCP server 'calculator' disabled successfully!
+    ");
+    insta::assert_snapshot!(person.run(&["disable", "server", "gone"]), @"
+    exit: 1
+    --- stderr
+    failed to disable server gone: MCP server gone not found
+    ");
+    insta::assert_snapshot!(person.stdout(&["enable", "server", "calculator", "--json"]), @r#"
+    {
+      "name": "calculator",
+      "tools_affected": [
+        "calculator__add",
+        "calculator__pi"
+      ],
+      "prompts_affected": [
+        "calculator__explain"
+      ]
+    }
+    "#);
 }

@@ -24,7 +24,7 @@ fn settings_that_are_wrong_stop_the_start() {
         (
             "MCPJUNGLE_LOG",
             "x=loud",
-            "invalid log filter 'x=loud' in MCPJUNGLE_LOG or RUST_LOG: invalid filter directive",
+            "invalid log filter 'x=loud' in MCPJUNGLE_LOG or RUST_LOG: write it like `info` or `warn,mcpjungle_host=debug`",
         ),
     ] {
         let mut person = Person::new();
@@ -38,9 +38,16 @@ fn settings_that_are_wrong_stop_the_start() {
 
 #[test]
 fn enterprise_mode_is_refused_by_flag() {
-    for flag in ["--enterprise", "--prod"] {
-        insta::assert_snapshot!(Person::new().run(&["start", flag]), @"");
-    }
+    insta::assert_snapshot!(Person::new().run(&["start", "--enterprise"]), @"
+    exit: 1
+    --- stderr
+    enterprise mode is not available in this version yet
+    ");
+    insta::assert_snapshot!(Person::new().run(&["start", "--prod"]), @"
+    exit: 1
+    --- stderr
+    enterprise mode is not available in this version yet
+    ");
 }
 
 #[test]
@@ -48,5 +55,9 @@ fn a_port_in_use_is_named_with_what_to_do() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let shown = Person::new().run(&["start", "--port", &port]).replace(&port, "[port]");
-    insta::assert_snapshot!(shown, @"");
+    insta::assert_snapshot!(shown, @"
+    exit: 1
+    --- stderr
+    failed to listen on 127.0.0.1:[port]: Address already in use (os error 98); another program uses that port: stop it, or choose another with --port
+    ");
 }

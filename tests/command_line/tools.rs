@@ -28,25 +28,85 @@ fn listing_tools_shows_whether_each_is_enabled() {
         ("GET /tools?server=gone", 404, r#"{"error":"MCP server gone not found"}"#),
     ]);
     let person = Person::of(&api);
-    insta::assert_snapshot!(person.run(&["list", "tools"]), @"");
+    insta::assert_snapshot!(person.run(&["list", "tools"]), @"
+    exit: 0
+    --- stdout
+    1. time__now  [ENABLED]
+    Tells the time
+
+    2. time__convert  [DISABLED]
+    Converts times
+
+    3. fs__read  [ENABLED]
+    Reads a file
+
+    Run 'usage <tool name>' to see a tool's usage or 'invoke <tool name>' to call one
+    ");
     assert!(
         person
             .run(&["list", "tools", "--server", "time"])
             .contains("stdout\nTools from server 'time':\n\n1. time__now  [ENABLED]\n")
     );
-    insta::assert_snapshot!(person.run(&["list", "tools", "--server", "empty"]), @"");
-    insta::assert_snapshot!(person.run(&["list", "tools", "--server", "gone"]), @"");
-    insta::assert_snapshot!(person.run(&["list", "tools", "--server", "time", "--group", "clock"]), @"");
+    insta::assert_snapshot!(person.run(&["list", "tools", "--server", "empty"]), @"
+    exit: 0
+    --- stdout
+    There are no tools from mcp server 'empty'
+    ");
+    insta::assert_snapshot!(person.run(&["list", "tools", "--server", "gone"]), @"
+    exit: 1
+    --- stderr
+    failed to list tools: MCP server gone not found
+    ");
+    insta::assert_snapshot!(person.run(&["list", "tools", "--server", "time", "--group", "clock"]), @"
+    exit: 1
+    --- stderr
+    using both --server and --group flags together is currently not supported
+    ");
     let empty = Api::answering(&[("GET /tools", 200, "[]")]);
-    insta::assert_snapshot!(Person::of(&empty).run(&["list", "tools"]), @"");
+    insta::assert_snapshot!(Person::of(&empty).run(&["list", "tools"]), @"
+    exit: 0
+    --- stdout
+    There are currently no tools in the registry
+    ");
 }
 
 #[test]
 fn listing_the_tools_of_a_group_shows_those_that_exist() {
     let person = Person::of(&group_api(&[]));
-    insta::assert_snapshot!(person.run(&["list", "tools", "--group", "clock"]), @"");
-    insta::assert_snapshot!(person.stdout(&["list", "tools", "--group", "clock", "--json"]), @"");
-    insta::assert_snapshot!(person.run(&["list", "tools", "--group", "gone"]), @"");
+    insta::assert_snapshot!(person.run(&["list", "tools", "--group", "clock"]), @"
+    exit: 0
+    --- stdout
+    Tools in group 'clock' (Only time):
+
+    1. time__now  [ENABLED]
+    Tells the time
+
+    2. time__convert  [DISABLED]
+    Converts times
+
+    Run 'usage <tool name>' to see a tool's usage or 'invoke <tool name>' to call one
+    ");
+    insta::assert_snapshot!(person.stdout(&["list", "tools", "--group", "clock", "--json"]), @r#"
+    [
+      {
+        "ID": 1,
+        "name": "time__now",
+        "enabled": true,
+        "description": "Tells the time"
+      },
+      {
+        "ID": 2,
+        "name": "time__convert",
+        "enabled": false,
+        "description": "Converts times"
+      }
+    ]
+    "#);
+    insta::assert_snapshot!(person.run(&["list", "tools", "--group", "gone"]), @"
+    exit: 1
+    --- stderr
+    failed to list tools in group 'gone': tool group not found: not found
+    ");
 }
 
 #[test]
@@ -56,7 +116,11 @@ fn a_group_without_any_existing_tool_says_so() {
         ("GET /tool-groups/clock", 200, GROUP),
         ("GET /tool-groups/clock/effective-tools", 200, r#"{"tools":["time__gone"]}"#),
     ]);
-    insta::assert_snapshot!(Person::of(&api).run(&["list", "tools", "--group", "clock"]), @"");
+    insta::assert_snapshot!(Person::of(&api).run(&["list", "tools", "--group", "clock"]), @"
+    exit: 0
+    --- stdout
+    There are no valid tools in group 'clock'
+    ");
 }
 
 #[test]
@@ -73,10 +137,60 @@ fn usage_shows_each_parameter_and_the_annotations() {
         ("GET /tool?name=plain", 400, r#"{"error":"invalid name: 'plain' does not contain a __ separator"}"#),
     ]);
     let person = Person::of(&api);
-    insta::assert_snapshot!(person.run(&["usage", "time__convert"]), @"");
-    insta::assert_snapshot!(person.run(&["usage", "time__now"]), @"");
-    insta::assert_snapshot!(person.run(&["usage", "plain"]), @"");
-    insta::assert_snapshot!(person.stdout(&["usage", "time__now", "--json"]), @"");
+    insta::assert_snapshot!(person.run(&["usage", "time__convert"]), @r#"
+    exit: 0
+    --- stdout
+    time__convert
+    Converts times
+
+    Input Parameters:
+    ==============================
+    at (optional)
+    {
+      "default": 1.50,
+      "type": "number"
+    }
+    ==============================
+
+    ==============================
+    to (required)
+    {
+      "type": "string",
+      "enum": [
+        "utc",
+        "cet"
+      ]
+    }
+    ==============================
+
+    Annotations:
+    * readOnlyHint = true
+    * title = Convert
+    "#);
+    insta::assert_snapshot!(person.run(&["usage", "time__now"]), @"
+    exit: 0
+    --- stdout
+    time__now
+    Tells the time
+    This tool does not require any input parameters.
+    ");
+    insta::assert_snapshot!(person.run(&["usage", "plain"]), @"
+    exit: 1
+    --- stderr
+    failed to get tool 'plain': invalid name: 'plain' does not contain a __ separator
+    ");
+    insta::assert_snapshot!(person.stdout(&["usage", "time__now", "--json"]), @r#"
+    {
+      "ID": 1,
+      "name": "time__now",
+      "enabled": true,
+      "description": "Tells the time",
+      "input_schema": {
+        "type": "object"
+      },
+      "annotations": null
+    }
+    "#);
 }
 
 #[test]
@@ -89,7 +203,41 @@ fn invoking_prints_every_kind_of_content() {
         "structuredContent":{"z":12,"a":[1.0]}}"#;
     let api = Api::answering(&[("POST /tools/invoke", 200, result)]);
     let person = Person::of(&api);
-    insta::assert_snapshot!(person.run(&["invoke", "time__now", "--input", r#"{"zone": 1.0, "name": "x"}"#]), @"");
+    insta::assert_snapshot!(person.run(&["invoke", "time__now", "--input", r#"{"zone": 1.0, "name": "x"}"#]), @r#"
+    exit: 0
+    --- stdout
+    Response from tool:
+    * cost = 1.50
+    * took = 2 ms
+
+    ** Content [text] **
+    12:00
+    UTC
+
+    ** Content [resource] **
+    Resource URI: file:///a.txt
+    MIME Type: text/plain
+    Text Content:
+    hello
+
+    ** Content [resource_link] **
+    Resource Link URI: file:///b
+    Resource Link Name: b
+    Resource Link Description: The b
+    Resource Link MIME Type: text/plain
+
+    ** Content [hologram] **
+    [Unknown content type: hologram]
+    {"type":"hologram","depth":3}
+
+    ** Structured Content **
+    {
+      "z": 12,
+      "a": [
+        1.0
+      ]
+    }
+    "#);
     assert_eq!(api.requests(), [r#"POST /tools/invoke {"name":"time__now","arguments":{"zone": 1.0, "name": "x"}}"#]);
 }
 
@@ -100,7 +248,15 @@ fn invoking_as_json_keeps_the_answer_of_the_tool_as_it_is() {
         200,
         r#"{"content":[],"structuredContent":{"z":1.50,"a":12345678901234567890}}"#,
     )]);
-    insta::assert_snapshot!(Person::of(&api).stdout(&["--json", "invoke", "time__now"]), @"");
+    insta::assert_snapshot!(Person::of(&api).stdout(&["--json", "invoke", "time__now"]), @r#"
+    {
+      "content": [],
+      "structuredContent": {
+        "z": 1.50,
+        "a": 12345678901234567890
+      }
+    }
+    "#);
     assert_eq!(api.requests(), [r#"POST /tools/invoke {"name":"time__now","arguments":{}}"#]);
 }
 
@@ -140,7 +296,20 @@ fn images_audio_and_binary_resources_are_saved_as_files() {
 fn an_attachment_that_cannot_be_saved_does_not_hide_the_rest() {
     let result = r#"{"content":[{"type":"image","mimeType":"image/png","data":"%%%"},{"type":"text","text":"after"}]}"#;
     let api = Api::answering(&[("POST /tools/invoke", 200, result)]);
-    insta::assert_snapshot!(Person::of(&api).run(&["invoke", "camera__shoot"]), @"");
+    insta::assert_snapshot!(Person::of(&api).run(&["invoke", "camera__shoot"]), @"
+    exit: 1
+    --- stdout
+    Response from tool:
+
+    ** Content [image] **
+
+    ** Content [text] **
+    after
+
+    --- stderr
+    Image could not be saved: the data is not valid base64: Invalid symbol 37, offset 0.
+    1 of the answer's attachments could not be saved
+    ");
 }
 
 #[test]
@@ -150,16 +319,35 @@ fn an_error_of_the_tool_itself_is_no_failure_of_the_command() {
         200,
         r#"{"content":[{"type":"text","text":"no such zone"}],"isError":true}"#,
     )]);
-    insta::assert_snapshot!(Person::of(&api).run(&["invoke", "time__now"]), @"");
+    insta::assert_snapshot!(Person::of(&api).run(&["invoke", "time__now"]), @"
+    exit: 0
+    --- stdout
+    The tool returned an error:
+
+    ** Content [text] **
+    no such zone
+    ");
 }
 
 #[test]
 fn a_call_that_fails_exits_1() {
     let api = Api::answering(&[("POST /tools/invoke", 500, r#"{"error":"server `time` cannot be reached"}"#)]);
     let person = Person::of(&api);
-    insta::assert_snapshot!(person.run(&["invoke", "time__now"]), @"");
-    insta::assert_snapshot!(person.run(&["invoke", "time__now", "--input", "{zone: 1}"]), @"");
-    insta::assert_snapshot!(person.run(&["invoke", "time__now", "--input", "[1]"]), @"");
+    insta::assert_snapshot!(person.run(&["invoke", "time__now"]), @"
+    exit: 1
+    --- stderr
+    failed to invoke tool: server `time` cannot be reached
+    ");
+    insta::assert_snapshot!(person.run(&["invoke", "time__now", "--input", "{zone: 1}"]), @"
+    exit: 1
+    --- stderr
+    invalid input: key must be a string at line 1 column 2
+    ");
+    insta::assert_snapshot!(person.run(&["invoke", "time__now", "--input", "[1]"]), @"
+    exit: 1
+    --- stderr
+    invalid input: must be a JSON object
+    ");
     assert_eq!(api.requests().len(), 1, "bad input is not sent");
 }
 
@@ -167,8 +355,22 @@ fn a_call_that_fails_exits_1() {
 fn invoking_from_a_group_takes_tools_of_included_servers_and_no_others() {
     let api = group_api(&[("POST /tools/invoke", 200, r#"{"content":[{"type":"text","text":"12:00"}]}"#)]);
     let person = Person::of(&api);
-    insta::assert_snapshot!(person.run(&["invoke", "time__now", "--group", "clock"]), @"");
-    insta::assert_snapshot!(person.run(&["invoke", "fs__read", "--group", "clock"]), @"");
+    insta::assert_snapshot!(person.run(&["invoke", "time__now", "--group", "clock"]), @"
+    exit: 0
+    --- stdout
+    Invoking tool 'time__now' from group 'clock'
+    Group description: Only time
+
+    Response from tool:
+
+    ** Content [text] **
+    12:00
+    ");
+    insta::assert_snapshot!(person.run(&["invoke", "fs__read", "--group", "clock"]), @"
+    exit: 1
+    --- stderr
+    tool 'fs__read' is not available in group 'clock'
+    ");
     let calls = api.requests().iter().filter(|request| request.contains("invoke")).count();
     assert_eq!(calls, 1, "a tool outside the group is not called");
 }
@@ -182,10 +384,39 @@ fn enabling_and_disabling_tools_names_what_was_changed() {
         ("POST /tools/disable?entity=gone__x", 404, r#"{"error":"tool gone__x not found"}"#),
     ]);
     let person = Person::of(&api);
-    insta::assert_snapshot!(person.run(&["enable", "tool", "time__now"]), @"");
-    insta::assert_snapshot!(person.run(&["disable", "tool", "time"]), @"");
-    insta::assert_snapshot!(person.run(&["disable", "tool", "empty"]), @"");
-    insta::assert_snapshot!(person.run(&["disable", "tool", "gone__x"]), @"");
-    insta::assert_snapshot!(person.run(&["enable", "time__now"]), @"");
-    insta::assert_snapshot!(person.stdout(&["disable", "tool", "time", "--json"]), @"");
+    insta::assert_snapshot!(person.run(&["enable", "tool", "time__now"]), @"
+    exit: 0
+    --- stdout
+    MCP tool 'time__now' enabled successfully!
+    ");
+    insta::assert_snapshot!(person.run(&["disable", "tool", "time"]), @"
+    exit: 0
+    --- stdout
+    Following MCP tools have been disabled successfully:
+    - time__convert
+    - time__now
+    ");
+    insta::assert_snapshot!(person.run(&["disable", "tool", "empty"]), @"
+    exit: 0
+    --- stdout
+    Following MCP tools have been disabled successfully:
+    ");
+    insta::assert_snapshot!(person.run(&["disable", "tool", "gone__x"]), @"
+    exit: 1
+    --- stderr
+    failed to disable gone__x: tool gone__x not found
+    ");
+    insta::assert_snapshot!(person.run(&["enable", "time__now"]), @"
+    exit: 0
+    --- stdout
+    MCP tool 'time__now' enabled successfully!
+    --- stderr
+    Warning: 'enable [name]' is deprecated. Please use 'enable tool [name]' or 'enable server [name]' instead.
+    ");
+    insta::assert_snapshot!(person.stdout(&["disable", "tool", "time", "--json"]), @r#"
+    [
+      "time__convert",
+      "time__now"
+    ]
+    "#);
 }

@@ -6,8 +6,27 @@ use crate::support::{Api, Person};
 fn version_shows_both_versions_and_where_the_gateway_is() {
     let api = Api::answering(&[("GET /metadata", 200, r#"{"version":"0.9.0"}"#)]);
     let person = Person::of(&api);
-    insta::assert_snapshot!(person.run(&["version"]), @"");
-    insta::assert_snapshot!(person.stdout(&["version", "--json"]), @"");
+    insta::assert_snapshot!(person.run(&["version"]), @r"
+    exit: 0
+    --- stdout
+
+      _ __ ___   ___ _ __    _ _   _ _ __   __ _| | ___
+     | '_ ` _ \ / __| '_ \  (_) | | | '_ \ / _` | |/ _ \
+     | | | | | | (__| |_) | | | |_| | | | | (_| | |  __/
+     |_| |_| |_|\___| .__/ _/ |\__,_|_| |_|\__, |_|\___|
+          ~^~ ~^~   |_|   |__/  ~^~  ~^~   |___/  ~^~
+
+    CLI Version: v0.1.0
+    Server Version: v0.9.0
+    Server URL:  [api]
+    ");
+    insta::assert_snapshot!(person.stdout(&["version", "--json"]), @r#"
+    {
+      "cli_version": "v0.1.0",
+      "server_url": "[api]",
+      "server_version": "0.9.0"
+    }
+    "#);
 }
 
 #[test]

@@ -10,7 +10,8 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-const TARGET: &str = "wasm32-unknown-unknown";
+/// What the components are built for.
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "plugin";
 const LOCK: &str = "plugins/dist/lock.json";
 /// The contract is a source of every component.
@@ -102,6 +103,10 @@ fn check(workspace: &Path) -> Result<()> {
         println!("NOT COMPARED byte for byte: built by `{}`, this is `{rustc}`", lock.rustc);
         return Ok(());
     }
+    if let Err(missing) = ensure_target_is_installed() {
+        println!("NOT COMPARED byte for byte: {missing}");
+        return Ok(());
+    }
     for (source, built) in SOURCES.iter().zip(build_components(workspace)?) {
         let committed = fs::read(workspace.join(source.component))?;
         ensure!(built == committed, "{} is not what its sources give: run `cargo xtask plugins`", source.component);
@@ -169,7 +174,8 @@ fn cargo_home() -> Result<PathBuf> {
     }
 }
 
-fn ensure_target_is_installed() -> Result<()> {
+/// The error says how to install it.
+pub(crate) fn ensure_target_is_installed() -> Result<()> {
     let library = rustc(&["--print", "target-libdir", "--target", TARGET])?;
     if !Path::new(library.trim()).exists() {
         bail!("the target {TARGET} is not installed; add it with `rustup target add {TARGET}`");

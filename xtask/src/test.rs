@@ -7,9 +7,9 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::fetch;
+use crate::plugins;
 use crate::system::{Requirement, require, run, succeeds};
 
-const WASM_TARGET: &str = "wasm32-unknown-unknown";
 const EVERY_TEST: [&str; 3] = ["--workspace", "--features", "mcpjungle/e2e"];
 
 const NEEDED: [Requirement; 4] = [
@@ -47,19 +47,13 @@ impl Test {
     }
 }
 
+/// Without the target the components are still held against the digests of their sources.
 fn check_components(workspace: &Path) -> Result<()> {
-    if !has_wasm_target() && !succeeds(&["rustup", "target", "add", WASM_TARGET]) {
-        println!("    WARNING: NOT CHECKED: the target {WASM_TARGET} is not installed and rustup cannot add it");
-        return Ok(());
+    if plugins::ensure_target_is_installed().is_err() && !succeeds(&["rustup", "target", "add", plugins::TARGET]) {
+        println!("    rustup cannot add the target {}", plugins::TARGET);
     }
     let this_program = env::current_exe().context("cannot find this program")?;
     run(Command::new(this_program).args(["plugins", "--check"]).current_dir(workspace))
-}
-
-fn has_wasm_target() -> bool {
-    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output();
-    let sysroot = sysroot.ok().and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
-    Path::new(sysroot.trim()).join("lib/rustlib").join(WASM_TARGET).exists()
 }
 
 /// The run whose summary matters comes last.

@@ -20,7 +20,8 @@ pub(super) fn start(filter: Option<&str>, is_terminal: bool) -> anyhow::Result<(
 fn parse(filter: &str) -> anyhow::Result<EnvFilter> {
     EnvFilter::builder()
         .parse(filter)
-        .with_context(|| format!("invalid log filter '{filter}' in MCPJUNGLE_LOG or RUST_LOG"))
+        // The parser's own words say the same twice and name no part of the filter.
+        .map_err(|_| anyhow!("invalid log filter '{filter}' in MCPJUNGLE_LOG or RUST_LOG: write it like `info` or `warn,mcpjungle_host=debug`"))
 }
 
 #[cfg(test)]
@@ -33,6 +34,9 @@ mod tests {
             assert!(parse(good).is_ok(), "{good}");
         }
         let message = parse("mcpjungle=loud").unwrap_err().to_string();
-        assert_eq!(message, "invalid log filter 'mcpjungle=loud' in MCPJUNGLE_LOG or RUST_LOG");
+        assert_eq!(
+            message,
+            "invalid log filter 'mcpjungle=loud' in MCPJUNGLE_LOG or RUST_LOG: write it like `info` or `warn,mcpjungle_host=debug`"
+        );
     }
 }

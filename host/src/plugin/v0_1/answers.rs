@@ -14,27 +14,30 @@ use crate::plugin::v0_1::{authenticator, guard, header_injector, types};
 /// A problem with an answer.
 type Problem = String;
 
-pub(super) fn authentication(answer: authenticator::Authentication) -> Authentication {
-    match answer {
-        authenticator::Authentication::Authenticated(answer) => Authentication::Authenticated(principal(answer)),
+pub(super) fn authentication(answer: authenticator::Authentication) -> Result<Authentication, Problem> {
+    Ok(match answer {
+        authenticator::Authentication::Authenticated(answer) => Authentication::Authenticated(principal(answer)?),
         authenticator::Authentication::Abstain => Authentication::Abstain,
         authenticator::Authentication::Denied(denial) => Authentication::Denied(reason(denial)),
-    }
+    })
 }
 
-fn principal(answer: types::PrincipalResult) -> Principal {
-    Principal {
+fn principal(answer: types::PrincipalResult) -> Result<Principal, Problem> {
+    Ok(Principal {
         kind: match answer.kind {
             types::PrincipalKind::Anonymous => PrincipalKind::Anonymous,
             types::PrincipalKind::Client => PrincipalKind::Client,
             types::PrincipalKind::User => PrincipalKind::User,
             types::PrincipalKind::Admin => PrincipalKind::Admin,
-            types::PrincipalKind::Gateway => PrincipalKind::Gateway,
+            // No request from outside is the gateway's own.
+            types::PrincipalKind::Gateway => {
+                return Err("nobody but the gateway itself is of kind `gateway`".to_owned());
+            }
         },
         name: answer.name,
         allow: answer.allow,
         attributes: answer.attributes.into_iter().map(|attribute| (attribute.name, attribute.value)).collect(),
-    }
+    })
 }
 
 pub(super) fn reason(denial: types::Denial) -> Reason {
@@ -169,6 +172,16 @@ mod tests {
         };
         assert!(inject("Authorization", secret("bearer-token")).is_ok());
         assert_eq!(inject("Authorization", secret("other")).unwrap_err(), "the upstream has no secret `other`");
+    }
+
+    #[test]
+    fn no_authenticator_can_vouch_for_the_gateway() {
+        let vouch = |kind| {
+            let answer = types::PrincipalResult { kind, name: "x".into(), allow: Vec::new(), attributes: Vec::new() };
+            authentication(authenticator::Authentication::Authenticated(answer))
+        };
+        assert!(vouch(types::PrincipalKind::Admin).is_ok());
+        assert!(vouch(types::PrincipalKind::Gateway).unwrap_err().contains("gateway"));
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl Authenticator for Policy {
             let mut lease = self.pool.lease(Stage::Authenticator).await?;
             let (store, exports, deadline) = lease.parts();
             let answer = within(deadline, exports.authenticator().call_authenticate(store, question)).await;
-            Ok(answers::authentication(lease.finish(answer)?))
+            self.checked(Stage::Authenticator, answers::authentication(lease.finish(answer)?))
         })
     }
 }
