@@ -25,6 +25,10 @@ pub(crate) fn root(command: &Command) -> String {
     write_block(&mut text, "Advanced Commands", visible().filter(|command| !BASIC.contains(&command.get_name())));
     text.push_str(
         "
+Examples:
+  mcpjungle start
+  mcpjungle register --name context7 --url https://mcp.context7.com/mcp
+
 Flags:
   -h, --help           help for mcpjungle
       --json           print the API's answer as JSON in place of text
@@ -32,9 +36,6 @@ Flags:
   -v, --version        version for mcpjungle
 
 Use \"mcpjungle [command] --help\" for more information about a command.
-Example:
-  mcpjungle start
-  mcpjungle register --name context7 --url https://mcp.context7.com/mcp
 ",
     );
     text

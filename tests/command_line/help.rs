@@ -30,6 +30,10 @@ fn without_a_command_help_shows_what_there_is() {
       delete      Delete a tool group
       update      Change a tool group
 
+    Examples:
+      mcpjungle start
+      mcpjungle register --name context7 --url https://mcp.context7.com/mcp
+
     Flags:
       -h, --help           help for mcpjungle
           --json           print the API's answer as JSON in place of text
@@ -37,9 +41,6 @@ fn without_a_command_help_shows_what_there_is() {
       -v, --version        version for mcpjungle
 
     Use "mcpjungle [command] --help" for more information about a command.
-    Example:
-      mcpjungle start
-      mcpjungle register --name context7 --url https://mcp.context7.com/mcp
     "#);
     assert_eq!(person.run(&[]), person.run(&["--help"]));
     assert_eq!(person.run(&[]), person.run(&["-h"]));

@@ -1,6 +1,6 @@
 //! The gateway's log, on standard error.
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use tracing_subscriber::EnvFilter;
 
 /// What is logged if nobody says otherwise.
