@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Path, Request, State};
-use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::any;
 use http::StatusCode;
@@ -39,13 +38,6 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v0/groups/{name}/mcp", any(serve_group))
         .route("/v0/servers/{name}/mcp", any(serve_server))
         .with_state(gateway)
-}
-
-/// All that the gateway serves over HTTP.
-pub fn application(gateway: Arc<Gateway>) -> Router {
-    router(Arc::clone(&gateway))
-        .merge(crate::admin::router(Arc::clone(&gateway)))
-        .layer(from_fn_with_state(gateway, check_edge))
 }
 
 async fn serve_main(State(gateway): State<Arc<Gateway>>, peer: ConnectInfo<SocketAddr>, request: Request) -> Response {

@@ -6,16 +6,26 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 
-use crate::downstream;
+use crate::downstream::check_edge;
 use crate::gateway::Gateway;
+use crate::{admin, downstream};
 
 /// How long calls in flight may go on after the signal.
 const DRAIN_BOUND: Duration = Duration::from_secs(10);
 /// How long closing upstream sessions and children may take after that.
 const CLOSE_BOUND: Duration = Duration::from_secs(8);
+
+/// All that the gateway serves over HTTP, behind the same checks at the edge.
+pub fn application(gateway: Arc<Gateway>) -> Router {
+    downstream::router(Arc::clone(&gateway))
+        .merge(admin::router(Arc::clone(&gateway)))
+        .layer(from_fn_with_state(gateway, check_edge))
+}
 
 /// Serves on `listener` until `shutdown` completes, then stops in order.
 pub async fn serve(
@@ -23,7 +33,7 @@ pub async fn serve(
     gateway: Arc<Gateway>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let application = downstream::application(Arc::clone(&gateway)).into_make_service_with_connect_info::<SocketAddr>();
+    let application = application(Arc::clone(&gateway)).into_make_service_with_connect_info::<SocketAddr>();
     // Answers are small and wanted at once.
     let listener = listener.tap_io(|connection| {
         if let Err(error) = connection.set_nodelay(true) {

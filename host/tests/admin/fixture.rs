@@ -12,10 +12,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use http::StatusCode;
-use mcpjungle_host::downstream::{self, AllowedHosts, EdgePolicy};
+use mcpjungle_host::downstream::{AllowedHosts, EdgePolicy};
 use mcpjungle_host::gateway::{Gateway, GatewaySettings};
 use mcpjungle_host::pipeline::Mode;
 use mcpjungle_host::plugin::PluginSettings;
+use mcpjungle_host::serve;
 use mcpjungle_host::store::{Database, KeySource};
 use mcpjungle_host::upstream::{ProxySettings, UpstreamSettings};
 use serde_json::{Value, json};
@@ -54,7 +55,7 @@ impl Home {
         .await
         .unwrap();
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));
-        let routes = downstream::application(gateway).layer(MockConnectInfo(peer));
+        let routes = serve::application(gateway).layer(MockConnectInfo(peer));
         Self { routes, _folder: folder }
     }
 
