@@ -150,10 +150,6 @@ pub(crate) struct Group {
     pub(crate) excluded_tools: Vec<String>,
     #[serde(default, deserialize_with = "null_as_default")]
     pub(crate) streamable_http_endpoint: String,
-    #[serde(default, deserialize_with = "null_as_default")]
-    pub(crate) sse_endpoint: String,
-    #[serde(default, deserialize_with = "null_as_default")]
-    pub(crate) sse_message_endpoint: String,
 }
 
 /// A group before and after a change.
