@@ -1,11 +1,12 @@
 //! The command line as a person at a terminal meets it: the real binary against a small HTTP
 //! server that answers as the gateway's API does; exit status, standard output and standard
-//! error of each command as one snapshot.
+//! error of each command as one snapshot. `real_gateway` then takes the commands to the gateway itself.
 
 mod groups;
 mod help;
 mod mistakes;
 mod prompts;
+mod real_gateway;
 mod resources;
 mod servers;
 mod starting;
