@@ -135,7 +135,8 @@ pub(crate) struct Embedded {
     pub(crate) blob: Option<String>,
 }
 
-/// A tool group; when asked for alone, or newly made, with its endpoints.
+/// A tool group; when asked for alone, or newly made, with its endpoint. Those for
+/// SSE are left out: no such transport is served.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Group {
     #[serde(default, deserialize_with = "null_as_default")]
@@ -150,10 +151,6 @@ pub(crate) struct Group {
     pub(crate) excluded_tools: Vec<String>,
     #[serde(default, deserialize_with = "null_as_default")]
     pub(crate) streamable_http_endpoint: String,
-    #[serde(default, deserialize_with = "null_as_default")]
-    pub(crate) sse_endpoint: String,
-    #[serde(default, deserialize_with = "null_as_default")]
-    pub(crate) sse_message_endpoint: String,
 }
 
 /// A group before and after a change.

@@ -18,10 +18,6 @@ pub(crate) async fn run(name: &str, api: &Api, printer: &mut Printer) -> anyhow:
         writeln!(printer, "Description: {}", group.description)?;
     }
     writeln!(printer, "\nMCP Server streamable http endpoint:\n{}", group.streamable_http_endpoint)?;
-    if !group.sse_endpoint.is_empty() {
-        let (stream, message) = (&group.sse_endpoint, &group.sse_message_endpoint);
-        writeln!(printer, "\nMCP server SSE endpoints:\n{stream}\n{message}")?;
-    }
     print_names("Included Tools", &group.included_tools, printer)?;
     print_names("Included Servers", &group.included_servers, printer)?;
     print_names("Excluded Tools", &group.excluded_tools, printer)?;
