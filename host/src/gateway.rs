@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use prometheus::Registry;
 use thiserror::Error;
 use tokio::sync::{Mutex, mpsc};
+use tokio_util::task::TaskTracker;
 
 use crate::catalog::{Snapshot, SnapshotDirectory, Views};
 use crate::downstream::{EdgePolicy, Sessions};
@@ -18,6 +19,8 @@ use crate::store::{Database, KeySource, OpenError, Store, StoreError};
 use crate::telemetry::PolicyMetrics;
 use crate::upstream::{UpstreamError, UpstreamSettings, Upstreams};
 
+/// How often downstream sessions that have idled too long are looked for.
+const IDLE_SESSION_CHECK: Duration = Duration::from_secs(60);
 /// How many ended requests may wait for the observers; beyond it they are dropped, and counted.
 const OBSERVATION_QUEUE: usize = 4096;
 /// How many ended requests observers are told of in one call.
@@ -77,6 +80,8 @@ pub struct Gateway {
     pub sessions: Sessions,
     /// Who may connect.
     pub edge: EdgePolicy,
+    /// Calls under way, those included whose caller has gone.
+    pub calls: TaskTracker,
     /// Counts of policies' failures.
     pub policy_metrics: Arc<PolicyMetrics>,
     snapshot: Arc<ArcSwap<Snapshot>>,
@@ -114,6 +119,7 @@ impl Gateway {
             views: Views::default(),
             sessions: Sessions::default(),
             edge: settings.edge,
+            calls: TaskTracker::new(),
             policy_metrics,
             snapshot,
             pipeline: ArcSwap::from_pointee(pipeline?),
@@ -124,6 +130,7 @@ impl Gateway {
         });
         gateway.refresh().await?;
         tokio::spawn(tell_observers(Arc::downgrade(&gateway), observed));
+        tokio::spawn(end_idle_sessions(Arc::downgrade(&gateway)));
         Ok(gateway)
     }
 
@@ -150,6 +157,8 @@ impl Gateway {
         let stored = self.store.load(&current.known_revisions()).await?;
         if stored.revision > current.revision || current.revision == 0 {
             self.snapshot.store(Arc::new(Snapshot::build(stored, &current)));
+            // They are void now, and hold on to what has gone.
+            self.views.clear();
         }
         Ok(())
     }
@@ -157,6 +166,7 @@ impl Gateway {
     /// Tells the observers, if there are any, that a request has ended.
     pub fn observe(&self, observation: impl FnOnce() -> Observation) {
         if self.pipeline.load().has_observers() && self.observations.try_send(observation()).is_err() {
+            self.policy_metrics.record_unobserved();
             tracing::warn!("observers are too slow: the end of a request was not told");
         }
     }
@@ -165,6 +175,17 @@ impl Gateway {
     pub async fn shutdown(&self, bound: Duration) {
         if tokio::time::timeout(bound, self.upstreams.shutdown()).await.is_err() {
             tracing::warn!("some upstream sessions did not close in time");
+        }
+    }
+}
+
+async fn end_idle_sessions(gateway: std::sync::Weak<Gateway>) {
+    let mut ticks = tokio::time::interval(IDLE_SESSION_CHECK);
+    loop {
+        ticks.tick().await;
+        let Some(gateway) = gateway.upgrade() else { return };
+        for session in gateway.sessions.end_idle() {
+            gateway.upstreams.end_paired(&session).await;
         }
     }
 }
