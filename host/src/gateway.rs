@@ -171,11 +171,13 @@ impl Gateway {
         }
     }
 
-    /// Ends everything that the gateway holds open towards upstreams.
+    /// Ends everything that the gateway holds open, towards upstreams and the database.
     pub async fn shutdown(&self, bound: Duration) {
         if tokio::time::timeout(bound, self.upstreams.shutdown()).await.is_err() {
             tracing::warn!("some upstream sessions did not close in time");
         }
+        // SQLite then moves its log into the database file, so that a copy of the file is whole.
+        self.store.close().await;
     }
 }
 
