@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use prometheus::Registry;
 use thiserror::Error;
 use tokio::sync::{Mutex, mpsc};
+use tokio::time::MissedTickBehavior;
 use tokio_util::task::TaskTracker;
 
 use crate::catalog::{Snapshot, SnapshotDirectory, Views};
@@ -19,6 +20,8 @@ use crate::store::{Database, KeySource, OpenError, Store, StoreError};
 use crate::telemetry::PolicyMetrics;
 use crate::upstream::{UpstreamError, UpstreamSettings, Upstreams};
 
+/// How often the database is asked whether another gateway has changed it.
+const STORE_CHECK: Duration = Duration::from_secs(1);
 /// How often downstream sessions that have idled too long are looked for.
 const IDLE_SESSION_CHECK: Duration = Duration::from_secs(60);
 /// How many ended requests may wait for the observers; beyond it they are dropped, and counted.
@@ -130,6 +133,7 @@ impl Gateway {
         });
         gateway.refresh().await?;
         tokio::spawn(tell_observers(Arc::downgrade(&gateway), observed));
+        tokio::spawn(follow_store(Arc::downgrade(&gateway)));
         tokio::spawn(end_idle_sessions(Arc::downgrade(&gateway)));
         Ok(gateway)
     }
@@ -178,6 +182,31 @@ impl Gateway {
         }
         // SQLite then moves its log into the database file, so that a copy of the file is whole.
         self.store.close().await;
+    }
+}
+
+/// Another gateway on the same database may change it: its changes are served here too.
+async fn follow_store(gateway: std::sync::Weak<Gateway>) {
+    let mut ticks = tokio::time::interval(STORE_CHECK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut is_failing = false;
+    loop {
+        ticks.tick().await;
+        let Some(gateway) = gateway.upgrade() else { return };
+        let checked = match gateway.store.revision().await {
+            Ok(revision) if revision > gateway.snapshot().revision => gateway.refresh().await,
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        };
+        match checked {
+            Ok(()) => is_failing = false,
+            // Once, not every second.
+            Err(error) if !is_failing => {
+                is_failing = true;
+                tracing::warn!(%error, "the database cannot be read: changes by other gateways are not seen");
+            }
+            Err(_) => {}
+        }
     }
 }
 
