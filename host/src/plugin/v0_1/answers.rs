@@ -10,6 +10,7 @@ use crate::pipeline::{
     UpstreamView, Validity,
 };
 use crate::plugin::v0_1::{authenticator, guard, header_injector, types};
+use crate::server::is_reserved_header;
 
 /// A problem with an answer.
 type Problem = String;
@@ -74,7 +75,7 @@ pub(super) fn headers(
 fn header(answer: header_injector::Header, upstream: &UpstreamView<'_>) -> Result<InjectedHeader, Problem> {
     let name = HeaderName::from_bytes(answer.name.as_bytes())
         .map_err(|_| format!("`{}` is not the name of a header", answer.name.escape_debug()))?;
-    if is_reserved(&name) {
+    if is_reserved_header(&name) {
         return Err(format!("the header `{name}` cannot be set"));
     }
     let value = match answer.value {
@@ -96,25 +97,6 @@ fn header(answer: header_injector::Header, upstream: &UpstreamView<'_>) -> Resul
 /// The value is not repeated: it may be a credential.
 fn check_value(name: &HeaderName, value: &str) -> Result<(), Problem> {
     HeaderValue::from_str(value).map(|_| ()).map_err(|_| format!("the value of the header `{name}` is not one"))
-}
-
-/// What belongs to the connection, to the body or to the protocol itself.
-fn is_reserved(name: &HeaderName) -> bool {
-    const RESERVED: [&str; 11] = [
-        "host",
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "trailers",
-        "transfer-encoding",
-        "upgrade",
-    ];
-    let name = name.as_str();
-    RESERVED.contains(&name) || name.starts_with("content-") || name.starts_with("mcp-")
 }
 
 pub(super) fn review(answer: guard::Review) -> Result<Review, Problem> {
