@@ -4,7 +4,7 @@
 //! served from the snapshot; a change goes to the store, and is answered once
 //! the gateway serves it. What every route shares:
 //!
-//! - `admission`: who is calling.
+//! - `admission`: who is calling, and what the caller may do.
 //! - `input`: bodies and query parameters.
 //! - `error`: every failure as a status and `{"error": "…"}`.
 //! - `change`: finishing what was begun.
@@ -41,15 +41,19 @@ const MAX_BODY_BYTES: usize = 32 << 20;
 
 /// The routes, to be merged with those of `downstream`.
 pub fn router(gateway: Arc<Gateway>) -> Router {
-    let api = open_to_users()
-        .merge(open_to_admins())
+    let users = open_to_users().route_layer(from_fn_with_state(gateway.mode, admission::require_user));
+    let admins = open_to_admins().route_layer(from_fn_with_state(gateway.mode, admission::require_admin));
+    let api = users
+        .merge(admins)
         .merge(of_enterprise_mode())
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(Arc::clone(&gateway), admission::admit))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
     // The path with nothing after its slash is none that nesting covers.
-    system::routes().nest("/api/v0", api).route("/api/v0/", any(unknown_route)).with_state(gateway)
+    let routes = system::routes().nest("/api/v0", api).route("/api/v0/", any(unknown_route));
+    // Merged with the routes of `downstream`, it answers for whatever none of them is.
+    routes.fallback(unknown_route).with_state(gateway)
 }
 
 /// What any user may do.
@@ -67,8 +71,8 @@ fn open_to_users() -> Router<Arc<Gateway>> {
         .route("/resources/read", post(resources::read::read))
 }
 
-/// What only administrators may do. In enterprise mode the check of roles is a
-/// layer of this router; in development mode whoever is admitted may do it.
+/// What only administrators may do. In development mode nobody in particular is
+/// one, too; what an authenticator calls a client or a user is not.
 fn open_to_admins() -> Router<Arc<Gateway>> {
     Router::new()
         .route("/servers", post(servers::register::register))
@@ -105,7 +109,7 @@ async fn enterprise_only(State(gateway): State<Arc<Gateway>>) -> ApiError {
 }
 
 async fn unknown_route() -> ApiError {
-    ApiError::not_found("there is no such route in the API")
+    ApiError::not_found("there is no such route")
 }
 
 async fn wrong_method() -> ApiError {

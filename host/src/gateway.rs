@@ -91,6 +91,8 @@ pub struct Gateway {
     pipeline: ArcSwap<Pipeline>,
     /// Held while a snapshot is read and published, so that an older one never replaces a newer one.
     publishing: Mutex<()>,
+    /// Held from the check of a group to its being kept or taken back, so that nothing of another's is taken back.
+    pub(crate) group_changes: Mutex<()>,
     observations: mpsc::Sender<Observation>,
     requests: RequestIds,
     /// Keeps the engine and its clock running as long as the pipeline may be called.
@@ -127,6 +129,7 @@ impl Gateway {
             snapshot,
             pipeline: ArcSwap::from_pointee(pipeline?),
             publishing: Mutex::new(()),
+            group_changes: Mutex::new(()),
             observations,
             requests: RequestIds::default(),
             _plugins: plugins,

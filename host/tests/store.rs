@@ -16,6 +16,8 @@ use mcpjungle_host::store::{
     Database, ItemRecord, KeyError, KeySource, OpenError, ServerRecord, Store, StoreError, StoredServer,
 };
 use mcpjungle_host::upstream::Offer;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 
 const BEARER: &str = "bearer-s3cret-value";
@@ -46,6 +48,14 @@ impl Home {
     async fn try_open(&self, key: Option<&str>) -> Result<Store, OpenError> {
         let key_file = self.database().default_key_file();
         Store::open(self.database(), KeySource { configured: key.map(Secret::new), key_file }).await
+    }
+
+    /// Changes the database behind the store's back.
+    async fn damage(&self, statement: &'static str) {
+        let options = SqliteConnectOptions::new().filename(self.path("mcpjungle.db"));
+        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+        assert!(sqlx::query(statement).execute(&mut connection).await.unwrap().rows_affected() > 0, "{statement}");
+        connection.close().await.unwrap();
     }
 
     /// Everything that lies on the disk, the write-ahead log included.
@@ -453,4 +463,36 @@ async fn a_shared_database_without_a_key_stores_no_secret() {
     assert!(error.contains("MCPJUNGLE_SECRET_KEY"), "{error}");
     assert_eq!(records(&store).await.len(), 1);
     assert!(Database::Postgres(Secret::new("postgres://x")).default_key_file().is_none());
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_be_read_is_left_out_and_the_others_are_served() {
+    let home = Home::new();
+    let store = home.open().await;
+    for server in ["config", "item", "secret", "sound"] {
+        store.put_server(&stdio_server(server, &[("K", server)]), &offer(&["t"]), false).await.unwrap();
+    }
+    for damage in [
+        "UPDATE servers SET config = '{' WHERE name = 'config'",
+        "UPDATE items SET kind = 'gadget' WHERE server_id = (SELECT id FROM servers WHERE name = 'item')",
+        "UPDATE server_secrets SET ciphertext = x'00' WHERE server_id = (SELECT id FROM servers WHERE name = 'secret')",
+        "INSERT INTO servers SELECT 99, 'a__b', revision, description, transport, config, session_mode, enabled, \
+         initialize, created_at, updated_at FROM servers WHERE name = 'sound'",
+    ] {
+        home.damage(damage).await;
+    }
+    let served = async |store: &Store| -> Vec<String> {
+        records(store).await.into_iter().map(|record| record.server.name.to_string()).collect()
+    };
+    assert_eq!(served(&store).await, ["sound"]);
+    let store = home.open().await;
+    assert_eq!(served(&store).await, ["sound"], "one secret that opens shows that the key is right");
+
+    store.put_server(&stdio_server("secret", &[("K", "new")]), &offer(&["t"]), true).await.unwrap();
+    assert!(store.delete_server(&name("config")).await.unwrap());
+    assert_eq!(served(&store).await, ["secret", "sound"], "what is left out can be replaced and removed");
+
+    home.damage("UPDATE server_secrets SET ciphertext = x'00'").await;
+    let error = home.try_open(None).await.err().unwrap();
+    assert!(matches!(error, OpenError::Store(StoreError::Key(KeyError::Wrong { .. }))), "{error}");
 }

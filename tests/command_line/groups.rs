@@ -60,7 +60,8 @@ fn listing_groups_shows_names_and_descriptions() {
 #[test]
 fn getting_a_group_shows_its_endpoint_and_what_is_in_it() {
     let group = r#"{"name":"claude-tools","description":"For Claude","included_tools":["fs__read","time__now"],
-        "excluded_tools":["time__convert"],"streamable_http_endpoint":"http://127.0.0.1:8080/v0/groups/claude-tools/mcp"}"#;
+        "excluded_tools":["time__convert"],"streamable_http_endpoint":"http://127.0.0.1:8080/v0/groups/claude-tools/mcp",
+        "sse_endpoint":"http://127.0.0.1:8080/v0/groups/claude-tools/sse"}"#;
     let api = Api::answering(&[
         ("GET /tool-groups/claude-tools", 200, group),
         ("GET /tool-groups/gone", 404, r#"{"error":"tool group not found: not found"}"#),
@@ -102,7 +103,8 @@ fn getting_a_group_shows_its_endpoint_and_what_is_in_it() {
       "excluded_tools": [
         "time__convert"
       ],
-      "streamable_http_endpoint": "http://127.0.0.1:8080/v0/groups/claude-tools/mcp"
+      "streamable_http_endpoint": "http://127.0.0.1:8080/v0/groups/claude-tools/mcp",
+      "sse_endpoint": "http://127.0.0.1:8080/v0/groups/claude-tools/sse"
     }
     "#);
 }

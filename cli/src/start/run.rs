@@ -1,5 +1,8 @@
 //! From settings to a running gateway: the one place in the command line that builds the host.
 
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,6 +19,9 @@ use super::database::DatabaseChoice;
 use super::lifecycle::Signals;
 use super::settings::StartSettings;
 use crate::banner;
+
+/// The bits of a mode that let group and others write.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// Opens the store, loads the policies and reads the catalog.
 pub(super) async fn open(settings: StartSettings) -> anyhow::Result<Arc<Gateway>> {
@@ -74,8 +80,50 @@ fn usable_directory(path: PathBuf) -> Option<PathBuf> {
     }
 }
 
-/// What is in there is run as code, so it is nobody else's to write.
-fn create_private(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+/// What is in there is run as code, so it is nobody else's to write, also if it was there before.
+fn create_private(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    let found = fs::metadata(path)?;
+    let problem = if found.uid() != rustix::process::geteuid().as_raw() {
+        "the directory belongs to another user"
+    } else if found.mode() & WRITABLE_BY_OTHERS != 0 {
+        "other users may write to the directory: `chmod go-w` takes that from them"
+    } else {
+        return Ok(());
+    };
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, problem))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn compiled_policies_are_kept_only_where_nobody_else_may_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let new = folder.path().join("cache").join("policies");
+        assert_eq!(usable_directory(new.clone()), Some(new.clone()));
+        assert_eq!(fs::metadata(&new).unwrap().mode() & 0o777, 0o700);
+        for (mode, is_usable) in [(0o755, true), (0o770, false), (0o707, false), (0o1777, false), (0o700, true)] {
+            fs::set_permissions(&new, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(usable_directory(new.clone()).is_some(), is_usable, "{mode:o}");
+        }
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert_eq!(usable_directory(file), None);
+    }
+
+    #[test]
+    fn a_directory_of_another_user_is_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(folder.path(), Some(1), None).unwrap();
+            folder.path()
+        } else {
+            Path::new("/")
+        };
+        assert_eq!(create_private(path).unwrap_err().to_string(), "the directory belongs to another user");
+    }
 }

@@ -1,8 +1,10 @@
-//! Who is calling: every request passes the authenticators before anything else is looked at.
+//! Who is calling: every request passes the authenticators before anything else
+//! is looked at, and then what the route requires of its caller.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -10,7 +12,7 @@ use http::header::AUTHORIZATION;
 
 use crate::admin::error::ApiError;
 use crate::gateway::Gateway;
-use crate::pipeline::{self, Denial, Endpoint, HttpRequest, Principal};
+use crate::pipeline::{self, Denial, Endpoint, HttpRequest, Mode, Principal, PrincipalKind};
 use crate::protocol::ProtocolVersion;
 use crate::upstream::ClientDeclaration;
 use crate::walk::Caller;
@@ -69,4 +71,67 @@ pub(super) async fn admit(
     };
     request.extensions_mut().insert(Admission { request_id, principal });
     Ok(next.run(request).await)
+}
+
+/// Middleware: 403 for who is no user of this API.
+pub(super) async fn require_user(
+    State(mode): State<Mode>,
+    Extension(admission): Extension<Admission>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    check(may_use(mode, admission.principal.kind))?;
+    Ok(next.run(request).await)
+}
+
+/// Middleware: 403 for who is no administrator.
+pub(super) async fn require_admin(
+    State(mode): State<Mode>,
+    Extension(admission): Extension<Admission>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    check(may_administer(mode, admission.principal.kind))?;
+    Ok(next.run(request).await)
+}
+
+fn check(is_authorized: bool) -> Result<(), ApiError> {
+    if is_authorized { Ok(()) } else { Err(ApiError::forbidden("user is not authorized to perform this action")) }
+}
+
+fn may_use(mode: Mode, kind: PrincipalKind) -> bool {
+    kind == PrincipalKind::User || may_administer(mode, kind)
+}
+
+fn may_administer(mode: Mode, kind: PrincipalKind) -> bool {
+    match kind {
+        // Nobody in particular is the one person at a development machine.
+        PrincipalKind::Anonymous => mode == Mode::Development,
+        PrincipalKind::Admin => true,
+        // The gateway does not call itself.
+        PrincipalKind::Client | PrincipalKind::User | PrincipalKind::Gateway => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_caller_may_do_follows_from_the_mode_and_its_kind() {
+        for (mode, kind, uses, administers) in [
+            (Mode::Development, PrincipalKind::Anonymous, true, true),
+            (Mode::Development, PrincipalKind::Client, false, false),
+            (Mode::Development, PrincipalKind::User, true, false),
+            (Mode::Development, PrincipalKind::Admin, true, true),
+            (Mode::Development, PrincipalKind::Gateway, false, false),
+            (Mode::Enterprise, PrincipalKind::Anonymous, false, false),
+            (Mode::Enterprise, PrincipalKind::Client, false, false),
+            (Mode::Enterprise, PrincipalKind::User, true, false),
+            (Mode::Enterprise, PrincipalKind::Admin, true, true),
+            (Mode::Enterprise, PrincipalKind::Gateway, false, false),
+        ] {
+            assert_eq!((may_use(mode, kind), may_administer(mode, kind)), (uses, administers), "{mode:?} {kind:?}");
+        }
+    }
 }

@@ -1,9 +1,10 @@
-//! Bodies and query parameters, read leniently and refused clearly.
+//! Names in paths, bodies and query parameters, read leniently and refused clearly.
 
 use std::collections::HashMap;
 
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use bytes::Bytes;
+use http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
@@ -11,6 +12,18 @@ use crate::admin::error::ApiError;
 
 /// The query parameters of a request.
 pub(super) type Parameters = axum::extract::Query<HashMap<String, String>>;
+
+/// The one parameter in a route's path, not yet parsed.
+pub(super) struct NameInPath(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for NameInPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let name = Path::from_request_parts(parts, state).await;
+        name.map(|Path(name)| Self(name)).map_err(|rejection| ApiError::new(rejection.status(), rejection.body_text()))
+    }
+}
 
 /// A JSON body, whatever its `Content-Type` says. Unknown members are ignored.
 pub(super) struct JsonBody<T>(pub(super) T);

@@ -14,6 +14,8 @@ use crate::store::{Dialect, ItemRecord, ServerRecord, Store, StoreError, Stored,
 
 impl Store {
     /// Reads everything, except servers that are still at the revision in `known`.
+    /// A server that cannot be read is left out, and the log says so: the others
+    /// are served, and an administrator can reach the API to mend it.
     pub async fn load(&self, known: &HashMap<ServerName, u64>) -> Result<Stored, StoreError> {
         let begin = match self.dialect {
             // In WAL mode the first read fixes what all later ones see.
@@ -33,11 +35,14 @@ impl Store {
 
         let mut servers = Vec::with_capacity(heads.len());
         for head in heads {
-            servers.push(if head.is_known(known) {
-                StoredServer::Unchanged(head.name)
-            } else {
-                StoredServer::Changed(Box::new(parts.take_record(&head)?))
-            });
+            if head.is_known(known) {
+                servers.push(StoredServer::Unchanged(head.name));
+                continue;
+            }
+            match parts.take_record(&head) {
+                Ok(record) => servers.push(StoredServer::Changed(Box::new(record))),
+                Err(error) => tell_of_left_out(head.name.as_str(), &error),
+            }
         }
         Ok(Stored { revision, servers, groups })
     }
@@ -54,17 +59,29 @@ impl Store {
         let query = "SELECT server_id, servers.name AS server_name, server_secrets.name AS secret_name, ciphertext \
                      FROM server_secrets JOIN servers ON servers.id = server_id WHERE revision >= $1";
         for row in sqlx::query(query).bind(since).fetch_all(&mut *connection).await? {
-            let server = read_name(row.try_get("server_name")?)?;
-            let name: String = row.try_get("secret_name")?;
-            let value = self.secrets.unseal(&server, &name, row.try_get("ciphertext")?)?;
-            parts.secrets.entry(row.try_get("server_id")?).or_default().insert(name, value);
+            let id = row.try_get("server_id")?;
+            match self.read_secret(&row) {
+                Ok((name, value)) => drop(parts.secrets.entry(id).or_default().insert(name, value)),
+                Err(error) => parts.set_unreadable(id, error),
+            }
         }
         let query = "SELECT items.id AS id, server_id, kind, item_key, definition, items.enabled AS enabled \
                      FROM items JOIN servers ON servers.id = server_id WHERE revision >= $1 ORDER BY position";
         for row in sqlx::query(query).bind(since).fetch_all(&mut *connection).await? {
-            parts.items.entry(row.try_get("server_id")?).or_default().push(read_item(&row)?);
+            let id = row.try_get("server_id")?;
+            match read_item(&row) {
+                Ok(item) => parts.items.entry(id).or_default().push(item),
+                Err(error) => parts.set_unreadable(id, error),
+            }
         }
         Ok(parts)
+    }
+
+    fn read_secret(&self, row: &AnyRow) -> Result<(String, Secret), StoreError> {
+        let server = read_name(row.try_get("server_name")?)?;
+        let name: String = row.try_get("secret_name")?;
+        let value = self.secrets.unseal(&server, &name, row.try_get("ciphertext")?)?;
+        Ok((name, value))
     }
 }
 
@@ -87,10 +104,20 @@ struct Parts {
     servers: HashMap<i64, AnyRow>,
     secrets: HashMap<i64, BTreeMap<String, Secret>>,
     items: HashMap<i64, Vec<ItemRecord>>,
+    /// Why a server cannot be read, where it cannot: what was found first.
+    unreadable: HashMap<i64, StoreError>,
 }
 
 impl Parts {
+    fn set_unreadable(&mut self, server_id: i64, error: StoreError) {
+        self.unreadable.entry(server_id).or_insert(error);
+    }
+
     fn take_record(&mut self, head: &Head) -> Result<ServerRecord, StoreError> {
+        if let Some(error) = self.unreadable.remove(&head.id) {
+            // Not served without what is missing: half its secrets or tools may mean something else.
+            return Err(error);
+        }
         let row = self
             .servers
             .remove(&head.id)
@@ -110,6 +137,15 @@ impl Parts {
     }
 }
 
+fn tell_of_left_out(server: &str, error: &StoreError) {
+    tracing::error!(
+        upstream.server = server,
+        error = error as &(dyn std::error::Error + 'static),
+        "an MCP server in the database cannot be read and is left out: \
+         register it again with `--force`, or deregister it"
+    );
+}
+
 async fn read_revision(connection: &mut AnyConnection) -> Result<u64, StoreError> {
     let row = sqlx::query("SELECT revision FROM revision WHERE id = 1").fetch_one(connection).await?;
     Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
@@ -117,9 +153,14 @@ async fn read_revision(connection: &mut AnyConnection) -> Result<u64, StoreError
 
 async fn read_heads(connection: &mut AnyConnection) -> Result<Vec<Head>, StoreError> {
     let rows = sqlx::query("SELECT id, name, revision FROM servers").fetch_all(connection).await?;
-    let read =
-        |row: &AnyRow| Ok(Head { id: row.try_get(0)?, name: read_name(row.try_get(1)?)?, revision: row.try_get(2)? });
-    let mut heads = rows.iter().map(read).collect::<Result<Vec<Head>, StoreError>>()?;
+    let mut heads = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let name: &str = row.try_get(1)?;
+        match read_name(name) {
+            Ok(name) => heads.push(Head { id: row.try_get(0)?, name, revision: row.try_get(2)? }),
+            Err(error) => tell_of_left_out(name, &error),
+        }
+    }
     heads.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(heads)
 }

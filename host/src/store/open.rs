@@ -77,15 +77,20 @@ impl Store {
         Ok(store)
     }
 
+    /// One secret that opens proves the key; others may be damaged. None that opens is a wrong key.
     async fn try_key(&self) -> Result<(), StoreError> {
-        let any = "SELECT servers.name, server_secrets.name, ciphertext \
-                   FROM server_secrets JOIN servers ON servers.id = server_id LIMIT 1";
-        if let Some(row) = sqlx::query(any).fetch_optional(&self.pool).await? {
-            let server =
-                ServerName::parse(row.try_get(0)?).map_err(|error| StoreError::Unreadable(error.to_string()))?;
-            self.secrets.unseal(&server, row.try_get(1)?, row.try_get(2)?)?;
+        let query = "SELECT servers.name, server_secrets.name, ciphertext \
+                     FROM server_secrets JOIN servers ON servers.id = server_id";
+        let mut failure = None;
+        for row in sqlx::query(query).fetch_all(&self.pool).await? {
+            // A damaged name says nothing about the key; `load` tells of it.
+            let Ok(server) = ServerName::parse(row.try_get(0)?) else { continue };
+            match self.secrets.unseal(&server, row.try_get(1)?, row.try_get(2)?) {
+                Ok(_) => return Ok(()),
+                Err(error) => failure = Some(error),
+            }
         }
-        Ok(())
+        failure.map_or(Ok(()), |error| Err(error.into()))
     }
 }
 

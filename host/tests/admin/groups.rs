@@ -118,3 +118,38 @@ async fn a_group_outlives_a_server_that_it_includes() {
     home.register("t", &upstream).await;
     assert_eq!(effective(&home, "g").await.as_array().unwrap().len(), 4);
 }
+
+#[tokio::test]
+async fn a_refused_replacement_does_not_undo_one_that_was_accepted_meanwhile() {
+    let (home, upstream) = (Home::new().await, Upstream::start().await);
+    home.register("s", &upstream).await;
+    home.post("/api/v0/tool-groups", json!({ "name": "g", "included_servers": ["s"] })).await;
+    let put = |body: Value| {
+        let home = &home;
+        async move { home.send("PUT", "/api/v0/tool-groups/g", body.to_string()).await.0 }
+    };
+    for round in 0..10 {
+        let accepted = json!({ "description": round.to_string(), "included_servers": ["s"] });
+        // The first and the third are each stored, found to hold nothing, and taken back.
+        let (first, second, third) = tokio::join!(put(json!({})), put(accepted), put(json!({})));
+        assert_eq!((first, second, third), (StatusCode::BAD_REQUEST, StatusCode::OK, StatusCode::BAD_REQUEST));
+        let (_, group) = home.get("/api/v0/tool-groups/g").await;
+        assert_eq!(group["description"], round.to_string());
+    }
+}
+
+#[tokio::test]
+async fn a_refused_group_does_not_take_an_accepted_one_of_its_name_along() {
+    let (home, upstream) = (Home::new().await, Upstream::start().await);
+    home.register("s", &upstream).await;
+    for _ in 0..10 {
+        let (refused, accepted) = tokio::join!(
+            home.post("/api/v0/tool-groups", json!({ "name": "g" })),
+            home.post("/api/v0/tool-groups", json!({ "name": "g", "included_servers": ["s"] })),
+        );
+        assert_ne!(refused.0, StatusCode::CREATED, "{}", refused.1);
+        assert_eq!(accepted.0, StatusCode::CREATED, "a draft that is taken back takes no name: {}", accepted.1);
+        assert_eq!(effective(&home, "g").await, json!(["s__add", "s__echo"]));
+        home.send("DELETE", "/api/v0/tool-groups/g", "").await;
+    }
+}

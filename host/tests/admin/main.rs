@@ -1,7 +1,11 @@
 //! The HTTP API on a real gateway, with a real MCP server behind it.
 
-use std::task::{Context, Poll};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 
+use axum::body::Body;
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -48,6 +52,11 @@ async fn what_the_api_does_not_have_is_said_in_json() {
         ("GET", "/api/v0/nothing", StatusCode::NOT_FOUND),
         ("GET", "/api/v0", StatusCode::NOT_FOUND),
         ("GET", "/api/v0/", StatusCode::NOT_FOUND),
+        ("GET", "/nothing", StatusCode::NOT_FOUND),
+        ("GET", "/", StatusCode::NOT_FOUND),
+        ("DELETE", "/api/v0/servers/%FF", StatusCode::BAD_REQUEST),
+        ("POST", "/api/v0/servers/%FF/enable", StatusCode::BAD_REQUEST),
+        ("GET", "/api/v0/tool-groups/%FF", StatusCode::BAD_REQUEST),
         ("PATCH", "/api/v0/servers", StatusCode::METHOD_NOT_ALLOWED),
         ("GET", "/api/v0/tools/invoke", StatusCode::METHOD_NOT_ALLOWED),
         ("DELETE", "/health", StatusCode::METHOD_NOT_ALLOWED),
@@ -334,16 +343,31 @@ async fn resources_are_listed_found_and_read_under_our_uris() {
 }
 
 #[tokio::test]
-async fn what_is_registered_outlives_the_caller_that_hung_up() {
+async fn a_change_that_was_begun_is_finished_though_its_caller_hung_up() {
     let (home, upstream) = (Home::new().await, Upstream::start().await);
     home.register("s", &upstream).await;
-    let mut deregistration = Box::pin(home.send("DELETE", "/api/v0/servers/s", ""));
-    // One poll starts the change; then nobody waits for it.
-    let poll_once = |context: &mut Context<'_>| Poll::Ready(deregistration.as_mut().poll(context).is_pending());
-    assert!(std::future::poll_fn(poll_once).await);
-    drop(deregistration);
-    // Changes queue for the writer, so by the end of this one the first has ended, too.
-    home.register("t", &upstream).await;
-    let (_, servers) = home.get("/api/v0/servers").await;
-    assert_eq!(servers.as_array().unwrap().len(), 1, "{servers}");
+    let was_read = Arc::new(AtomicBool::new(false));
+    let body = body_that_tells(r#"{"name":"g","included_servers":["s"]}"#, Arc::clone(&was_read));
+    let mut creation = Box::pin(home.send("POST", "/api/v0/tool-groups", body));
+    // Nothing is waited for between the end of the body and the beginning of the change, so both are in one poll.
+    std::future::poll_fn(|context| {
+        assert!(creation.as_mut().poll(context).is_pending(), "a change runs apart from its caller");
+        if was_read.load(Ordering::Relaxed) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    drop(creation);
+    // Changes of groups take turns, so by the end of this one the first has ended, too.
+    home.post("/api/v0/tool-groups", json!({ "name": "h", "included_servers": ["s"] })).await;
+    let (_, groups) = home.get("/api/v0/tool-groups").await;
+    assert_eq!(groups.as_array().unwrap().len(), 2, "{groups}");
+}
+
+/// A body that tells when it has been read to its end.
+fn body_that_tells(text: &'static str, was_read: Arc<AtomicBool>) -> Body {
+    let mut rest = Some(text);
+    Body::from_stream(futures_util::stream::poll_fn(move |_| {
+        let part = rest.take();
+        was_read.store(part.is_none(), Ordering::Relaxed);
+        Poll::Ready(part.map(Ok::<_, Infallible>))
+    }))
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::StatusCode;
 
 use crate::admin::admission::Admission;
 use crate::admin::change;
 use crate::admin::error::ApiError;
+use crate::admin::input::NameInPath;
 use crate::admin::servers::missing;
 use crate::gateway::Gateway;
 use crate::names::ServerName;
@@ -16,7 +17,7 @@ use crate::names::ServerName;
 pub(in crate::admin) async fn deregister(
     State(gateway): State<Arc<Gateway>>,
     Extension(admission): Extension<Admission>,
-    Path(name): Path<String>,
+    NameInPath(name): NameInPath,
 ) -> Result<StatusCode, ApiError> {
     let name = ServerName::parse(&name)?;
     change::finish(async move {
@@ -24,7 +25,10 @@ pub(in crate::admin) async fn deregister(
             return Err(missing(&name));
         }
         gateway.refresh().await?;
-        gateway.upstreams.forget(&name).await;
+        // Registered again meanwhile: the sessions under this name may be the new one's.
+        if !gateway.snapshot().servers.contains_key(&name) {
+            gateway.upstreams.forget(&name).await;
+        }
         tracing::info!(
             request.id = %admission.request_id,
             principal.name = %admission.principal.name,

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 use serde::Serialize;
 
 use crate::admin::admission::Admission;
 use crate::admin::change;
 use crate::admin::error::ApiError;
+use crate::admin::input::NameInPath;
 use crate::admin::servers::missing;
 use crate::admin::switch::canonical_names;
 use crate::gateway::Gateway;
@@ -26,7 +27,7 @@ pub(in crate::admin) struct ServerSwitched {
 pub(in crate::admin) async fn enable(
     State(gateway): State<Arc<Gateway>>,
     Extension(admission): Extension<Admission>,
-    Path(name): Path<String>,
+    NameInPath(name): NameInPath,
 ) -> Result<Json<ServerSwitched>, ApiError> {
     switch(gateway, admission, &name, true).await
 }
@@ -34,7 +35,7 @@ pub(in crate::admin) async fn enable(
 pub(in crate::admin) async fn disable(
     State(gateway): State<Arc<Gateway>>,
     Extension(admission): Extension<Admission>,
-    Path(name): Path<String>,
+    NameInPath(name): NameInPath,
 ) -> Result<Json<ServerSwitched>, ApiError> {
     switch(gateway, admission, &name, false).await
 }

@@ -23,9 +23,10 @@ pub(in crate::admin) async fn create(
 ) -> Result<(StatusCode, Json<Endpoints>), ApiError> {
     let name = GroupName::parse(&description.name)?;
     let group = description.into_group(name.clone());
-    check_included(&group, None, &gateway.snapshot())?;
     let endpoints = Endpoints::of(&name, &headers);
     change::finish(async move {
+        let _turn = gateway.group_changes.lock().await;
+        check_included(&group, None, &gateway.snapshot())?;
         gateway.store.create_group(&group).await?;
         gateway.refresh().await?;
         // Policies look groups up by name, so only a stored one can be asked about.

@@ -3,22 +3,24 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::StatusCode;
 
 use crate::admin::admission::Admission;
 use crate::admin::change;
 use crate::admin::error::ApiError;
+use crate::admin::input::NameInPath;
 use crate::gateway::Gateway;
 use crate::names::GroupName;
 
 pub(in crate::admin) async fn delete(
     State(gateway): State<Arc<Gateway>>,
     Extension(admission): Extension<Admission>,
-    Path(name): Path<String>,
+    NameInPath(name): NameInPath,
 ) -> Result<StatusCode, ApiError> {
     let name = GroupName::parse(&name)?;
     change::finish(async move {
+        let _turn = gateway.group_changes.lock().await;
         if gateway.store.delete_group(&name).await? {
             gateway.refresh().await?;
             tracing::info!(

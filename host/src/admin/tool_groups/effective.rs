@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 use serde::Serialize;
 
 use crate::admin::admission::Admission;
 use crate::admin::error::ApiError;
+use crate::admin::input::NameInPath;
 use crate::admin::tool_groups::missing;
 use crate::gateway::Gateway;
 use crate::names::GroupName;
@@ -22,7 +23,7 @@ pub(in crate::admin) struct EffectiveTools {
 pub(in crate::admin) async fn list(
     State(gateway): State<Arc<Gateway>>,
     Extension(admission): Extension<Admission>,
-    Path(name): Path<String>,
+    NameInPath(name): NameInPath,
 ) -> Result<Json<EffectiveTools>, ApiError> {
     let name = GroupName::parse(&name)?;
     if !gateway.snapshot().groups.contains_key(&name) {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::HeaderMap;
 use serde::Serialize;
 
 use crate::admin::error::ApiError;
+use crate::admin::input::NameInPath;
 use crate::admin::tool_groups::{Endpoints, missing};
 use crate::gateway::Gateway;
 use crate::group::ToolGroup;
@@ -28,7 +29,7 @@ pub(in crate::admin) async fn list(State(gateway): State<Arc<Gateway>>) -> Json<
 
 pub(in crate::admin) async fn find(
     State(gateway): State<Arc<Gateway>>,
-    Path(name): Path<String>,
+    NameInPath(name): NameInPath,
     headers: HeaderMap,
 ) -> Result<Json<GroupView>, ApiError> {
     let name = GroupName::parse(&name)?;

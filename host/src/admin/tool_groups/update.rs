@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 use serde::Serialize;
 
 use crate::admin::admission::Admission;
 use crate::admin::change;
 use crate::admin::error::ApiError;
-use crate::admin::input::JsonBody;
+use crate::admin::input::{JsonBody, NameInPath};
 use crate::admin::tool_groups::effective::effective_tools;
 use crate::admin::tool_groups::{GroupDescription, check_included, holds_nothing, missing};
 use crate::gateway::Gateway;
@@ -28,15 +28,16 @@ pub(in crate::admin) struct Updated {
 pub(in crate::admin) async fn update(
     State(gateway): State<Arc<Gateway>>,
     Extension(admission): Extension<Admission>,
-    Path(name): Path<String>,
+    NameInPath(name): NameInPath,
     JsonBody(description): JsonBody<GroupDescription>,
 ) -> Result<Json<Updated>, ApiError> {
     let name = GroupName::parse(&name)?;
     let new = description.into_group(name.clone());
-    let snapshot = gateway.snapshot();
-    let known = snapshot.groups.get(&name).ok_or_else(|| missing(&name))?;
-    check_included(&new, Some(known), &snapshot)?;
     change::finish(async move {
+        let _turn = gateway.group_changes.lock().await;
+        let snapshot = gateway.snapshot();
+        let known = snapshot.groups.get(&name).ok_or_else(|| missing(&name))?;
+        check_included(&new, Some(known), &snapshot)?;
         let old = gateway.store.update_group(&new).await?.ok_or_else(|| missing(&name))?;
         gateway.refresh().await?;
         // Policies look groups up by name, so only a stored one can be asked about.
