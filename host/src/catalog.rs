@@ -142,8 +142,8 @@ impl CatalogServer {
         self.items.iter().filter(move |item| item.item.kind == kind)
     }
 
-    /// The template that this URI is an expansion of.
-    pub fn find_template(&self, uri: &str) -> Option<&Arc<CatalogItem>> {
-        self.items_of(ItemKind::ResourceTemplate).find(|template| template.offers(uri))
+    /// The templates that this URI can be an expansion of, enabled or not.
+    pub fn templates_of<'a>(&'a self, uri: &'a str) -> impl Iterator<Item = &'a Arc<CatalogItem>> {
+        self.items_of(ItemKind::ResourceTemplate).filter(move |template| template.offers(uri))
     }
 }

@@ -77,7 +77,12 @@ pub(crate) struct Exchange {
     pub(crate) head: http::request::Parts,
 }
 
-async fn serve(gateway: &Gateway, endpoint: Endpoint, peer: ConnectInfo<SocketAddr>, request: Request) -> Response {
+async fn serve(
+    gateway: &Arc<Gateway>,
+    endpoint: Endpoint,
+    peer: ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response {
     let (head, body) = request.into_parts();
     let id = gateway.next_request_id();
     let principal = match authenticate(gateway, &id, &endpoint, peer.0, &head).await {

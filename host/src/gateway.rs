@@ -9,6 +9,8 @@ use arc_swap::ArcSwap;
 use prometheus::Registry;
 use thiserror::Error;
 use tokio::sync::{Mutex, mpsc};
+use tokio::time::MissedTickBehavior;
+use tokio_util::task::TaskTracker;
 
 use crate::catalog::{Snapshot, SnapshotDirectory, Views};
 use crate::downstream::{EdgePolicy, Sessions};
@@ -18,6 +20,10 @@ use crate::store::{Database, KeySource, OpenError, Store, StoreError};
 use crate::telemetry::PolicyMetrics;
 use crate::upstream::{UpstreamError, UpstreamSettings, Upstreams};
 
+/// How often the database is asked whether another gateway has changed it.
+const STORE_CHECK: Duration = Duration::from_secs(1);
+/// How often downstream sessions that have idled too long are looked for.
+const IDLE_SESSION_CHECK: Duration = Duration::from_secs(60);
 /// How many ended requests may wait for the observers; beyond it they are dropped, and counted.
 const OBSERVATION_QUEUE: usize = 4096;
 /// How many ended requests observers are told of in one call.
@@ -77,6 +83,8 @@ pub struct Gateway {
     pub sessions: Sessions,
     /// Who may connect.
     pub edge: EdgePolicy,
+    /// Calls under way, those included whose caller has gone.
+    pub calls: TaskTracker,
     /// Counts of policies' failures.
     pub policy_metrics: Arc<PolicyMetrics>,
     snapshot: Arc<ArcSwap<Snapshot>>,
@@ -116,6 +124,7 @@ impl Gateway {
             views: Views::default(),
             sessions: Sessions::default(),
             edge: settings.edge,
+            calls: TaskTracker::new(),
             policy_metrics,
             snapshot,
             pipeline: ArcSwap::from_pointee(pipeline?),
@@ -127,6 +136,8 @@ impl Gateway {
         });
         gateway.refresh().await?;
         tokio::spawn(tell_observers(Arc::downgrade(&gateway), observed));
+        tokio::spawn(follow_store(Arc::downgrade(&gateway)));
+        tokio::spawn(end_idle_sessions(Arc::downgrade(&gateway)));
         Ok(gateway)
     }
 
@@ -153,6 +164,8 @@ impl Gateway {
         let stored = self.store.load(&current.known_revisions()).await?;
         if stored.revision > current.revision || current.revision == 0 {
             self.snapshot.store(Arc::new(Snapshot::build(stored, &current)));
+            // They are void now, and hold on to what has gone.
+            self.views.clear();
         }
         Ok(())
     }
@@ -160,14 +173,53 @@ impl Gateway {
     /// Tells the observers, if there are any, that a request has ended.
     pub fn observe(&self, observation: impl FnOnce() -> Observation) {
         if self.pipeline.load().has_observers() && self.observations.try_send(observation()).is_err() {
+            self.policy_metrics.record_unobserved();
             tracing::warn!("observers are too slow: the end of a request was not told");
         }
     }
 
-    /// Ends everything that the gateway holds open towards upstreams.
+    /// Ends everything that the gateway holds open, towards upstreams and the database.
     pub async fn shutdown(&self, bound: Duration) {
         if tokio::time::timeout(bound, self.upstreams.shutdown()).await.is_err() {
             tracing::warn!("some upstream sessions did not close in time");
+        }
+        // SQLite then moves its log into the database file, so that a copy of the file is whole.
+        self.store.close().await;
+    }
+}
+
+/// Another gateway on the same database may change it: its changes are served here too.
+async fn follow_store(gateway: std::sync::Weak<Gateway>) {
+    let mut ticks = tokio::time::interval(STORE_CHECK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut is_failing = false;
+    loop {
+        ticks.tick().await;
+        let Some(gateway) = gateway.upgrade() else { return };
+        let checked = match gateway.store.revision().await {
+            Ok(revision) if revision > gateway.snapshot().revision => gateway.refresh().await,
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        };
+        match checked {
+            Ok(()) => is_failing = false,
+            // Once, not every second.
+            Err(error) if !is_failing => {
+                is_failing = true;
+                tracing::warn!(%error, "the database cannot be read: changes by other gateways are not seen");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+async fn end_idle_sessions(gateway: std::sync::Weak<Gateway>) {
+    let mut ticks = tokio::time::interval(IDLE_SESSION_CHECK);
+    loop {
+        ticks.tick().await;
+        let Some(gateway) = gateway.upgrade() else { return };
+        for session in gateway.sessions.end_idle() {
+            gateway.upstreams.end_paired(&session).await;
         }
     }
 }

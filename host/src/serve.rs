@@ -52,8 +52,15 @@ pub async fn serve(
             Err(_) => std::future::pending().await,
         }
     };
+    let finished = async {
+        let served = server.await;
+        // Calls whose callers have gone are in flight too.
+        gateway.calls.close();
+        gateway.calls.wait().await;
+        served
+    };
     let served = tokio::select! {
-        served = server => served,
+        served = finished => served,
         () = bound => {
             tracing::warn!(bound_s = DRAIN_BOUND.as_secs(), "some calls did not finish in time and are dropped");
             Ok(())

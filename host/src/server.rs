@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use http::HeaderName;
 use url::Url;
 
 use crate::names::ServerName;
@@ -11,6 +12,26 @@ use crate::secret::Secret;
 pub const BEARER_TOKEN_SECRET: &str = "bearer-token";
 /// Stands before a custom header's name in the name of its secret.
 pub const HEADER_SECRET_PREFIX: &str = "header:";
+
+/// Whether a header belongs to the connection, to the body or to the protocol itself,
+/// so that neither an administrator nor a policy can set it.
+pub fn is_reserved_header(name: &HeaderName) -> bool {
+    const RESERVED: [&str; 11] = [
+        "host",
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "trailers",
+        "transfer-encoding",
+        "upgrade",
+    ];
+    let name = name.as_str();
+    RESERVED.contains(&name) || name.starts_with("content-") || name.starts_with("mcp-")
+}
 
 /// What is registered under one name.
 #[derive(Debug, Clone, PartialEq, Eq)]

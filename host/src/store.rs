@@ -7,6 +7,7 @@
 //! - `load`: everything, read in one transaction.
 
 use bytes::Bytes;
+use sqlx::Row as _;
 use thiserror::Error;
 use tokio::sync::Mutex;
 
@@ -116,5 +117,11 @@ impl Store {
     /// Closes all connections, after what is under way on them.
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+
+    /// The revision now, whoever made the last change.
+    pub async fn revision(&self) -> Result<u64, StoreError> {
+        let row = sqlx::query("SELECT revision FROM revision WHERE id = 1").fetch_one(&self.pool).await?;
+        Ok(u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0))
     }
 }

@@ -1,5 +1,6 @@
 //! Facing MCP servers: connections, sessions, children. In reading order:
 //!
+//! - `registrations`: which servers have sessions here.
 //! - `sessions`: which session carries a call; `key` and `slot` are its parts.
 //! - `session`: one session, whatever the transport; `handshake` begins each.
 //! - `http` and `stdio`: the two transports.
@@ -8,7 +9,7 @@
 //! - `background`: what goes on when nobody waits for it any more.
 //! - `offer`: listing all that a server has.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use crate::secret::Secret;
 use crate::server::Server;
 use crate::upstream::background::Background;
 use crate::upstream::key::SessionKey;
+use crate::upstream::registrations::Registrations;
 use crate::upstream::session::Connector;
 use crate::upstream::sessions::ServerSessions;
 use crate::wire;
@@ -36,6 +38,7 @@ mod http;
 mod key;
 mod malformed;
 mod offer;
+mod registrations;
 mod session;
 mod sessions;
 mod slot;
@@ -75,15 +78,16 @@ pub struct ProxySettings {
 }
 
 /// How long the end of the gateway may wait for sessions to be ended and children
-/// to be reaped. A supervisor takes a third of it for the worst child.
-const SHUTDOWN_BOUND: Duration = Duration::from_secs(15);
+/// to be reaped: what a supervisor takes for the worst child, and a second for what
+/// follows. Less than the gateway's own bound on it, so that it is told what was left.
+const SHUTDOWN_BOUND: Duration = supervise::GRACE.saturating_mul(3).saturating_add(Duration::from_secs(1));
 /// How long a deregistration waits for the same.
 const FORGET_BOUND: Duration = Duration::from_secs(2);
 
 /// All upstream connections of one gateway.
 pub struct Upstreams {
     connector: Arc<Connector>,
-    servers: RwLock<HashMap<ServerName, Arc<ServerSessions>>>,
+    servers: RwLock<Registrations>,
     /// Cancelled when the gateway ends. Each server's token is a child of it.
     ended: CancellationToken,
 }
@@ -144,14 +148,18 @@ impl Upstreams {
     /// Sends a request and waits for its answer, an error of the upstream's own included.
     pub async fn call(&self, server: &Arc<Server>, call: Call) -> Result<wire::Response, UpstreamError> {
         let Call { request, headers, client, paired_with } = call;
-        let sessions = self.sessions_of(server)?;
-        tokio::select! {
+        let (sessions, is_kept) = self.sessions_of(server)?;
+        let answer = tokio::select! {
             biased;
             answer = sessions.call(SessionKey { headers, client, paired_with }, &request) => {
                 answer.map_err(UpstreamError::for_clients)
             }
             () = sessions.ended() => Err(self.why_ended(server)),
+        };
+        if !is_kept {
+            sessions.end();
         }
+        answer
     }
 
     /// Connects on a session of its own, lists everything page by page, and closes it.
@@ -164,7 +172,7 @@ impl Upstreams {
 
     /// Closes all sessions of a server that was deregistered; calls in flight on them end.
     pub async fn forget(&self, server: &ServerName) {
-        let forgotten = self.servers.write().remove(server);
+        let forgotten = self.servers.write().forget(server);
         if let Some(sessions) = forgotten {
             sessions.end();
             sessions.closed(FORGET_BOUND).await;
@@ -174,15 +182,12 @@ impl Upstreams {
     /// Lets go of the sessions of an earlier registration under this server's
     /// name; calls in flight on them finish.
     pub fn supersede(&self, server: &Arc<Server>) {
-        let mut servers = self.servers.write();
-        if servers.get(&server.name).is_some_and(|sessions| sessions.server != *server) {
-            servers.remove(&server.name);
-        }
+        self.servers.write().supersede(server);
     }
 
     /// Closes the sessions paired with a downstream session that has ended.
     pub async fn end_paired(&self, downstream_session: &str) {
-        let servers: Vec<_> = self.servers.read().values().cloned().collect();
+        let servers = self.servers.read().all();
         for sessions in servers {
             sessions.end_paired(downstream_session);
         }
@@ -191,35 +196,35 @@ impl Upstreams {
     /// Closes everything and reaps every child. Bounded in time.
     pub async fn shutdown(&self) {
         self.ended.cancel();
-        let servers = std::mem::take(&mut *self.servers.write());
-        for sessions in servers.values() {
+        let servers = self.servers.write().take_all();
+        for sessions in servers {
             sessions.end();
         }
-        drop(servers);
         if !self.connector.background.finish_gateway(SHUTDOWN_BOUND).await {
             tracing::warn!("some upstream sessions could not be ended in time");
         }
     }
 
-    /// The sessions of a server as it is registered now: those of an earlier
-    /// registration under the same name are let go.
-    fn sessions_of(&self, server: &Arc<Server>) -> Result<Arc<ServerSessions>, UpstreamError> {
-        let is_current =
-            |sessions: &&Arc<ServerSessions>| Arc::ptr_eq(&sessions.server, server) || sessions.server == *server;
-        if let Some(sessions) = self.servers.read().get(&server.name).filter(is_current) {
-            return Ok(Arc::clone(sessions));
+    /// The sessions of a server, and whether they are kept for further calls: those
+    /// of a registration that has ended meanwhile serve the one call that found it.
+    fn sessions_of(&self, server: &Arc<Server>) -> Result<(Arc<ServerSessions>, bool), UpstreamError> {
+        if let Some(sessions) = self.servers.read().find(server) {
+            return Ok((sessions, true));
         }
         let mut servers = self.servers.write();
         if self.ended.is_cancelled() {
             return Err(UpstreamError::ShuttingDown);
         }
-        if let Some(sessions) = servers.get(&server.name).filter(is_current) {
-            return Ok(Arc::clone(sessions));
+        if let Some(sessions) = servers.find(server) {
+            return Ok((sessions, true));
         }
         let (connector, ended) = (Arc::clone(&self.connector), self.ended.child_token());
         let sessions = Arc::new(ServerSessions::new(Arc::clone(server), connector, ended));
-        servers.insert(server.name.clone(), Arc::clone(&sessions));
-        Ok(sessions)
+        let is_kept = !servers.is_outdated(server);
+        if is_kept {
+            servers.keep(&sessions);
+        }
+        Ok((sessions, is_kept))
     }
 
     fn why_ended(&self, server: &Server) -> UpstreamError {
@@ -233,7 +238,7 @@ impl Upstreams {
 
 impl Drop for Upstreams {
     fn drop(&mut self) {
-        // Timers and spares being opened must not outlive what they are for.
+        // Spares being opened must not outlive what they are for.
         self.ended.cancel();
     }
 }

@@ -57,19 +57,50 @@ pub enum Refusal {
     /// The upstream gave no answer.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
+    /// See [`MAX_CALLS_IN_FLIGHT`].
+    #[error("too many calls are in flight: try again later")]
+    Overloaded,
+    /// A mistake of the gateway's own, which is in the log.
+    #[error("the gateway failed to carry out the call: see its log")]
+    BrokenDown,
 }
+
+/// Each holds its request in memory until its upstream answers, however long that takes.
+const MAX_CALLS_IN_FLIGHT: usize = 10_000;
 
 /// Performs a `tools/call`, `prompts/get` or `resources/read` whose parameters
 /// name the item as this endpoint lists it. The answer's id is the upstream
 /// connection's: render it under the caller's.
-pub async fn perform(gateway: &Gateway, caller: &Caller, request: wire::Request) -> Result<wire::Response, Refusal> {
+///
+/// A call that has begun goes on when nobody waits for it any more: in the
+/// revisions with sessions a closed connection does not cancel.
+pub async fn perform(
+    gateway: &Arc<Gateway>,
+    caller: Caller,
+    request: wire::Request,
+) -> Result<wire::Response, Refusal> {
+    if gateway.calls.len() >= MAX_CALLS_IN_FLIGHT {
+        return Err(Refusal::Overloaded);
+    }
+    let call = perform_to_the_end(Arc::clone(gateway), caller, request);
+    gateway.calls.spawn(call).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a call broke down");
+        Err(Refusal::BrokenDown)
+    })
+}
+
+async fn perform_to_the_end(
+    gateway: Arc<Gateway>,
+    caller: Caller,
+    request: wire::Request,
+) -> Result<wire::Response, Refusal> {
     let arrived_at = Instant::now();
     let mut item = None;
-    let answer = walk(gateway, caller, request, &mut item).await;
+    let answer = walk(&gateway, &caller, request, &mut item).await;
     if let Err(refusal) = &answer {
-        tracing::debug!(request.id = %caller.request.id, request.method = %caller.request.method, %refusal, "refused");
+        tracing::debug!(request.id = %caller.request.id, request.method = %caller.request.method, ?refusal, "refused");
     }
-    gateway.observe(|| observation(caller, item, &answer, arrived_at));
+    gateway.observe(|| observation(&caller, item, &answer, arrived_at));
     answer
 }
 
@@ -96,15 +127,18 @@ async fn walk(
 async fn decide(pipeline: &Pipeline, caller: &Caller, target: &Target) -> Result<(), Refusal> {
     let conceal = |denial| match denial {
         Denial::Hidden { .. } => {
-            tracing::debug!(request.id = %caller.request.id, %denial, "hidden");
+            tracing::debug!(request.id = %caller.request.id, ?denial, "hidden");
             target.not_found()
         }
         Denial::Unauthenticated { .. } | Denial::Refused { .. } | Denial::Unavailable { .. } => Refusal::Policy(denial),
     };
-    if let Endpoint::Group(group) = &caller.request.endpoint {
-        pipeline.select(&caller.request, group.as_str(), &target.item).await.map_err(conceal)?;
+    for item in std::iter::once(&target.item).chain(&target.also) {
+        if let Endpoint::Group(group) = &caller.request.endpoint {
+            pipeline.select(&caller.request, group.as_str(), item).await.map_err(conceal)?;
+        }
+        pipeline.authorize(&caller.request, &caller.principal, item).await.map_err(conceal)?;
     }
-    pipeline.authorize(&caller.request, &caller.principal, &target.item).await.map_err(conceal)
+    Ok(())
 }
 
 async fn review_arguments(
@@ -185,7 +219,9 @@ fn observation(
             (Outcome::Denied, by.as_ref().map(|by| Arc::clone(&by.plugin)))
         }
         Err(Refusal::InvalidParams(_) | Refusal::NotFound { .. }) => (Outcome::Denied, None),
-        Err(Refusal::Headers(_) | Refusal::Upstream(_)) => (Outcome::Unavailable, None),
+        Err(Refusal::Headers(_) | Refusal::Upstream(_) | Refusal::Overloaded | Refusal::BrokenDown) => {
+            (Outcome::Unavailable, None)
+        }
     };
     Observation {
         request: caller.request.clone(),

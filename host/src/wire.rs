@@ -5,18 +5,18 @@
 //! ranges. Everything else arrives as it was sent: unknown members, number
 //! spellings, key order.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::Serialize;
 use thiserror::Error;
 
+mod envelope;
 mod object;
 mod splice;
 pub mod sse;
 
+use envelope::Envelope;
 pub use object::{array_elements, borrowed_text, object_members};
 pub use splice::{Edit, single_line, splice};
 
@@ -39,7 +39,16 @@ pub mod code {
     pub const POLICY_UNAVAILABLE: i64 = -31000;
     /// A policy refused, and the caller may know.
     pub const POLICY_REFUSED: i64 = -31001;
+    /// The gateway has as much to do as it can.
+    pub const OVERLOADED: i64 = -31002;
 }
+
+/// Many readers of JSON match members whatever their case, and take the last:
+/// they would see another message than the one that policies were asked about.
+const LOOK_ALIKE: &str = "a member's name differs from one that the gateway reads only in its case";
+
+/// The parameters that decide what a request is about, whatever its method.
+const DECISIVE_PARAMS: [&str; 3] = ["name", "uri", "arguments"];
 
 /// Why bytes are not one valid message.
 #[derive(Debug, Error)]
@@ -128,39 +137,15 @@ enum Body {
     Error(Range<usize>),
 }
 
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow, default, deserialize_with = "present")]
-    jsonrpc: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    method: Option<Cow<'a, str>>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    params: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    result: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    error: Option<&'a RawValue>,
-}
-
-// An `Option` would take `null` for absent, and `"result": null` is a result.
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
-}
-
 impl Message {
     /// Reads one message. Linear in its length; no tree is built.
     pub fn parse(bytes: Bytes) -> Result<Self, ParseError> {
         let text = std::str::from_utf8(&bytes).map_err(|error| ParseError::NotJson(error.to_string()))?;
-        let envelope: Envelope<'_> = match serde_json::from_str(text) {
-            Ok(envelope) => envelope,
-            Err(error) => return Err(explain(text, &error)),
-        };
-        if envelope.jsonrpc.map(RawValue::get) != Some("\"2.0\"") {
+        let envelope = Envelope::read(text).map_err(|error| explain(text, &error))?;
+        if envelope.jsonrpc != Some("\"2.0\"") {
             return Err(ParseError::NotJsonRpc("`jsonrpc` must be \"2.0\""));
         }
-        let range = |raw: &RawValue| range_within(text, raw.get());
+        let range = |raw: &str| range_within(text, raw);
         let id = envelope.id.map(range);
         let params = envelope.params.map(range);
         if let Some(id) = &id
@@ -170,7 +155,9 @@ impl Message {
         }
         let is_null = |range: &Range<usize>| &text[range.clone()] == "null";
         match (envelope.method, id, envelope.result, envelope.error) {
+            (Some(_), ..) if envelope.has_look_alike => Err(ParseError::NotJsonRpc(LOOK_ALIKE)),
             (Some(method), id, None, None) => {
+                let method = borrowed_text(method).ok_or(ParseError::NotJsonRpc("`method` must be a string"))?;
                 let method = method.into();
                 if let Some(params) = &params
                     && !matches!(text.as_bytes()[params.start], b'{' | b'[')
@@ -257,10 +244,12 @@ impl Request {
         self.params.as_ref().map(|range| text_at(&self.bytes, range))
     }
 
-    /// Members of `params`, in the order asked for. See [`object_members`].
+    /// Members of `params`, in the order asked for. See [`object_members`]; a
+    /// member that looks like one of them, or like one that decides what the
+    /// request is about, but for its case is refused.
     pub fn param_members<const N: usize>(&self, names: [&str; N]) -> Result<[Option<&str>; N], ParseError> {
         match self.params() {
-            Some(params) => object_members(params, names),
+            Some(params) => object::unmistakable_members(params, names, &DECISIVE_PARAMS),
             None => Ok([None; N]),
         }
     }
@@ -421,10 +410,27 @@ mod tests {
             (r#"{"jsonrpc":"2.0","id":1,"method":"a","method":"b"}"#, -32600),
             (r#"{"jsonrpc":"2.0","id":1,"method":"a","params":3}"#, -32600),
             (r#"{"jsonrpc":"2.0","id":1,"result":1,"error":{}}"#, -32600),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"a","Method":"b"}"#, -32600),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"a","params":{},"PARAMS":{}}"#, -32600),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"a","param\u017f":{}}"#, -32600),
         ] {
             assert_eq!(parse(text).unwrap_err().code(), code, "{text}");
         }
         assert_eq!(Message::parse(Bytes::from_static(b"{\"\xff\":1}")).unwrap_err().code(), -32700);
+    }
+
+    #[test]
+    fn a_parameter_that_another_reader_could_take_for_a_decisive_one_is_refused() {
+        for look_alike in ["Name", "NAME", "Uri", "Argument\u{17f}"] {
+            let text = format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"a","{look_alike}":"b"}}}}"#
+            );
+            let Ok(Message::Request(request)) = parse(&text) else { panic!("{text}") };
+            assert!(request.param_members(["name"]).is_err(), "{text}");
+        }
+        let text = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","named":"b","arguments":{"Name":1}}}"#;
+        let Ok(Message::Request(request)) = parse(text) else { panic!() };
+        assert_eq!(request.param_members(["name"]).unwrap(), [Some("\"a\"")]);
     }
 
     #[test]

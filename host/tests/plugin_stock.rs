@@ -127,7 +127,7 @@ async fn a_custom_component_denies_what_its_settings_say() {
     let error = Rig::try_new(vec![plan], Mode::Development).await.err().unwrap();
     assert_eq!(
         error.to_string(),
-        "plugin `deny-one-tool` does not accept its settings: missing field `deny` at line 1 column 2"
+        "plugin `deny-one-tool` does not accept its settings: \"missing field `deny` at line 1 column 2\""
     );
 }
 

@@ -200,7 +200,7 @@ fn listing_servers_shows_how_each_is_reached_and_no_secret() {
     let servers = r#"[
         {"name":"calculator","transport":"streamable_http","enabled":true,"description":"Basic math",
          "url":"http://127.0.0.1:8000/mcp","command":"","args":null,"env":null,"session_mode":"stateless"},
-        {"name":"filesystem","transport":"stdio","enabled":true,"description":"","url":"",
+        {"name":"filesystem","transport":"stdio","enabled":false,"description":"","url":"",
          "command":"npx","args":["-y","@modelcontextprotocol/server-filesystem","."],
          "env":{"TOKEN":"hunter2","DEBUG":"1"},"session_mode":"stateful"}]"#;
     let api = Api::answering(&[("GET /servers", 200, servers)]);
@@ -213,6 +213,7 @@ fn listing_servers_shows_how_each_is_reached_and_no_secret() {
     URL: http://127.0.0.1:8000/mcp
 
     2. filesystem
+    Status: DISABLED
     Transport: stdio
     Command: npx -y @modelcontextprotocol/server-filesystem .
     Environment variables: map[DEBUG:**** TOKEN:****]

@@ -1,8 +1,57 @@
-//! `start` with settings that it refuses: no gateway is left running.
+//! `start`: what it says when it is ready, and the settings that it refuses.
 
+use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
+use std::process::{Child, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::Person;
+
+/// Starts a gateway on any free port, ends it by SIGINT once it says that it is ready, and shows what it said after its banner.
+fn start_and_stop(arguments: &[&str]) -> String {
+    let person = Person::new();
+    let words: Vec<&str> = ["start", "--port", "0"].iter().chain(arguments).copied().collect();
+    let mut gateway = Gateway(person.command(&words).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
+    let mut stdout = BufReader::new(gateway.0.stdout.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("MCP endpoint: ") {
+        assert_ne!(stdout.read_line(&mut said).unwrap(), 0, "the gateway ended before it was ready: {said}");
+    }
+    kill_process(Pid::from_child(&gateway.0), Signal::INT).unwrap();
+    stdout.read_to_string(&mut said).unwrap();
+    assert_eq!(gateway.0.wait().unwrap().code(), Some(0));
+    let (_, message) = said.split_once("\n\n").unwrap();
+    let (port, _) = message.split_once("listening on :").unwrap().1.split_once('\n').unwrap();
+    message.replace(port, "[port]")
+}
+
+/// Ended with the test, however that ends.
+struct Gateway(Child);
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // Fails where it has ended by itself, as it should.
+        let _ended = self.0.kill();
+        let _status = self.0.wait();
+    }
+}
+
+#[test]
+fn a_gateway_says_where_it_listens_and_ends_in_order_on_a_signal() {
+    insta::assert_snapshot!(start_and_stop(&[]), @"
+    MCPJungle HTTP server listening on :[port]
+
+    MCP endpoint: http://127.0.0.1:[port]/mcp
+    Listening on 127.0.0.1 only: other machines cannot connect. `--host 0.0.0.0` lets them; name the hosts they use in MCPJUNGLE_ALLOWED_HOSTS.
+    ");
+    insta::assert_snapshot!(start_and_stop(&["--host", "0.0.0.0"]), @"
+    MCPJungle HTTP server listening on :[port]
+
+    MCP endpoint: http://127.0.0.1:[port]/mcp
+    Listening on all addresses of this machine.
+    ");
+}
 
 #[test]
 fn settings_that_are_wrong_stop_the_start() {

@@ -79,3 +79,19 @@ async fn a_deregistered_servers_items_are_gone() {
         assert_eq!(client.list(method, member).await, Vec::<String>::new(), "{method}");
     }
 }
+
+#[tokio::test]
+async fn what_another_gateway_on_the_same_database_registers_is_served_too() {
+    let upstream = RawServer::http(&[]);
+    let gateway = Gateway::start();
+    let client = Client::connect(gateway.url("/mcp")).await;
+    assert_eq!(client.list("tools/list", "tools").await, Vec::<String>::new());
+    let other = Gateway::start_in(gateway.keep_home(), &[]);
+    other.register(&upstream.registration("raw"));
+    let seen = async {
+        while client.list("tools/list", "tools").await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), seen).await.expect("the change is seen");
+}

@@ -314,6 +314,18 @@ async fn a_list_of_megabytes_is_read_in_one_line() {
 }
 
 #[tokio::test]
+async fn a_process_may_log_lines_of_any_length() {
+    let on_call = r#"if head -c 1000000 /dev/zero | tr '\0' x >&2 && echo >&2 && echo 'and on' >&2
+        then result='"logged"'; else result='"cut off"'; fi
+        printf '{"jsonrpc":"2.0","id":%s,"result":%s}\n' "$id" "$result""#;
+    let (upstreams, server) = (upstreams(), shell_server(&server_script(on_call), SessionMode::Stateful));
+    for _ in 0..2 {
+        assert_eq!(call(&upstreams, &server).await.unwrap(), "\"logged\"");
+    }
+    upstreams.shutdown().await;
+}
+
+#[tokio::test]
 async fn the_process_of_a_call_that_was_given_up_is_ended() {
     let folder = tempfile::tempdir().unwrap();
     let mut reports = Reports::new(folder.path());

@@ -15,6 +15,8 @@ pub(crate) struct Server {
     pub(crate) name: String,
     #[serde(default, deserialize_with = "null_as_default")]
     pub(crate) transport: String,
+    #[serde(default = "yes")]
+    pub(crate) enabled: bool,
     #[serde(default, deserialize_with = "null_as_default")]
     pub(crate) description: String,
     #[serde(default, deserialize_with = "null_as_default")]
@@ -135,7 +137,8 @@ pub(crate) struct Embedded {
     pub(crate) blob: Option<String>,
 }
 
-/// A tool group; when asked for alone, or newly made, with its endpoints.
+/// A tool group; when asked for alone, or newly made, with its endpoint. Those for
+/// SSE are left out: no such transport is served.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Group {
     #[serde(default, deserialize_with = "null_as_default")]
@@ -172,6 +175,10 @@ pub(crate) struct EffectiveTools {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Metadata {
     pub(crate) version: String,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>

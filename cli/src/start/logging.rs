@@ -1,6 +1,7 @@
 //! The gateway's log, on standard error.
 
 use anyhow::anyhow;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
 /// What is logged if nobody says otherwise.
@@ -18,10 +19,19 @@ pub(super) fn start(filter: Option<&str>, is_terminal: bool) -> anyhow::Result<(
 }
 
 fn parse(filter: &str) -> anyhow::Result<EnvFilter> {
-    EnvFilter::builder()
-        .parse(filter)
-        // The parser's own words say the same twice and name no part of the filter.
-        .map_err(|_| anyhow!("invalid log filter '{filter}' in MCPJUNGLE_LOG or RUST_LOG: write it like `info` or `warn,mcpjungle_host=debug`"))
+    let invalid = || {
+        anyhow!(
+            "invalid log filter '{filter}' in MCPJUNGLE_LOG or RUST_LOG: \
+             write it like `info` or `warn,mcpjungle_host=debug`"
+        )
+    };
+    // To the parser a lone word is a module's name, and a mistyped level would silence all others.
+    let is_known = |word: &str| word.contains(['=', ':', '[']) || word.parse::<LevelFilter>().is_ok();
+    if !filter.split(',').map(str::trim).filter(|word| !word.is_empty()).all(is_known) {
+        return Err(invalid());
+    }
+    // The parser's own words say the same twice and name no part of the filter.
+    EnvFilter::builder().parse(filter).map_err(|_| invalid())
 }
 
 #[cfg(test)]
@@ -33,6 +43,7 @@ mod tests {
         for good in ["info", "warn,mcpjungle_host=debug", "mcpjungle_host::upstream=trace"] {
             assert!(parse(good).is_ok(), "{good}");
         }
+        assert!(parse("loud").is_err() && parse("inof,sqlx=warn").is_err());
         let message = parse("mcpjungle=loud").unwrap_err().to_string();
         assert_eq!(
             message,

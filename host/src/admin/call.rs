@@ -1,5 +1,7 @@
 //! Calling an item: the same walk as over MCP, with the answer as a plain body.
 
+use std::sync::Arc;
+
 use axum::response::Response;
 use bytes::Bytes;
 use http::StatusCode;
@@ -14,13 +16,13 @@ use crate::wire::{borrowed_text, object_members};
 
 /// The result of an MCP request, JSON text as the upstream sent it.
 pub(super) async fn call(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     admission: &Admission,
     method: &str,
     params: &impl Serialize,
 ) -> Result<Bytes, ApiError> {
     let request = walk::author_call(method, params).map_err(|error| ApiError::invalid(error.to_string()))?;
-    let response = walk::perform(gateway, &admission.caller(method), request).await?;
+    let response = walk::perform(gateway, admission.caller(method), request).await?;
     match response.outcome() {
         Ok(result) => Ok(Bytes::copy_from_slice(result.as_bytes())),
         Err(error) => Err(ApiError::failed(error_message(error))),

@@ -93,6 +93,8 @@ impl From<Refusal> for ApiError {
             Refusal::Policy(denial) => denial.into(),
             Refusal::Headers(error) => error.into(),
             Refusal::Upstream(error) => error.into(),
+            Refusal::Overloaded => Self::new(StatusCode::SERVICE_UNAVAILABLE, refusal.to_string()),
+            Refusal::BrokenDown => Self::failed(refusal.to_string()),
         }
     }
 }

@@ -1,23 +1,32 @@
 //! Lists kept ready: what one principal sees at one endpoint, already as JSON.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use parking_lot::RwLock;
+use tokio::sync::Mutex;
 
 use crate::catalog::{CatalogItem, CatalogServer, Snapshot};
 use crate::pipeline::{Denial, Endpoint, Item, ItemKind, Listing, Pipeline, Principal, Request, Validity};
 
 /// All ready lists together stay below this; beyond it they are made anew. A
-/// gateway with 1,000 tools of 1 KiB keeps some sixty different views.
-const MAX_RETAINED_BYTES: usize = 64 << 20;
+/// gateway with 1,000 tools of 1 KiB keeps some thirty different views.
+const MAX_RETAINED_BYTES: usize = 32 << 20;
+/// What a view takes besides its text: its key, its place in the table, and for
+/// each item two pointers.
+const BYTES_PER_VIEW: usize = 1 << 10;
+/// As many views are made at the same time; who wants one that is being made waits for it.
+const BUILDERS: usize = 16;
 
 /// The ready lists of one gateway.
 #[derive(Default)]
 pub struct Views {
     kept: RwLock<Kept>,
+    building: [Mutex<()>; BUILDERS],
+    hasher: RandomState,
 }
 
 #[derive(Default)]
@@ -61,10 +70,14 @@ impl Views {
     /// The view, kept from before or made now.
     pub async fn view(&self, scope: ViewScope<'_>, kind: ItemKind) -> Result<Arc<View>, Denial> {
         let key = ViewKey { principal: Arc::clone(scope.principal), endpoint: scope.request.endpoint.clone(), kind };
-        if let Some(view) = self.kept.read().views.get(&key)
-            && view.is_current(scope)
-        {
-            return Ok(Arc::clone(view));
+        if let Some(view) = self.find(&key, scope) {
+            return Ok(view);
+        }
+        let builder = self.hasher.hash_one(&key) as usize % BUILDERS;
+        let _turn = self.building[builder].lock().await;
+        // Whoever had the turn before may have made this very view.
+        if let Some(view) = self.find(&key, scope) {
+            return Ok(view);
         }
         let (view, holds) = make_view(scope, kind).await?;
         let view = Arc::new(view);
@@ -74,19 +87,32 @@ impl Views {
         Ok(view)
     }
 
+    /// Drops every view: the catalog has changed.
+    pub fn clear(&self) {
+        *self.kept.write() = Kept::default();
+    }
+
+    fn find(&self, key: &ViewKey, scope: ViewScope<'_>) -> Option<Arc<View>> {
+        self.kept.read().views.get(key).filter(|view| view.is_current(scope)).map(Arc::clone)
+    }
+
     fn keep(&self, key: ViewKey, view: Arc<View>) {
         let mut kept = self.kept.write();
-        if kept.bytes + view.result.len() > MAX_RETAINED_BYTES {
+        if kept.bytes + view.retained_bytes() > MAX_RETAINED_BYTES {
             *kept = Kept::default();
         }
-        kept.bytes += view.result.len();
+        kept.bytes += view.retained_bytes();
         if let Some(replaced) = kept.views.insert(key, view) {
-            kept.bytes -= replaced.result.len();
+            kept.bytes -= replaced.retained_bytes();
         }
     }
 }
 
 impl View {
+    fn retained_bytes(&self) -> usize {
+        self.result.len() + self.items.len() * 2 * size_of::<usize>() + BYTES_PER_VIEW
+    }
+
     fn is_current(&self, scope: ViewScope<'_>) -> bool {
         self.snapshot_revision == scope.snapshot.revision
             && self.pipeline_revision == scope.pipeline.revision()

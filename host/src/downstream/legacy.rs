@@ -29,7 +29,7 @@ const UNSUPPORTED_PROTOCOL_VERSION: i64 = -32022;
 /// What is wrong with the HTTP request, already as the answer.
 type Refused = Box<Response>;
 
-pub(super) async fn serve(gateway: &Gateway, exchange: &Exchange, body: Body) -> Response {
+pub(super) async fn serve(gateway: &Arc<Gateway>, exchange: &Exchange, body: Body) -> Response {
     let answer = match exchange.head.method {
         Method::POST => post(gateway, exchange, body).await,
         Method::DELETE => delete(gateway, exchange).await,
@@ -46,7 +46,7 @@ fn method_not_allowed() -> Response {
     response
 }
 
-async fn post(gateway: &Gateway, exchange: &Exchange, body: Body) -> Result<Response, Refused> {
+async fn post(gateway: &Arc<Gateway>, exchange: &Exchange, body: Body) -> Result<Response, Refused> {
     check_media_types(&exchange.head.headers)?;
     let body = read_body(exchange, body).await?;
     let message = Message::parse(body)
@@ -57,7 +57,7 @@ async fn post(gateway: &Gateway, exchange: &Exchange, body: Body) -> Result<Resp
         }
         Message::Request(request) => {
             let caller = caller(gateway, exchange, request.method(), Some(&request.id()))?;
-            Ok(reply::json(StatusCode::OK, methods::answer(gateway, &caller, request).await))
+            Ok(reply::json(StatusCode::OK, methods::answer(gateway, caller, request).await))
         }
         // Nothing that a client notifies of, or answers, concerns an upstream yet.
         Message::Notification(notification) => {

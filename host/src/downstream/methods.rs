@@ -1,5 +1,7 @@
 //! What MCP methods answer, whatever the era and the transport.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::catalog::ViewScope;
@@ -11,14 +13,14 @@ use crate::wire::{Id, Request, code, error_response, result_parts};
 
 /// The answer to a request other than those that open and close a session, as
 /// parts of one JSON-RPC response.
-pub(super) async fn answer(gateway: &Gateway, caller: &Caller, request: Request) -> [Bytes; 3] {
+pub(super) async fn answer(gateway: &Arc<Gateway>, caller: Caller, request: Request) -> [Bytes; 3] {
     let id = request.id();
     match request.method() {
         "ping" => result_parts(&id, Bytes::from_static(b"{}")),
-        "tools/list" => list(gateway, caller, &request, ItemKind::Tool).await,
-        "prompts/list" => list(gateway, caller, &request, ItemKind::Prompt).await,
-        "resources/list" => list(gateway, caller, &request, ItemKind::Resource).await,
-        "resources/templates/list" => list(gateway, caller, &request, ItemKind::ResourceTemplate).await,
+        "tools/list" => list(gateway, &caller, &request, ItemKind::Tool).await,
+        "prompts/list" => list(gateway, &caller, &request, ItemKind::Prompt).await,
+        "resources/list" => list(gateway, &caller, &request, ItemKind::Resource).await,
+        "resources/templates/list" => list(gateway, &caller, &request, ItemKind::ResourceTemplate).await,
         "tools/call" | "prompts/get" | "resources/read" => match walk::perform(gateway, caller, request).await {
             Ok(response) => response.render(&id),
             Err(refusal) => whole(reply::refusal(&id, &refusal)),

@@ -99,6 +99,8 @@ pub(crate) fn refusal(id: &Id, refusal: &Refusal) -> Bytes {
             (code::POLICY_UNAVAILABLE, policy_unavailable(Stage::HeaderInjector))
         }
         Refusal::Upstream(error) => (code::INTERNAL_ERROR, error.to_string()),
+        Refusal::Overloaded => (code::OVERLOADED, refusal.to_string()),
+        Refusal::BrokenDown => (code::INTERNAL_ERROR, refusal.to_string()),
     };
     error_response(Some(id), code, &message)
 }

@@ -86,20 +86,36 @@ impl Sessions {
         self.open.write().remove(&session.id);
     }
 
+    /// Ends every session that has idled too long, and returns their ids.
+    pub fn end_idle(&self) -> Vec<Arc<str>> {
+        let mut open = self.open.write();
+        let ended = self.idle_sessions(&open);
+        for id in &ended {
+            open.remove(id);
+        }
+        ended
+    }
+
     /// Ends what has idled too long, or at least the one that has idled longest.
     fn make_room(&self, open: &mut HashMap<Arc<str>, Arc<Session>>) -> Vec<Arc<str>> {
-        let now = self.now_ms();
-        let idle =
-            |session: &Session| Duration::from_millis(now - session.last_used_ms.load(Ordering::Relaxed).min(now));
-        let mut ended: Vec<Arc<str>> =
-            open.values().filter(|session| idle(session) > IDLE_LIMIT).map(|session| Arc::clone(&session.id)).collect();
+        let mut ended = self.idle_sessions(open);
         if ended.is_empty() {
-            ended.extend(open.values().max_by_key(|session| idle(session)).map(|session| Arc::clone(&session.id)));
+            let longest = open.values().max_by_key(|session| self.idle_time(session));
+            ended.extend(longest.map(|session| Arc::clone(&session.id)));
         }
         for id in &ended {
             open.remove(id);
         }
         ended
+    }
+
+    fn idle_sessions(&self, open: &HashMap<Arc<str>, Arc<Session>>) -> Vec<Arc<str>> {
+        let idle = open.values().filter(|session| self.idle_time(session) > IDLE_LIMIT);
+        idle.map(|session| Arc::clone(&session.id)).collect()
+    }
+
+    fn idle_time(&self, session: &Session) -> Duration {
+        Duration::from_millis(self.now_ms().saturating_sub(session.last_used_ms.load(Ordering::Relaxed)))
     }
 
     fn now_ms(&self) -> u64 {

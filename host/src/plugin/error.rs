@@ -36,7 +36,7 @@ pub enum LoadError {
     StageNotExported { plugin: Arc<str>, stage: Stage },
     #[error("plugin `{plugin}` does not start")]
     Start { plugin: Arc<str>, source: Source },
-    #[error("plugin `{plugin}` does not accept its settings: {problem}")]
+    #[error("plugin `{plugin}` does not accept its settings: {problem:?}")]
     SettingsRefused { plugin: Arc<str>, problem: String },
     #[error("enterprise mode needs an authenticator, and no policy is one")]
     NoAuthenticator,

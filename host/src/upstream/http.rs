@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
+use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::protocol::ProtocolVersion;
@@ -20,7 +21,7 @@ mod exchange;
 
 pub(super) use client::build as build_client;
 pub(super) use exchange::{ANSWER_LIMIT_BYTES, CallFailure};
-use exchange::{Channel, SESSION_ID};
+use exchange::{Channel, REPLIES_AT_ONCE, SESSION_ID};
 
 const PROTOCOL_VERSION: &str = "mcp-protocol-version";
 
@@ -44,8 +45,14 @@ impl HttpSession {
     ) -> Result<(Self, Handshake), UpstreamError> {
         let Opening { server, initialize, counterpart, background, work } = opening;
         let headers = with_media_types(injected);
-        let mut channel =
-            Channel { server: server.clone(), url: url.clone(), client, headers, background: background.clone() };
+        let mut channel = Channel {
+            server: server.clone(),
+            url: url.clone(),
+            client,
+            headers,
+            background: background.clone(),
+            replies: Arc::new(Semaphore::new(REPLIES_AT_ONCE)),
+        };
         let asked = Arc::new(channel.clone());
         let answer = asked.ask(0, initialize.render(0), &*counterpart).await.map_err(|failure| failure.error)?;
         if let Some(session_id) = answer.session_id {

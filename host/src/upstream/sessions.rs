@@ -6,22 +6,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::server::{Server, SessionMode, Transport};
 use crate::upstream::UpstreamError;
 use crate::upstream::background::Background;
 use crate::upstream::key::SessionKey;
 use crate::upstream::session::{Connector, init_timed_out};
-use crate::upstream::slot::{LiveSession, Ready, Slot};
+use crate::upstream::slot::{IdleLimits, LiveSession, Ready, Slot};
 use crate::wire::{self, Response};
 
 /// More would only slow each other down.
 const STARTS_AT_ONCE: usize = 4;
 /// A spare that nobody needed for so long goes.
 const SPARE_LIFETIME: Duration = Duration::from_secs(60);
+/// A downstream session that calls nothing for so long may be gone without a word,
+/// so what is paired with it goes even where sessions are not to idle out.
+const PAIRED_IDLE_LIMIT: Duration = Duration::from_secs(30 * 60);
 /// One process costs tens of megabytes.
 const PROCESSES_PER_SERVER: usize = 64;
 /// One session costs the server some memory, and the gateway less.
@@ -38,6 +42,8 @@ pub(super) struct ServerSessions {
     limit: usize,
     /// One permit for each open session.
     allowance: Arc<Semaphore>,
+    /// Tells whoever waits for a permit that a session has become idle.
+    became_idle: Notify,
     slots: Mutex<HashMap<Arc<SessionKey>, Arc<Slot>>>,
 }
 
@@ -56,6 +62,7 @@ impl ServerSessions {
             starts: Semaphore::new(STARTS_AT_ONCE),
             limit,
             allowance: Arc::new(Semaphore::new(limit)),
+            became_idle: Notify::new(),
             slots: Mutex::default(),
         }
     }
@@ -68,7 +75,11 @@ impl ServerSessions {
     ) -> Result<Response, UpstreamError> {
         let slot = self.slot(key);
         let session = self.lease(&slot).await?;
-        let failure = match session.call(request).await {
+        let answer = session.call(request).await;
+        if self.allowance.available_permits() == 0 {
+            self.became_idle.notify_one();
+        }
+        let failure = match answer {
             Ok(response) => return Ok(response),
             Err(failure) => failure,
         };
@@ -139,14 +150,16 @@ impl ServerSessions {
             return self.open_for(slot).await;
         }
         let limit = self.connector.settings.init_timeout;
-        let Ok(_turn) = timeout(limit, slot.opening.lock()).await else {
+        let Ok(turn) = timeout(limit, slot.opening.lock()).await else {
             return Err(init_timed_out(&self.server, limit));
         };
         // Whoever had the turn before may have opened what serves this call too.
-        match self.take_ready(slot) {
-            Some(ready) => Ok(ready),
-            None => self.open_for(slot).await,
+        if let Some(ready) = self.take_ready(slot) {
+            return Ok(ready);
         }
+        // Or found out that it cannot, and then nobody need wait for this one.
+        let _turn = self.may_share(slot).then_some(turn);
+        self.open_for(slot).await
     }
 
     fn take_ready(self: &Arc<Self>, slot: &Arc<Slot>) -> Option<Arc<LiveSession>> {
@@ -174,7 +187,7 @@ impl ServerSessions {
         let session = Arc::new(self.open(&slot.key).await?);
         if self.always_shares(slot) {
             slot.share(&session);
-            self.close_when_idle(slot, &session);
+            self.watch_idle(slot);
         } else if !session.holds_state() {
             slot.share(&session);
         } else {
@@ -202,22 +215,37 @@ impl ServerSessions {
 
     /// The right to open one more session, if need be by closing one that nobody misses.
     async fn allowance(&self, limit: Duration) -> Result<OwnedSemaphorePermit, UpstreamError> {
-        let allowance = Arc::clone(&self.allowance);
-        if allowance.available_permits() == 0 {
-            self.dispose_of_one();
+        if let Ok(permit) = Arc::clone(&self.allowance).try_acquire_owned() {
+            return Ok(permit);
         }
-        match timeout(limit, allowance.acquire_owned()).await {
-            Ok(permit) => Ok(permit.expect("this semaphore is never closed")),
+        match timeout(limit, self.await_allowance()).await {
+            Ok(permit) => Ok(permit),
             Err(_) => Err(UpstreamError::TooManySessions { server: self.server.name.clone(), limit: self.limit }),
         }
     }
 
-    fn dispose_of_one(&self) {
-        let slots = self.slots.lock();
-        let idle = slots.values().filter_map(|slot| Some((slot.disposable_for()?, slot)));
-        if let Some((_, slot)) = idle.max_by_key(|(idle, _)| *idle) {
-            slot.clear();
+    async fn await_allowance(&self) -> OwnedSemaphorePermit {
+        let open = "this semaphore is never closed";
+        let mut permit = std::pin::pin!(Arc::clone(&self.allowance).acquire_owned());
+        // One is enough, however long it takes to end.
+        while !self.dispose_of_one() {
+            tokio::select! {
+                permit = &mut permit => return permit.expect(open),
+                () = self.became_idle.notified() => {}
+            }
         }
+        permit.await.expect(open)
+    }
+
+    /// Closes what is missed least and has idled longest; `false` if nothing can go.
+    fn dispose_of_one(&self) -> bool {
+        let slots = self.slots.lock();
+        let disposable = slots.values().filter_map(|slot| Some((slot.disposability()?, slot)));
+        let chosen = disposable.max_by_key(|(disposability, _)| *disposability);
+        chosen.is_some_and(|(_, slot)| {
+            slot.clear();
+            true
+        })
     }
 
     /// Opens a session ahead of the next call, in the background.
@@ -244,36 +272,48 @@ impl ServerSessions {
 
     fn keep_spare(&self, slot: &Arc<Slot>, session: &Arc<LiveSession>) {
         slot.put_spare(Some(session));
-        // Weak: the call that takes the spare ends it.
-        let (slot, session, ended) = (Arc::downgrade(slot), Arc::downgrade(session), self.ended.clone());
-        tokio::spawn(async move {
-            tokio::select! {
-                () = sleep(SPARE_LIFETIME) => {}
-                () = ended.cancelled() => {}
-            }
-            if let (Some(slot), Some(session)) = (slot.upgrade(), session.upgrade()) {
-                slot.drop_spare(&session);
-            }
-        });
+        self.watch_idle(slot);
     }
 
-    fn close_when_idle(&self, slot: &Arc<Slot>, session: &Arc<LiveSession>) {
-        let Some(limit) = self.connector.settings.session_idle_timeout else { return };
-        let (slot, session, ended) = (Arc::downgrade(slot), Arc::downgrade(session), self.ended.clone());
-        tokio::spawn(async move {
-            let mut rest = limit;
-            loop {
-                tokio::select! {
-                    () = sleep(rest) => {}
-                    () = ended.cancelled() => return,
-                }
-                let (Some(slot), Some(session)) = (slot.upgrade(), session.upgrade()) else { return };
-                match session.idle_time() {
-                    Some(idle) if idle >= limit => return slot.discard(&session),
-                    Some(idle) => rest = limit - idle,
-                    None => rest = limit,
-                }
-            }
+    /// Sees to it that what is kept here goes when nobody needs it. One timer for
+    /// each slot, however many sessions come and go.
+    fn watch_idle(&self, slot: &Arc<Slot>) {
+        let is_paired = slot.key.paired_with.is_some();
+        let shared = self.always_shares(slot).then(|| {
+            let configured = self.connector.settings.session_idle_timeout;
+            shared_idle_limit(configured, is_paired)
         });
+        let limits = IdleLimits { shared: shared.flatten(), spare: SPARE_LIFETIME };
+        slot.watch_with(|| {
+            // Weak, and aborted with the slot: a timer keeps nothing open.
+            let slot = Arc::downgrade(slot);
+            AbortOnDropHandle::new(tokio::spawn(async move {
+                while let Some(rest) = slot.upgrade().and_then(|slot| slot.close_idle(&limits)) {
+                    sleep(rest).await;
+                }
+            }))
+        });
+    }
+}
+
+fn shared_idle_limit(configured: Option<Duration>, is_paired: bool) -> Option<Duration> {
+    configured.or(is_paired.then_some(PAIRED_IDLE_LIMIT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_paired_session_idles_out_even_where_others_do_not() {
+        let second = Duration::from_secs(1);
+        for (configured, is_paired, limit) in [
+            (None, false, None),
+            (None, true, Some(PAIRED_IDLE_LIMIT)),
+            (Some(second), false, Some(second)),
+            (Some(second), true, Some(second)),
+        ] {
+            assert_eq!(shared_idle_limit(configured, is_paired), limit);
+        }
     }
 }

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::upstream::http::CallFailure;
 use crate::upstream::key::SessionKey;
@@ -82,6 +83,23 @@ struct State {
     spare_is_claimed: bool,
     /// How many sessions with state of their own were opened here for one call each.
     opened_for_one: u64,
+    /// The timer that closes what idles here, while there is something to close.
+    idle_watch: Option<AbortOnDropHandle<()>>,
+}
+
+/// For how long a session may be idle.
+pub(super) struct IdleLimits {
+    /// `None` for ever.
+    pub(super) shared: Option<Duration>,
+    pub(super) spare: Duration,
+}
+
+/// How little a session would be missed; the greatest goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Disposability {
+    /// A spare, or a handshake: nobody loses any state.
+    loses_nothing: bool,
+    idle: Duration,
 }
 
 /// A session that is ready for a call.
@@ -155,10 +173,22 @@ impl Slot {
         claimed.then(|| self.spare_settled.notified())
     }
 
-    /// Gives up this very spare, if it still waits.
-    pub(super) fn drop_spare(&self, spare: &Arc<LiveSession>) {
-        let taken = self.state.lock().spare.take_if(|waiting| Arc::ptr_eq(waiting, spare));
-        drop(taken);
+    /// Starts the timer for what idles here, unless it runs already.
+    pub(super) fn watch_with(&self, start: impl FnOnce() -> AbortOnDropHandle<()>) {
+        self.state.lock().idle_watch.get_or_insert_with(start);
+    }
+
+    /// Closes what has been idle for too long, and gives when to look again; `None`
+    /// ends the watch, because nothing is left here that could idle out.
+    pub(super) fn close_idle(&self, limits: &IdleLimits) -> Option<Duration> {
+        let mut state = self.state.lock();
+        let shared = limits.shared.and_then(|limit| close_if_idle(&mut state.shared, limit));
+        let spare = close_if_idle(&mut state.spare, limits.spare);
+        let rest = shared.into_iter().chain(spare).min();
+        if rest.is_none() {
+            state.idle_watch = None;
+        }
+        rest
     }
 
     /// Closes whatever is open here; calls in flight go on.
@@ -174,15 +204,26 @@ impl Slot {
         state.shared.is_none() && state.spare.is_none() && !state.spare_is_starting
     }
 
-    /// How long what is open here has been idle, if it can go without anyone losing
-    /// state: a spare, or a handshake.
-    pub(super) fn disposable_for(&self) -> Option<Duration> {
+    /// How well what is open here can go, if it can: of sessions with state only
+    /// those that are paired, whose client is served by a new one at its next call.
+    pub(super) fn disposability(&self) -> Option<Disposability> {
         let state = self.state.lock();
-        match (&state.shared, &state.spare) {
-            (Some(shared), _) if shared.holds_state() => None,
-            (Some(shared), _) => shared.idle_time(),
-            (None, Some(spare)) => spare.idle_time(),
-            (None, None) => None,
+        let session = state.shared.as_ref().or(state.spare.as_ref())?;
+        let loses_nothing = state.shared.is_none() || !session.holds_state();
+        let may_go = loses_nothing || self.key.paired_with.is_some();
+        let idle = session.idle_time().filter(|_| may_go)?;
+        Some(Disposability { loses_nothing, idle })
+    }
+}
+
+/// Gives how much longer a session that stays may idle.
+fn close_if_idle(kept: &mut Option<Arc<LiveSession>>, limit: Duration) -> Option<Duration> {
+    match kept.as_ref()?.idle_time() {
+        Some(idle) if idle >= limit => {
+            *kept = None;
+            None
         }
+        Some(idle) => Some(limit - idle),
+        None => Some(limit),
     }
 }

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::catalog::{CatalogServer, ResourceAddress, Snapshot, ViewScope};
+use crate::catalog::{CatalogItem, CatalogServer, ResourceAddress, Snapshot, ViewScope};
 use crate::gateway::Gateway;
 use crate::names::{CanonicalName, ServerName};
 use crate::pipeline::{Endpoint, Item, ItemKind, Pipeline};
@@ -15,8 +15,11 @@ use crate::wire::{self, borrowed_text};
 /// What a request turned out to be about.
 pub(super) struct Target {
     pub(super) server: Arc<CatalogServer>,
-    /// What policies are asked about.
+    /// What it is about.
     pub(super) item: Item,
+    /// What else it may be about: further templates that the URI expands. Policies
+    /// must allow these too, since only the upstream knows which one it takes.
+    pub(super) also: Vec<Item>,
     /// Set for resources whose URI is not the upstream's own at this endpoint.
     pub(super) asked_uri: Option<AskedUri>,
     what: &'static str,
@@ -67,7 +70,14 @@ fn named(
     if *canonical.name != *asked {
         request.replace(range, json_text(&canonical.name));
     }
-    Ok(Target { server: Arc::clone(server), item: item.item.clone(), asked_uri: None, what, asked_name: asked })
+    Ok(Target {
+        server: Arc::clone(server),
+        item: item.item.clone(),
+        also: Vec::new(),
+        asked_uri: None,
+        what,
+        asked_name: asked,
+    })
 }
 
 async fn resource(
@@ -94,7 +104,8 @@ async fn resource(
         }
     };
     let server = snapshot.servers.get(&server_name).ok_or_else(not_found)?;
-    let item = resource_item(server, caller, &original).ok_or_else(not_found)?;
+    let mut items = resource_items(server, caller, &original).ok_or_else(not_found)?.into_iter();
+    let item = items.next().ok_or_else(not_found)?;
     if *original != *asked {
         request.replace(range, json_text(&original));
     }
@@ -102,6 +113,7 @@ async fn resource(
     Ok(Target {
         server: Arc::clone(server),
         item,
+        also: items.collect(),
         asked_uri: (!is_transparent).then(|| AskedUri {
             server: server_name,
             original: original.into_owned(),
@@ -112,39 +124,44 @@ async fn resource(
     })
 }
 
-/// The listed resource of this URI, or the template that it expands, or an
-/// unlisted resource: results may link to such, and their server knows them.
-fn resource_item(server: &CatalogServer, caller: &Caller, uri: &str) -> Option<Item> {
+/// The listed resource of this URI, or all templates that it expands; `None` if
+/// one of these is disabled. On its server's own endpoint, which is transparent,
+/// an unlisted resource too: results link to such, and policies are asked about
+/// it under its URI as its name.
+fn resource_items(server: &CatalogServer, caller: &Caller, uri: &str) -> Option<Vec<Item>> {
     if !(server.enabled || caller.reaches_disabled) {
         return None;
     }
     let key: Arc<str> = uri.into();
-    let listed = server.find(ItemKind::Resource, &key).or_else(|| server.find_template(uri));
-    match listed {
-        Some(listed) if listed.enabled || caller.reaches_disabled => {
-            Some(Item { uri: Some(key), ..listed.item.clone() })
-        }
-        Some(_) => None,
-        None => Some(Item {
-            kind: ItemKind::Resource,
-            name: CanonicalName { server: server.server.name.clone(), name: Arc::clone(&key) },
-            uri: Some(key),
-        }),
+    let listed: Vec<&Arc<CatalogItem>> = match server.find(ItemKind::Resource, &key) {
+        Some(resource) => vec![resource],
+        None => server.templates_of(uri).collect(),
+    };
+    if listed.iter().any(|item| !(item.enabled || caller.reaches_disabled)) {
+        return None;
     }
+    if listed.is_empty() && matches!(caller.request.endpoint, Endpoint::Server(_)) {
+        let name = CanonicalName { server: server.server.name.clone(), name: Arc::clone(&key) };
+        return Some(vec![Item { kind: ItemKind::Resource, name, uri: Some(key) }]);
+    }
+    Some(listed.into_iter().map(|item| Item { uri: Some(Arc::clone(&key)), ..item.item.clone() }).collect())
 }
 
 /// The server that owns an upstream's own URI, if exactly one visible one does.
+/// One that lists it comes before those that only have a template for it.
 async fn only_owner(gateway: &Gateway, scope: ViewScope<'_>, uri: &str) -> Result<Option<ServerName>, Refusal> {
-    let mut owners: Vec<ServerName> = Vec::new();
     for kind in [ItemKind::Resource, ItemKind::ResourceTemplate] {
         let view = gateway.views.view(scope, kind).await.map_err(Refusal::Policy)?;
-        for (server, item) in &view.items {
-            if item.offers(uri) && !owners.contains(&server.server.name) {
-                owners.push(server.server.name.clone());
-            }
+        let mut owners: Vec<&ServerName> =
+            view.items.iter().filter(|(_, item)| item.offers(uri)).map(|(server, _)| &server.server.name).collect();
+        owners.dedup();
+        match owners[..] {
+            [] => {}
+            [owner] => return Ok(Some(owner.clone())),
+            _ => return Ok(None),
         }
     }
-    Ok(if owners.len() == 1 { owners.pop() } else { None })
+    Ok(None)
 }
 
 /// A parameter that must be a string: where it stands, and its text.

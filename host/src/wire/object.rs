@@ -15,14 +15,40 @@ pub fn object_members<'a, const N: usize>(
     object: &'a str,
     names: [&str; N],
 ) -> Result<[Option<&'a str>; N], ParseError> {
+    read_members(object, Members { names, unmistakable: &[] })
+}
+
+/// As [`object_members`]; a member that looks like a named one, or like one of
+/// `unmistakable`, but for its case is refused too: many readers of JSON fold
+/// case and take the last, and would read what nobody was asked about.
+pub(super) fn unmistakable_members<'a, const N: usize>(
+    object: &'a str,
+    names: [&str; N],
+    unmistakable: &[&str],
+) -> Result<[Option<&'a str>; N], ParseError> {
+    read_members(object, Members { names, unmistakable })
+}
+
+fn read_members<'a, const N: usize>(
+    object: &'a str,
+    members: Members<'_, N>,
+) -> Result<[Option<&'a str>; N], ParseError> {
     let mut deserializer = serde_json::Deserializer::from_str(object);
-    deserializer
-        .deserialize_map(Members { names })
-        .map_err(|_| ParseError::NotJsonRpc("`params` must be an object with each member at most once"))
+    deserializer.deserialize_map(members).map_err(|_| {
+        ParseError::NotJsonRpc("`params` must be an object with each member once, and in one spelling of its name")
+    })
 }
 
 struct Members<'n, const N: usize> {
     names: [&'n str; N],
+    /// Empty where other spellings do not matter.
+    unmistakable: &'n [&'n str],
+}
+
+impl<const N: usize> Members<'_, N> {
+    fn is_mistakable(&self, key: &str) -> bool {
+        !self.unmistakable.is_empty() && self.names.iter().chain(self.unmistakable).any(|name| looks_like(key, name))
+    }
 }
 
 impl<'de, const N: usize> Visitor<'de> for Members<'_, N> {
@@ -42,6 +68,7 @@ impl<'de, const N: usize> Visitor<'de> for Members<'_, N> {
                         return Err(serde::de::Error::custom("duplicate member"));
                     }
                 }
+                None if self.is_mistakable(&key.0) => return Err(serde::de::Error::custom("look-alike member")),
                 None => {
                     map.next_value::<IgnoredAny>()?;
                 }
@@ -51,8 +78,20 @@ impl<'de, const N: usize> Visitor<'de> for Members<'_, N> {
     }
 }
 
+/// A JSON string, borrowed where it holds no escape.
 #[derive(serde::Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+
+/// Whether `key` is another spelling of `name`, as readers that fold case take it.
+pub(super) fn looks_like(key: &str, name: &str) -> bool {
+    // The two letters outside ASCII that Unicode folds into it.
+    let fold = |letter: char| match letter {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        _ => letter.to_ascii_lowercase(),
+    };
+    key != name && key.chars().map(fold).eq(name.chars().map(fold))
+}
 
 /// The JSON texts of the elements of `array`, each a slice of it; `None` if it is no array.
 pub fn array_elements(array: &str) -> Option<Vec<&str>> {

@@ -13,6 +13,7 @@ use mcpjungle_host::secret::Secret;
 use mcpjungle_host::server::SessionMode;
 use mcpjungle_host::upstream::{Call, ClientDeclaration, ProxySettings, UpstreamError, UpstreamSettings, Upstreams};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use crate::fixture::{
     FakeServer, Seen, call, call_as, event_stream, initialized, json, outcome, plain, result, server, settings, status,
@@ -263,6 +264,48 @@ async fn an_error_status_is_told_unless_it_comes_with_the_answer() {
     })
     .await;
     assert_eq!(answer.unwrap(), r#"error {"code":-32602,"data":[1]}"#);
+}
+
+#[tokio::test]
+async fn an_error_of_the_upstreams_own_is_an_answer_even_if_it_speaks_of_a_session() {
+    for code in [400, 404] {
+        let error = r#"{"code":-32602,"message":"no such session in the calendar"}"#;
+        let fake = FakeServer::start(move |seen| {
+            let response = plain(&seen)
+                .unwrap_or_else(|| status(code, format!(r#"{{"jsonrpc":"2.0","id":{},"error":{error}}}"#, seen.id())));
+            async move { response }
+        })
+        .await;
+        let answer = upstreams().call(&fake.server(SessionMode::Stateless), call()).await.unwrap();
+        assert_eq!(answer.outcome(), Err(error));
+        assert_eq!(fake.requests("tools/call").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_floods_with_pings_gets_a_bounded_number_of_replies_at_once() {
+    let gate = Arc::new(Semaphore::new(0));
+    let opened = Arc::clone(&gate);
+    let fake = FakeServer::start(move |seen| {
+        let gate = Arc::clone(&opened);
+        async move {
+            if seen.method().is_empty() {
+                gate.acquire().await.unwrap().forget();
+            }
+            plain(&seen).unwrap_or_else(|| {
+                let ping = "data: {\"jsonrpc\":\"2.0\",\"id\":\"p\",\"method\":\"ping\"}\n\n";
+                let answer = format!("data: {{\"jsonrpc\":\"2.0\",\"id\":{},\"result\":1}}\n\n", seen.id());
+                event_stream(vec![ping.repeat(200).into_bytes(), answer.into_bytes()])
+            })
+        }
+    })
+    .await;
+    let upstreams = upstreams();
+    outcome(upstreams.call(&fake.server(SessionMode::Stateless), call()).await).unwrap();
+    gate.add_permits(1000);
+    // Waits for all replies that were begun.
+    upstreams.shutdown().await;
+    assert_eq!(fake.answered(""), 32);
 }
 
 #[tokio::test]

@@ -325,15 +325,90 @@ async fn more_principals_than_there_may_be_sessions_are_served_where_none_holds_
 }
 
 #[tokio::test]
-async fn a_session_too_many_waits_until_another_has_ended() {
+async fn where_no_more_sessions_may_be_open_the_paired_one_that_idled_longest_makes_room() {
     let (_, fake) = session_server().await;
     let (upstreams, server) = (upstreams(), fake.server(SessionMode::Stateless));
     for downstream in 0..1024 {
         outcome(upstreams.call(&server, paired_call(&downstream.to_string())).await).unwrap();
     }
-    let mut one_more = std::pin::pin!(upstreams.call(&server, paired_call("one more")));
-    assert!(timeout(QUIET, &mut one_more).await.is_err());
-    assert_eq!(fake.requests("initialize").len(), 1024);
-    upstreams.end_paired("7").await;
-    outcome(one_more.await).unwrap();
+    // Used again, so the second has idled longest.
+    assert_eq!(outcome(upstreams.call(&server, paired_call("0")).await).unwrap(), "\"s1\"");
+    assert_eq!(outcome(upstreams.call(&server, paired_call("one more")).await).unwrap(), "\"s1025\"");
+    assert_eq!(fake.deleted_sessions(), ["s2"]);
+    assert_eq!(outcome(upstreams.call(&server, paired_call("1")).await).unwrap(), "\"s1026\"");
+}
+
+#[tokio::test]
+async fn a_session_too_many_waits_until_another_may_go() {
+    let (gate, fake) = gated_server().await;
+    let (upstreams, server) = (upstreams(), fake.server(SessionMode::Stateful));
+    // The sessions of a stateful server are never taken from their principals.
+    gate.add_permits(1023);
+    for principal in 0..1023 {
+        outcome(upstreams.call(&server, call_as(&principal.to_string())).await).unwrap();
+    }
+    let scenario = async {
+        fake.wait_until(|fake| fake.requests("tools/call").len() == 1024).await;
+        let mut one_more = std::pin::pin!(upstreams.call(&server, paired_call("d2")));
+        assert!(timeout(QUIET, &mut one_more).await.is_err());
+        assert_eq!(fake.requests("initialize").len(), 1024);
+        gate.add_permits(2);
+        outcome(one_more.await).unwrap()
+    };
+    let (first, second) = tokio::join!(upstreams.call(&server, paired_call("d1")), scenario);
+    assert_eq!((outcome(first).unwrap(), second), ("\"s1024\"".to_owned(), "\"s1025\"".to_owned()));
+    assert_eq!(fake.deleted_sessions(), ["s1024"]);
+}
+
+#[tokio::test]
+async fn the_first_burst_to_a_server_with_sessions_does_not_queue_up() {
+    let (starting, gate, sessions) =
+        (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)), SessionServer::default());
+    let (now, opened) = (Arc::clone(&starting), Arc::clone(&gate));
+    let fake = FakeServer::start(move |seen: Seen| {
+        let (now, gate, sessions) = (Arc::clone(&now), Arc::clone(&opened), sessions.clone());
+        async move {
+            // Only the first is answered at once: it tells that there are sessions.
+            if seen.method() == "initialize" && now.fetch_add(1, Ordering::SeqCst) > 0 {
+                gate.acquire().await.unwrap().forget();
+            }
+            sessions.answer(&seen)
+        }
+    })
+    .await;
+    let (upstreams, server) = (upstreams(), fake.server(SessionMode::Stateless));
+    let calls = join_all((0..8).map(|_| upstreams.call(&server, call())));
+    let release = async {
+        // As many as may start at once, besides the first.
+        fake.wait_until(|_| starting.load(Ordering::SeqCst) == 5).await;
+        gate.add_permits(1000);
+    };
+    let (answers, ()) = tokio::join!(calls, release);
+    for answer in answers {
+        outcome(answer).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_found_its_server_before_it_was_deregistered_leaves_no_session_behind() {
+    let (_, fake) = session_server().await;
+    let (upstreams, server) = (upstreams(), fake.server(SessionMode::Stateful));
+    outcome(upstreams.call(&server, call()).await).unwrap();
+    upstreams.forget(&server.name).await;
+    assert_eq!(outcome(upstreams.call(&server, call()).await).unwrap(), "\"s2\"");
+    fake.wait_until_deleted("s2").await;
+}
+
+#[tokio::test]
+async fn a_call_that_found_an_earlier_registration_does_not_take_the_place_of_the_current_one() {
+    let (_, old_fake) = session_server().await;
+    let (_, new_fake) = session_server().await;
+    let upstreams = upstreams();
+    let (old, new) = (old_fake.server(SessionMode::Stateful), new_fake.server(SessionMode::Stateful));
+    upstreams.supersede(&new);
+    assert_eq!(outcome(upstreams.call(&new, call()).await).unwrap(), "\"s1\"");
+    assert_eq!(outcome(upstreams.call(&old, call()).await).unwrap(), "\"s1\"");
+    old_fake.wait_until_deleted("s1").await;
+    assert_eq!(outcome(upstreams.call(&new, call()).await).unwrap(), "\"s1\"");
+    assert!(new_fake.deleted_sessions().is_empty());
 }

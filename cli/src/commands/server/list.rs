@@ -32,6 +32,10 @@ fn print_server(number: usize, server: &Server, printer: &mut Printer) -> io::Re
     if !server.description.is_empty() {
         writeln!(printer, "{}", server.description)?;
     }
+    // Said only where it explains why nothing of it can be seen.
+    if !server.enabled {
+        writeln!(printer, "Status: DISABLED")?;
+    }
     writeln!(printer, "Transport: {}", server.transport)?;
     if server.transport != "stdio" {
         return writeln!(printer, "URL: {}", server.url);

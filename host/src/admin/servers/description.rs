@@ -10,21 +10,9 @@ use crate::admin::error::ApiError;
 use crate::admin::input::nullable;
 use crate::names::ServerName;
 use crate::secret::Secret;
-use crate::server::{Server, SessionMode, Transport};
+use crate::server::{Server, SessionMode, Transport, is_reserved_header};
 
 const TRANSPORTS: &str = "acceptable values: 'streamable_http', 'stdio', 'sse'";
-/// Headers that belong to the connection and the protocol, besides `content-*` and `mcp-*`.
-const RESERVED_HEADERS: [&str; 9] = [
-    "host",
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 /// The body of `POST /servers`, and the configuration file of `mcpjungle register`.
 #[derive(Default, Deserialize)]
@@ -117,6 +105,10 @@ fn parse_url(text: &str) -> Result<Url, ApiError> {
     // A browser would read `http:x` as `http://x`; an administrator would not.
     let has_authority = text.to_ascii_lowercase().split_once("://").is_some_and(|(_, rest)| !rest.starts_with('/'));
     match Url::parse(text) {
+        // Not repeated, and not kept: it would be stored in clear, and never sent.
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => Err(ApiError::invalid(
+            "invalid url: it must hold no user name and no password; use `headers` (`Authorization`) for credentials",
+        )),
         Ok(url) if is_usable(&url) && has_authority => Ok(url),
         _ => Err(ApiError::invalid(format!("invalid url: '{text}' must be a valid http or https url"))),
     }
@@ -129,10 +121,7 @@ fn check_headers(headers: &BTreeMap<String, String>) -> Result<(), ApiError> {
         let Ok(name) = HeaderName::from_bytes(given.as_bytes()) else {
             return Err(ApiError::invalid(format!("invalid header name: '{}'", given.escape_default())));
         };
-        let is_reserved = RESERVED_HEADERS.contains(&name.as_str())
-            || name.as_str().starts_with("content-")
-            || name.as_str().starts_with("mcp-");
-        if is_reserved {
+        if is_reserved_header(&name) {
             return Err(ApiError::invalid(format!(
                 "header '{given}' cannot be set: it belongs to the connection or to the protocol"
             )));
@@ -196,6 +185,15 @@ mod tests {
     }
 
     #[test]
+    fn credentials_in_a_url_are_refused_without_showing_them() {
+        for authority in ["user:s3cret@h", "s3cret@h", ":s3cret@h"] {
+            let body = format!(r#"{{"name":"a","transport":"streamable_http","url":"https://{authority}/mcp"}}"#);
+            let error = parse(&body).unwrap_err();
+            assert!(error.contains("use `headers`") && !error.contains("s3cret"), "{error}");
+        }
+    }
+
+    #[test]
     fn headers_of_the_connection_and_the_protocol_are_refused_without_showing_values() {
         let with = |headers: &str| {
             parse(&format!(r#"{{"name":"a","transport":"streamable_http","url":"http://h","headers":{headers}}}"#))
@@ -203,6 +201,8 @@ mod tests {
         assert!(with(r#"{"X-Key":"s3cret","authorization":"Basic x"}"#).is_ok());
         for bad in [
             r#"{"Host":"s3cret"}"#,
+            r#"{"Proxy-Connection":"s3cret"}"#,
+            r#"{"trailers":"s3cret"}"#,
             r#"{"content-type":"s3cret"}"#,
             r#"{"Mcp-Session-Id":"s3cret"}"#,
             r#"{"a b":"s3cret"}"#,

@@ -10,7 +10,7 @@ use crate::downstream::{Exchange, reply};
 use crate::gateway::Gateway;
 use crate::pipeline::{Denial, Endpoint, ItemKind};
 use crate::protocol::ProtocolVersion;
-use crate::wire::{Request, borrowed_text, code, object_members, result_parts};
+use crate::wire::{Edit, Request, borrowed_text, code, object_members, result_parts, splice};
 
 /// As the existing clients of this endpoint know it.
 const MAIN_NAME: &str = "MCPJungle Proxy MCP Server";
@@ -18,9 +18,13 @@ const GROUP_NAME: &str = "MCPJungle proxy MCP server for tool group";
 
 pub(super) async fn initialize(gateway: &Gateway, exchange: &Exchange, request: &Request) -> Result<Response, Refused> {
     let version = agree(request)?;
-    let result = describe(gateway, exchange, version)
-        .await
-        .map_err(|denial| Box::new(reply::json(StatusCode::OK, [reply::denial(&request.id(), &denial)])))?;
+    let denied = |denial: Denial| Box::new(reply::json(StatusCode::OK, [reply::denial(&request.id(), &denial)]));
+    if let Endpoint::Server(server) = &exchange.endpoint
+        && !shows_anything(gateway, exchange).await.map_err(denied)?
+    {
+        return Err(Box::new(reply::plain_error(StatusCode::NOT_FOUND, &format!("MCP server not found: {server}"))));
+    }
+    let result = describe(gateway, exchange, version).await.map_err(denied)?;
     let opened = gateway.sessions.open(exchange.endpoint.clone(), std::sync::Arc::clone(&exchange.principal), version);
     let (session, ended) = opened.map_err(|error| {
         tracing::error!(%error, "no session could be opened");
@@ -67,6 +71,22 @@ async fn describe(gateway: &Gateway, exchange: &Exchange, version: ProtocolVersi
     Ok(result.to_string().into())
 }
 
+/// Whether the principal sees anything of the server whose endpoint this is; if
+/// policies hide all that it has, they hide the server. One that has nothing hides nothing.
+async fn shows_anything(gateway: &Gateway, exchange: &Exchange) -> Result<bool, Denial> {
+    let (snapshot, pipeline) = (gateway.snapshot(), gateway.pipeline());
+    let request = policy_request(exchange, "initialize");
+    let scope =
+        ViewScope { snapshot: &snapshot, pipeline: &pipeline, request: &request, principal: &exchange.principal };
+    for kind in [ItemKind::Tool, ItemKind::Prompt, ItemKind::Resource, ItemKind::ResourceTemplate] {
+        if !gateway.views.view(scope, kind).await?.items.is_empty() {
+            return Ok(true);
+        }
+    }
+    let Endpoint::Server(server) = &exchange.endpoint else { return Ok(true) };
+    Ok(snapshot.servers.get(server).is_some_and(|server| server.items.iter().all(|item| !item.enabled)))
+}
+
 /// A group always has tools; prompts and resources only where policies let some in.
 async fn group_capabilities(gateway: &Gateway, exchange: &Exchange) -> Result<Vec<&'static str>, Denial> {
     let (snapshot, pipeline) = (gateway.snapshot(), gateway.pipeline());
@@ -86,22 +106,44 @@ async fn group_capabilities(gateway: &Gateway, exchange: &Exchange) -> Result<Ve
     Ok(capabilities)
 }
 
-/// On a server's own endpoint its own words, as far as the gateway relays what they promise.
+/// On a server's own endpoint its own words, but for the revision that was agreed
+/// on and for capabilities that the gateway does not relay.
 fn describe_server(initialize: &Bytes, version: ProtocolVersion) -> Bytes {
     let text = std::str::from_utf8(initialize).unwrap_or("{}");
-    let [capabilities, server_info, instructions] =
-        object_members(text, ["capabilities", "serverInfo", "instructions"]).unwrap_or_default();
-    let declared = object_members(capabilities.unwrap_or("{}"), ["tools", "prompts", "resources"]).unwrap_or_default();
+    let Ok([Some(stored_version), Some(capabilities)]) = object_members(text, ["protocolVersion", "capabilities"])
+    else {
+        // Not what a server could have been registered with.
+        return format!(
+            r#"{{"protocolVersion":"{version}","capabilities":{{}},"serverInfo":{{"name":"","version":""}}}}"#
+        )
+        .into();
+    };
+    let declared = object_members(capabilities, ["tools", "prompts", "resources"]).unwrap_or_default();
     let relayed: Vec<String> = ["tools", "prompts", "resources"]
         .iter()
         .zip(declared)
         .filter_map(|(name, declared)| declared.map(|_| format!(r#""{name}":{{}}"#)))
         .collect();
-    let server_info = server_info.unwrap_or(r#"{"name":"","version":""}"#);
-    let instructions = instructions.map(|text| format!(r#","instructions":{text}"#)).unwrap_or_default();
-    format!(
-        r#"{{"protocolVersion":"{version}","capabilities":{{{}}},"serverInfo":{server_info}{instructions}}}"#,
-        relayed.join(",")
-    )
-    .into()
+    let edit = |part: &str, replacement: String| {
+        let start = part.as_ptr() as usize - text.as_ptr() as usize;
+        Edit { range: start..start + part.len(), replacement: replacement.into() }
+    };
+    let edits =
+        vec![edit(stored_version, format!("\"{version}\"")), edit(capabilities, format!("{{{}}}", relayed.join(",")))];
+    splice(text.as_bytes(), edits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_speaks_for_itself_on_its_own_endpoint() {
+        let stored = r#"{"serverInfo":{"name":"x","x-1":1.0},"capabilities":{"logging":{},"tools":{"listChanged":true}},"protocolVersion":"2025-03-26","_meta":{"a":1e2},"instructions":"Hi"}"#;
+        let described = describe_server(&Bytes::from_static(stored.as_bytes()), ProtocolVersion::LATEST);
+        let expected = stored
+            .replace(r#"{"logging":{},"tools":{"listChanged":true}}"#, r#"{"tools":{}}"#)
+            .replace("2025-03-26", "2025-11-25");
+        assert_eq!(described, expected);
+    }
 }

@@ -1,6 +1,8 @@
 //! From the contract's types to the host's. What an answer may not say is found
 //! here; each problem is put as the end of "gave a malformed answer: …".
 
+use std::collections::{BTreeMap, HashSet};
+
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use serde::de::IgnoredAny;
@@ -10,9 +12,15 @@ use crate::pipeline::{
     UpstreamView, Validity,
 };
 use crate::plugin::v0_1::{authenticator, guard, header_injector, types};
+use crate::server::is_reserved_header;
 
 /// A problem with an answer.
 type Problem = String;
+
+/// More than any upstream wants, and far fewer than the host's own table of headers can hold.
+const MOST_HEADERS: usize = 64;
+/// Of a name that is not one, so many characters are repeated.
+const SHOWN_CHARS: usize = 64;
 
 pub(super) fn authentication(answer: authenticator::Authentication) -> Result<Authentication, Problem> {
     Ok(match answer {
@@ -68,14 +76,23 @@ pub(super) fn headers(
     answer: Vec<header_injector::Header>,
     upstream: &UpstreamView<'_>,
 ) -> Result<Vec<InjectedHeader>, Problem> {
-    answer.into_iter().map(|answer| header(answer, upstream)).collect()
+    if answer.len() > MOST_HEADERS {
+        return Err(format!("{} headers, more than {MOST_HEADERS}", answer.len()));
+    }
+    let headers: Vec<_> = answer.into_iter().map(|answer| header(answer, upstream)).collect::<Result<_, _>>()?;
+    let mut seen = HashSet::with_capacity(headers.len());
+    // Names compare without case by now.
+    match headers.iter().find(|header| !seen.insert(&header.name)) {
+        Some(twice) => Err(format!("the header `{}` is given twice", shown(twice.name.as_str()))),
+        None => Ok(headers),
+    }
 }
 
 fn header(answer: header_injector::Header, upstream: &UpstreamView<'_>) -> Result<InjectedHeader, Problem> {
     let name = HeaderName::from_bytes(answer.name.as_bytes())
-        .map_err(|_| format!("`{}` is not the name of a header", answer.name.escape_debug()))?;
-    if is_reserved(&name) {
-        return Err(format!("the header `{name}` cannot be set"));
+        .map_err(|_| format!("`{}` is not the name of a header", shown(&answer.name)))?;
+    if is_reserved_header(&name) {
+        return Err(format!("the header `{}` cannot be set", shown(name.as_str())));
     }
     let value = match answer.value {
         header_injector::HeaderValue::Literal(text) => {
@@ -85,7 +102,7 @@ fn header(answer: header_injector::Header, upstream: &UpstreamView<'_>) -> Resul
         header_injector::HeaderValue::Secret(secret) => {
             check_value(&name, &secret.prefix)?;
             if !upstream.secret_names.contains(&secret.name) {
-                return Err(format!("the upstream has no secret `{}`", secret.name.escape_debug()));
+                return Err(format!("the upstream has no secret `{}`", shown(&secret.name)));
             }
             InjectedValue::Secret { prefix: secret.prefix, name: secret.name }
         }
@@ -95,34 +112,43 @@ fn header(answer: header_injector::Header, upstream: &UpstreamView<'_>) -> Resul
 
 /// The value is not repeated: it may be a credential.
 fn check_value(name: &HeaderName, value: &str) -> Result<(), Problem> {
-    HeaderValue::from_str(value).map(|_| ()).map_err(|_| format!("the value of the header `{name}` is not one"))
+    HeaderValue::from_str(value)
+        .map(|_| ())
+        .map_err(|_| format!("the value of the header `{}` is not one", shown(name.as_str())))
 }
 
-/// What belongs to the connection, to the body or to the protocol itself.
-fn is_reserved(name: &HeaderName) -> bool {
-    const RESERVED: [&str; 11] = [
-        "host",
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "trailers",
-        "transfer-encoding",
-        "upgrade",
-    ];
-    let name = name.as_str();
-    RESERVED.contains(&name) || name.starts_with("content-") || name.starts_with("mcp-")
+/// A name as a message may repeat it: on one line, and not longer than a line.
+fn shown(name: &str) -> String {
+    let mut shown: String = name.chars().take(SHOWN_CHARS).flat_map(char::escape_debug).collect();
+    if name.chars().nth(SHOWN_CHARS).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
-pub(super) fn review(answer: guard::Review) -> Result<Review, Problem> {
+/// Arguments are a JSON object, whatever the client sent.
+pub(super) fn arguments_review(answer: guard::Review) -> Result<Review, Problem> {
+    type Object = BTreeMap<String, IgnoredAny>;
+    review(answer, "a JSON object", |text| serde_json::from_str::<Object>(text).map(|_| ()))
+}
+
+pub(super) fn result_review(answer: guard::Review) -> Result<Review, Problem> {
+    review(answer, "JSON", |text| serde_json::from_str::<IgnoredAny>(text).map(|_| ()))
+}
+
+fn review(
+    answer: guard::Review,
+    expected: &str,
+    check: impl FnOnce(&str) -> serde_json::Result<()>,
+) -> Result<Review, Problem> {
     match answer {
         guard::Review::Pass => Ok(Review::Pass),
-        guard::Review::Rewrite(text) => match serde_json::from_str::<IgnoredAny>(&text) {
-            Ok(_) => Ok(Review::Rewrite(Bytes::from(text))),
-            Err(error) => Err(format!("the rewritten text is not JSON: {error}")),
+        guard::Review::Rewrite(text) => match check(&text) {
+            Ok(()) => Ok(Review::Rewrite(Bytes::from(text))),
+            // Where it is wrong, not what stands there: arguments and results may be secret.
+            Err(error) => {
+                Err(format!("the rewritten text is not {expected} (line {}, column {})", error.line(), error.column()))
+            }
         },
         guard::Review::Deny(denial) => Ok(Review::Deny(reason(denial))),
     }
@@ -134,10 +160,14 @@ mod tests {
     use crate::names::ServerName;
 
     fn inject(name: &str, value: header_injector::HeaderValue) -> Result<Vec<InjectedHeader>, Problem> {
+        inject_all(vec![header_injector::Header { name: name.to_owned(), value }])
+    }
+
+    fn inject_all(answer: Vec<header_injector::Header>) -> Result<Vec<InjectedHeader>, Problem> {
         let server = ServerName::parse("github").unwrap();
         let secret_names = ["bearer-token".to_owned()];
         let upstream = UpstreamView { name: &server, transport: "streamable_http", secret_names: &secret_names };
-        headers(vec![header_injector::Header { name: name.to_owned(), value }], &upstream)
+        headers(answer, &upstream)
     }
 
     fn literal(text: &str) -> header_injector::HeaderValue {
@@ -185,10 +215,42 @@ mod tests {
     }
 
     #[test]
-    fn a_rewrite_must_be_json() {
-        let rewrite = |text: &str| review(guard::Review::Rewrite(text.to_owned()));
-        assert_eq!(rewrite(r#"{"a": 1.0}"#).unwrap(), Review::Rewrite(Bytes::from_static(br#"{"a": 1.0}"#)));
-        assert!(rewrite("{").unwrap_err().starts_with("the rewritten text is not JSON"));
-        assert!(rewrite("{} {}").is_err());
+    fn headers_are_few_and_each_is_given_once() {
+        let named = |name: String| header_injector::Header { name, value: literal("x") };
+        let numbered = |count: usize| (0..count).map(|number| named(format!("x-{number}"))).collect();
+        assert_eq!(inject_all(numbered(MOST_HEADERS)).unwrap().len(), MOST_HEADERS);
+        assert_eq!(inject_all(numbered(30_000)).unwrap_err(), "30000 headers, more than 64");
+        let twice = vec![named("X-Team".to_owned()), named("x-team".to_owned())];
+        assert_eq!(inject_all(twice).unwrap_err(), "the header `x-team` is given twice");
+    }
+
+    #[test]
+    fn a_long_name_is_not_repeated_in_full() {
+        let cut = format!("`{}…`", "ä".repeat(SHOWN_CHARS));
+        assert!(inject(&"ä".repeat(100_000), literal("x")).unwrap_err().starts_with(&cut));
+        for (name, value) in [("content-".to_owned(), "x"), ("x-".to_owned(), "\n")] {
+            let problem = inject(&(name + &"a".repeat(10_000)), literal(value)).unwrap_err();
+            assert!(problem.len() < 2 * SHOWN_CHARS, "{problem}");
+        }
+        assert_eq!(inject("a\nb", literal("x")).unwrap_err(), "`a\\nb` is not the name of a header");
+    }
+
+    #[test]
+    fn a_rewrite_must_be_json_and_one_of_arguments_an_object() {
+        let rewrite = |text: &str| guard::Review::Rewrite(text.to_owned());
+        let object = Review::Rewrite(Bytes::from_static(br#"{"a": 1.0}"#));
+        assert_eq!(arguments_review(rewrite(r#"{"a": 1.0}"#)).unwrap(), object);
+        assert_eq!(result_review(rewrite(r#"{"a": 1.0}"#)).unwrap(), object);
+        for text in ["{", "{} {}", "", "secret"] {
+            assert!(arguments_review(rewrite(text)).is_err(), "{text}");
+            let problem = result_review(rewrite(text)).unwrap_err();
+            assert!(problem.starts_with("the rewritten text is not JSON (line 1"), "{problem}");
+        }
+        for text in ["[]", "1", "null", r#""secret""#] {
+            let problem = arguments_review(rewrite(text)).unwrap_err();
+            assert!(problem.starts_with("the rewritten text is not a JSON object (line 1"), "{problem}");
+            assert!(!problem.contains("secret"));
+            assert!(result_review(rewrite(text)).is_ok(), "{text}");
+        }
     }
 }

@@ -170,7 +170,7 @@ impl Guard for Policy {
             let (store, exports, deadline) = lease.parts();
             let call = exports.guard().call_review_arguments(store, request, principal.as_param(), item, arguments);
             let answer = within(deadline, call).await;
-            self.checked(Stage::Guard, answers::review(lease.finish(answer)?))
+            self.checked(Stage::Guard, answers::arguments_review(lease.finish(answer)?))
         })
     }
 
@@ -188,7 +188,7 @@ impl Guard for Policy {
             let (store, exports, deadline) = lease.parts();
             let call = exports.guard().call_review_result(store, request, principal.as_param(), item, outcome);
             let answer = within(deadline, call).await;
-            self.checked(Stage::Guard, answers::review(lease.finish(answer)?))
+            self.checked(Stage::Guard, answers::result_review(lease.finish(answer)?))
         })
     }
 }

@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::names::ServerName;
@@ -26,6 +27,9 @@ pub(in crate::upstream) const ANSWER_LIMIT_BYTES: usize = 64 << 20;
 const REFUSAL_LIMIT_BYTES: usize = 64 << 10;
 /// For messages without an answer of their own: replies, and the end of a session.
 const ASIDE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many replies to a server's own requests may be under way at once: a server
+/// that asks without taking the answers does not get them.
+pub(super) const REPLIES_AT_ONCE: usize = 32;
 /// How long a stream may go on after its response before its connection is given up.
 const STREAM_END_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -40,6 +44,8 @@ pub(super) struct Channel {
     pub(super) headers: HeaderMap,
     /// Where work goes on that nobody waits for.
     pub(super) background: Background,
+    /// One permit for each reply under way.
+    pub(super) replies: Arc<Semaphore>,
 }
 
 /// What came back for a request.
@@ -171,8 +177,13 @@ impl Channel {
     fn reply(self: &Arc<Self>) -> Reply {
         let channel = Arc::clone(self);
         Reply::new(move |response| {
+            let Ok(permit) = Arc::clone(&channel.replies).try_acquire_owned() else {
+                tracing::debug!(upstream.server = %channel.server, "a reply too many was dropped");
+                return;
+            };
             let background = Arc::clone(&channel);
             background.spawn_bounded(ASIDE_TIMEOUT, async move {
+                let _permit = permit;
                 if let Err(failure) = channel.tell(response).await {
                     tracing::debug!(upstream.server = %channel.server, error = %failure.error, "a reply was not taken");
                 }
@@ -219,14 +230,12 @@ impl Channel {
             return Err(error.into());
         }
         let body = self.read_body(&mut reply, REFUSAL_LIMIT_BYTES).await.unwrap_or_default();
-        if self.tells_of_no_session(status, &body) {
-            return Err(CallFailure { error, session_gone: true });
-        }
-        match Message::parse(body) {
+        match Message::parse(body.clone()) {
+            // Before its words are looked at: a tool may speak of sessions of its own.
             Ok(Message::Response(response)) if response.id().as_u64() == Some(id) => {
                 Ok(Answer { response, session_id: None })
             }
-            _ => Err(error.into()),
+            _ => Err(CallFailure { error, session_gone: self.tells_of_no_session(status, &body) }),
         }
     }
 

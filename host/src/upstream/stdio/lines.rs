@@ -1,4 +1,4 @@
-//! Messages from a child process: one per line, each of bounded length.
+//! Lines from a child process, each of bounded length: messages, or what it logs.
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -21,11 +21,13 @@ pub(super) struct LineReader<R> {
     unread: BytesMut,
     /// How far `unread` is known to hold no line feed.
     scanned: usize,
+    /// Whether what comes next is the rest of a line that was cut.
+    in_cut_line: bool,
 }
 
 impl<R: AsyncRead + Unpin> LineReader<R> {
     pub(super) fn new(stream: R, limit_bytes: usize) -> Self {
-        Self { stream, limit_bytes, unread: BytesMut::new(), scanned: 0 }
+        Self { stream, limit_bytes, unread: BytesMut::new(), scanned: 0, in_cut_line: false }
     }
 
     /// The next line, without its line feed.
@@ -44,6 +46,25 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             match self.stream.read_buf(&mut self.unread).await {
                 Ok(1..) => {}
                 Ok(0) | Err(_) => return Err(LineError::Ended),
+            }
+        }
+    }
+
+    /// As [`Self::next_line`], but cuts a line that is too long and passes over the
+    /// rest of it. `None` once the stream has ended.
+    pub(super) async fn next_line_cut(&mut self) -> Option<Bytes> {
+        loop {
+            match self.next_line().await {
+                Ok(_) if self.in_cut_line => self.in_cut_line = false,
+                Ok(line) => return Some(line),
+                Err(LineError::TooLong) => {
+                    let piece = self.unread.split();
+                    self.scanned = 0;
+                    if !std::mem::replace(&mut self.in_cut_line, true) {
+                        return Some(Bytes::copy_from_slice(&piece[..self.limit_bytes]));
+                    }
+                }
+                Err(LineError::Ended) => return None,
             }
         }
     }
@@ -67,5 +88,24 @@ mod tests {
         let mut lines = LineReader::new(&b"short\n0123456789"[..], 8);
         assert_eq!(lines.next_line().await.unwrap(), "short");
         assert_eq!(lines.next_line().await, Err(LineError::TooLong));
+    }
+
+    #[tokio::test]
+    async fn a_line_past_the_limit_can_be_cut_and_the_next_is_read() {
+        let (mut child, stream) = tokio::io::duplex(4);
+        let mut lines = LineReader::new(stream, 8);
+        let written = async {
+            tokio::io::AsyncWriteExt::write_all(&mut child, b"0123456789abcdefghijklmnopqrstuvwxyz\nnext\n")
+                .await
+                .unwrap();
+            drop(child);
+        };
+        let read = async {
+            for expected in ["01234567", "next"] {
+                assert_eq!(lines.next_line_cut().await.unwrap(), expected);
+            }
+            assert_eq!(lines.next_line_cut().await, None);
+        };
+        tokio::join!(written, read);
     }
 }

@@ -136,7 +136,8 @@ async fn end(server: &ServerName, supervisor: &mut Child) -> Option<ExitStatus> 
 
 async fn log_stderr(server: ServerName, stderr: ChildStderr, tail: Arc<Mutex<VecDeque<String>>>) {
     let mut lines = LineReader::new(stderr, STDERR_LINE_LIMIT_BYTES);
-    while let Ok(line) = lines.next_line().await {
+    // To the end, whatever comes: a child cannot write to a pipe that nobody reads.
+    while let Some(line) = lines.next_line_cut().await {
         let line = String::from_utf8_lossy(&line);
         let line = line.trim_end();
         if line.is_empty() {
