@@ -140,7 +140,7 @@ pub struct Offer {
 impl Upstreams {
     /// Connects to nothing yet.
     pub fn new(settings: UpstreamSettings) -> Result<Self, UpstreamError> {
-        let http = http::build_client(&settings)?;
+        let http = http::HttpClients::new(&settings)?;
         let connector = Connector { settings, http, background: Background::default() };
         Ok(Self { connector: Arc::new(connector), servers: RwLock::default(), ended: CancellationToken::new() })
     }

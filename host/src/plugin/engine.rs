@@ -1,11 +1,13 @@
 //! The two engines that components run on, and the thread that keeps their time.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::plugin::error::LoadError;
@@ -16,7 +18,11 @@ const TICK: Duration = Duration::from_millis(1);
 const IDLE_TICKS: u32 = 200;
 /// Instances that the pool has room for, all plugins together. Only address
 /// space is reserved ahead.
-const POOL_SLOTS: u32 = 512;
+pub(crate) const POOL_SLOTS: u32 = 512;
+/// What one component may be made of to fit a slot: a module of its own, and the
+/// small ones that its tools put around it.
+const SLOT_CORE_INSTANCES: u32 = 8;
+const SLOT_TABLES: u32 = 4;
 /// Components with more memory than this run on demand.
 pub(crate) const POOL_MEMORY: usize = 64 << 20;
 
@@ -24,8 +30,11 @@ pub(crate) const POOL_MEMORY: usize = 64 << 20;
 pub(crate) struct Engines {
     /// Instances in slots made ahead; `None` where the address space for them is not to be had.
     pub(crate) pooled: Option<Engine>,
-    /// For components that do not fit a slot: slower to start, the same limits.
-    pub(crate) on_demand: Engine,
+    /// Of the pool, what no plugin has reserved.
+    slots: Arc<Semaphore>,
+    /// For what does not fit the pool: slower to start, the same limits. Made at the first need.
+    on_demand: OnceLock<Engine>,
+    cache: Option<Cache>,
     pub(crate) ticker: Arc<Ticker>,
 }
 
@@ -41,10 +50,27 @@ impl Engines {
                 None
             }
         };
-        let on_demand = Engine::new(&config(cache)).map_err(engine_error)?;
+        let ticker = Arc::new(Ticker::start(pooled.iter().cloned().collect())?);
+        let slots = Arc::new(Semaphore::new(POOL_SLOTS as usize));
+        Ok(Self { pooled, slots, on_demand: OnceLock::new(), cache, ticker })
+    }
 
-        let ticker = Ticker::start(pooled.iter().chain([&on_demand]).cloned().collect())?;
-        Ok(Self { pooled, on_demand, ticker: Arc::new(ticker) })
+    /// Sets slots of the pool aside for the instances of one plugin, until the answer
+    /// is dropped: none can take the room of another. `None` if there are not enough.
+    pub(crate) fn reserve_slots(&self, instances: u32) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.slots).try_acquire_many_owned(instances).ok()
+    }
+
+    pub(crate) fn on_demand(&self) -> wasmtime::Result<&Engine> {
+        if let Some(engine) = self.on_demand.get() {
+            return Ok(engine);
+        }
+        let engine = Engine::new(&config(self.cache.clone()))?;
+        // Of two that are made at the same time, one is kept, and time is kept for that one.
+        Ok(self.on_demand.get_or_init(|| {
+            self.ticker.also_tick(engine.clone());
+            engine
+        }))
     }
 }
 
@@ -55,19 +81,31 @@ pub(crate) struct Ticker {
     thread: Option<JoinHandle<()>>,
 }
 
-#[derive(Default)]
 struct Shared {
+    /// Touched once a tick, and when an engine is added.
+    engines: Mutex<Vec<Engine>>,
     stop: AtomicBool,
     asleep: AtomicBool,
-    calls: AtomicUsize,
+    calls: Calls,
 }
+
+/// Each call writes it, twice. On cache lines of its own, so that this does not take
+/// from other processors what they only read.
+#[derive(Default)]
+#[repr(align(128))]
+struct Calls(AtomicUsize);
 
 impl Ticker {
     fn start(engines: Vec<Engine>) -> Result<Self, LoadError> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared {
+            engines: Mutex::new(engines),
+            stop: AtomicBool::new(false),
+            asleep: AtomicBool::new(false),
+            calls: Calls::default(),
+        });
         let thread = thread::Builder::new().name("plugin-ticker".to_owned()).spawn({
             let shared = Arc::clone(&shared);
-            move || shared.run(&engines)
+            move || shared.run()
         });
         match thread {
             Ok(thread) => Ok(Self { shared, thread: Some(thread) }),
@@ -77,12 +115,16 @@ impl Ticker {
 
     /// Ticks come at least until the answer is dropped.
     pub(crate) fn keep_ticking(&self) -> Ticking<'_> {
-        self.shared.calls.fetch_add(1, Ordering::SeqCst);
+        self.shared.calls.0.fetch_add(1, Ordering::SeqCst);
         // Either this sees that the thread went to sleep, or the thread sees the call.
         if self.shared.asleep.load(Ordering::SeqCst) {
             self.wake();
         }
         Ticking(&self.shared)
+    }
+
+    fn also_tick(&self, engine: Engine) {
+        self.shared.engines.lock().push(engine);
     }
 
     fn wake(&self) {
@@ -104,14 +146,14 @@ impl Drop for Ticker {
 }
 
 impl Shared {
-    fn run(&self, engines: &[Engine]) {
+    fn run(&self) {
         let mut idle_ticks = 0;
         while !self.stop.load(Ordering::SeqCst) {
             thread::park_timeout(TICK);
-            for engine in engines {
+            for engine in self.engines.lock().iter() {
                 engine.increment_epoch();
             }
-            idle_ticks = if self.calls.load(Ordering::SeqCst) == 0 { idle_ticks + 1 } else { 0 };
+            idle_ticks = if self.calls.0.load(Ordering::SeqCst) == 0 { idle_ticks + 1 } else { 0 };
             if idle_ticks > IDLE_TICKS {
                 self.sleep();
                 idle_ticks = 0;
@@ -121,7 +163,7 @@ impl Shared {
 
     fn sleep(&self) {
         self.asleep.store(true, Ordering::SeqCst);
-        if self.calls.load(Ordering::SeqCst) == 0 && !self.stop.load(Ordering::SeqCst) {
+        if self.calls.0.load(Ordering::SeqCst) == 0 && !self.stop.load(Ordering::SeqCst) {
             // Not again at once when the call is already over: more are likely, and waking costs each of them.
             thread::park();
         }
@@ -134,7 +176,7 @@ pub(crate) struct Ticking<'a>(&'a Shared);
 
 impl Drop for Ticking<'_> {
     fn drop(&mut self) {
-        self.0.calls.fetch_sub(1, Ordering::SeqCst);
+        self.0.calls.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -152,9 +194,12 @@ fn config(cache: Option<Cache>) -> Config {
 fn pooling() -> InstanceAllocationStrategy {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(POOL_SLOTS)
-        .total_core_instances(2 * POOL_SLOTS)
+        .max_core_instances_per_component(SLOT_CORE_INSTANCES)
+        .total_core_instances(SLOT_CORE_INSTANCES * POOL_SLOTS)
+        .max_memories_per_component(1)
         .total_memories(POOL_SLOTS)
-        .total_tables(2 * POOL_SLOTS)
+        .max_tables_per_component(SLOT_TABLES)
+        .total_tables(SLOT_TABLES * POOL_SLOTS)
         .total_stacks(POOL_SLOTS)
         .max_memory_size(POOL_MEMORY)
         .max_tables_per_module(4)

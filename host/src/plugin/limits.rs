@@ -121,7 +121,13 @@ impl Budget {
 }
 
 impl ResourceLimiter for Budget {
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        // Refused in any case, so it must not count. What fails for want of memory later does:
+        // not every failure that is reported was asked about here, so none can be taken off again.
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            self.stopped_by = Some(Stop::Memory);
+            return Ok(false);
+        }
         let used = self.memory_used.saturating_add(desired - current);
         if used > self.memory_limit {
             self.stopped_by = Some(Stop::Memory);
@@ -136,7 +142,11 @@ impl ResourceLimiter for Budget {
         Ok(())
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            self.stopped_by = Some(Stop::Memory);
+            return Ok(false);
+        }
         let used = self.table_elements_used.saturating_add(desired - current);
         if used > TABLE_ELEMENTS {
             self.stopped_by = Some(Stop::Memory);
@@ -161,5 +171,29 @@ impl ResourceLimiter for Budget {
 
     fn memories(&self) -> usize {
         MEMORIES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn growth_beyond_a_components_own_maximum_uses_nothing_up() {
+        let mut budget = Budget::new(&Limits::default(), Instant::now());
+        for _ in 0..1_000 {
+            assert!(!budget.memory_growing(0, 1 << 20, Some(1 << 16)).unwrap());
+            assert!(!budget.table_growing(0, 1_000, Some(10)).unwrap());
+        }
+        assert!(budget.memory_growing(0, 16 << 20, None).unwrap());
+        assert!(budget.table_growing(0, TABLE_ELEMENTS, Some(TABLE_ELEMENTS)).unwrap());
+    }
+
+    #[test]
+    fn asking_for_the_impossible_gives_no_memory_back() {
+        let mut budget = Budget::new(&Limits::default(), Instant::now());
+        assert!(budget.memory_growing(0, 16 << 20, None).unwrap());
+        budget.memory_grow_failed(wasmtime::Error::msg("beyond the memory's type")).unwrap();
+        assert!(!budget.memory_growing(16 << 20, 17 << 20, None).unwrap());
     }
 }

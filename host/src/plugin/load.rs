@@ -3,16 +3,17 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
+use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::{Component, InstancePre, Linker};
 
 use crate::pipeline::{Plugin, Stage};
 use crate::plugin::engine::{Engines, POOL_MEMORY};
 use crate::plugin::error::LoadError;
 use crate::plugin::policies::{ComponentSource, PluginPlan};
-use crate::plugin::pool::InstancePool;
+use crate::plugin::pool::{self, InstancePool};
 use crate::plugin::state::{PluginContext, State};
 use crate::plugin::v0_1::{self, ExportIndices};
 
@@ -20,7 +21,8 @@ use crate::plugin::v0_1::{self, ExportIndices};
 pub(crate) struct Runtime {
     pub(crate) engines: Engines,
     pooled: Option<Linker<State>>,
-    on_demand: Linker<State>,
+    /// Made at the first need.
+    on_demand: OnceLock<Linker<State>>,
 }
 
 /// A component that is compiled and linked, but has not run yet.
@@ -29,6 +31,8 @@ pub(crate) struct Linked {
     instances: InstancePre<State>,
     indices: ExportIndices,
     stages: Vec<Stage>,
+    /// Its share of the pool; `None` if it runs on demand.
+    reserved: Option<OwnedSemaphorePermit>,
 }
 
 impl Runtime {
@@ -36,15 +40,14 @@ impl Runtime {
         let engines = Engines::start(cache_dir)?;
         let linker = |engine| v0_1::linker(engine).map_err(|error| LoadError::Engine { source: error.into() });
         let pooled = engines.pooled.as_ref().map(linker).transpose()?;
-        let on_demand = linker(&engines.on_demand)?;
-        Ok(Self { engines, pooled, on_demand })
+        Ok(Self { engines, pooled, on_demand: OnceLock::new() })
     }
 
     /// Reads, compiles and links: work for a thread that may block.
     pub(crate) fn link(&self, plan: &PluginPlan) -> Result<Linked, LoadError> {
         let bytes = read_component(plan)?;
         let digest = check_digest(plan, &bytes)?;
-        let (component, linker) = self.compile(plan, &bytes)?;
+        let (component, linker, reserved) = self.compile(plan, &bytes)?;
         check_imports(plan, &component)?;
         check_exports(plan, &component)?;
         let link_error =
@@ -52,23 +55,39 @@ impl Runtime {
         let instances = linker.instantiate_pre(&component).map_err(link_error)?;
         let indices = ExportIndices::find(&instances).map_err(link_error)?;
         let stages = choose_stages(plan, &indices)?;
-        Ok(Linked { digest, instances, indices, stages })
+        Ok(Linked { digest, instances, indices, stages, reserved })
     }
 
-    /// A component that does not fit a slot of the pool runs on demand.
-    fn compile(&self, plan: &PluginPlan, bytes: &[u8]) -> Result<(Component, &Linker<State>), LoadError> {
-        if let Some(linker) = self.pooled.as_ref().filter(|_| plan.limits.memory_bytes() <= POOL_MEMORY) {
+    /// Compiles for the pool, with the room that the plugin may need there reserved.
+    /// What does not fit runs on demand.
+    fn compile(&self, plan: &PluginPlan, bytes: &[u8]) -> Result<Compiled<'_>, LoadError> {
+        if let Some(linker) = self.pooled.as_ref().filter(|_| plan.limits.memory_bytes() <= POOL_MEMORY)
+            && let Some(reserved) = self.engines.reserve_slots(plan.limits.instances.get())
+        {
             match Component::from_binary(linker.engine(), bytes) {
-                Ok(component) => return Ok((component, linker)),
+                Ok(component) => return Ok((component, linker, Some(reserved))),
                 Err(error) => tracing::debug!(plugin.name = %plan.name, %error, "does not fit the pool"),
             }
         }
-        match Component::from_binary(self.on_demand.engine(), bytes) {
-            Ok(component) => Ok((component, &self.on_demand)),
+        let linker = self.on_demand()?;
+        match Component::from_binary(linker.engine(), bytes) {
+            Ok(component) => Ok((component, linker, None)),
             Err(error) => Err(LoadError::Compile { plugin: Arc::clone(&plan.name), source: error.into() }),
         }
     }
+
+    fn on_demand(&self) -> Result<&Linker<State>, LoadError> {
+        if let Some(linker) = self.on_demand.get() {
+            return Ok(linker);
+        }
+        let made = self.engines.on_demand().and_then(v0_1::linker);
+        let linker = made.map_err(|error| LoadError::Engine { source: error.into() })?;
+        Ok(self.on_demand.get_or_init(|| linker))
+    }
 }
+
+/// With what it may import, and its share of the pool.
+type Compiled<'a> = (Component, &'a Linker<State>, Option<OwnedSemaphorePermit>);
 
 impl Linked {
     /// Starts a first instance, has it accept its settings, and makes the plugin.
@@ -79,7 +98,8 @@ impl Linked {
         runtime: &Runtime,
     ) -> Result<Plugin, LoadError> {
         let ticker = Arc::clone(&runtime.engines.ticker);
-        let pool = InstancePool::new(Arc::new(context), plan.isolation, self.instances, self.indices, ticker);
+        let linked = pool::Linked { instances: self.instances, indices: self.indices, reserved: self.reserved };
+        let pool = InstancePool::new(Arc::new(context), plan.isolation, linked, ticker);
         match v0_1::accept_settings(&pool, self.stages[0], &plan.settings).await {
             Ok(Ok(())) => {}
             Ok(Err(problem)) => return Err(LoadError::SettingsRefused { plugin: Arc::clone(&plan.name), problem }),
@@ -191,4 +211,43 @@ fn choose_stages(plan: &PluginPlan, indices: &ExportIndices) -> Result<Vec<Stage
     }
     // Nothing to install it for is a mistake, not a wish.
     if wanted.is_empty() { Err(LoadError::NoStage { plugin: plugin() }) } else { Ok(wanted.clone()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use wasmtime::Engine;
+
+    use super::*;
+    use crate::plugin::engine::POOL_SLOTS;
+    use crate::plugin::stock::Stock;
+
+    fn plan(instances: u32) -> PluginPlan {
+        let mut plan = PluginPlan::stock(Stock::Acl);
+        plan.limits.instances = NonZeroU32::new(instances).unwrap();
+        plan
+    }
+
+    #[test]
+    fn what_the_pool_has_no_room_for_runs_on_demand_until_there_is() {
+        let runtime = Runtime::start(None).unwrap();
+        let pool = runtime.engines.pooled.as_ref().unwrap();
+        let is_pooled = |linked: &Linked| Engine::same(linked.instances.engine(), pool);
+
+        let large = runtime.link(&plan(POOL_SLOTS - 1)).unwrap();
+        assert!(is_pooled(&large));
+        assert!(!is_pooled(&runtime.link(&plan(2)).unwrap()));
+        assert!(!is_pooled(&runtime.link(&plan(u32::MAX)).unwrap()));
+        drop(large);
+        assert!(is_pooled(&runtime.link(&plan(2)).unwrap()));
+    }
+
+    #[test]
+    fn the_stock_components_fit_the_pool() {
+        let runtime = Runtime::start(None).unwrap();
+        for stock in Stock::ALL {
+            assert!(runtime.link(&PluginPlan::stock(stock)).unwrap().reserved.is_some(), "{stock:?}");
+        }
+    }
 }

@@ -14,6 +14,10 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 const LINES_PER_SECOND: u32 = 50;
 /// Longer messages are cut.
 const LONGEST_MESSAGE: usize = 4_096;
+/// Further fields of a line are left out; longer names and values are cut.
+const MOST_FIELDS: usize = 32;
+const LONGEST_FIELD_NAME: usize = 64;
+const LONGEST_FIELD_VALUE: usize = 512;
 
 /// The log of one plugin, shared by all of its instances.
 pub(crate) struct PluginLog {
@@ -42,7 +46,8 @@ impl PluginLog {
             tracing::warn!(plugin.name = %self.plugin, dropped, "lines of a plugin were dropped: it writes too many");
         }
         // Printed as a quoted text: a plugin must not be able to forge lines of the gateway.
-        let message = shorten(message);
+        let message = cut(message, LONGEST_MESSAGE);
+        let fields = bounded(fields);
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(plugin.name = %self.plugin, plugin.fields = ?fields, "{message:?}")
@@ -77,8 +82,16 @@ impl Rate {
     }
 }
 
-fn shorten(message: &str) -> &str {
-    &message[..message.floor_char_boundary(LONGEST_MESSAGE)]
+fn bounded(fields: &[(String, String)]) -> Vec<(&str, &str)> {
+    fields
+        .iter()
+        .take(MOST_FIELDS)
+        .map(|(name, value)| (cut(name, LONGEST_FIELD_NAME), cut(value, LONGEST_FIELD_VALUE)))
+        .collect()
+}
+
+fn cut(text: &str, longest: usize) -> &str {
+    &text[..text.floor_char_boundary(longest)]
 }
 
 /// Standard output and standard error of a component: each line goes to the plugin's log.
@@ -157,9 +170,17 @@ mod tests {
     #[test]
     fn long_messages_are_cut_between_characters() {
         let message = "ä".repeat(LONGEST_MESSAGE);
-        assert_eq!(shorten(&message).len(), LONGEST_MESSAGE);
-        assert_eq!(shorten("short"), "short");
+        assert_eq!(cut(&message, LONGEST_MESSAGE).len(), LONGEST_MESSAGE);
+        assert_eq!(cut("short", LONGEST_MESSAGE), "short");
         let uneven = format!("x{message}");
-        assert_eq!(shorten(&uneven).len(), LONGEST_MESSAGE - 1);
+        assert_eq!(cut(&uneven, LONGEST_MESSAGE).len(), LONGEST_MESSAGE - 1);
+    }
+
+    #[test]
+    fn fields_are_few_and_short() {
+        let fields = vec![("n".repeat(100_000), "v".repeat(100_000)); 1_000];
+        let bounded = bounded(&fields);
+        assert_eq!(bounded.len(), MOST_FIELDS);
+        assert!(bounded.iter().all(|(name, value)| (name.len(), value.len()) == (64, 512)));
     }
 }

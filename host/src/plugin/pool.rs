@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::Instant;
 
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::InstancePre;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
@@ -19,18 +19,43 @@ use crate::plugin::v0_1::{ExportIndices, Exports};
 
 /// Calls after which an instance is replaced: what a guest leaks does not add up for ever.
 const CALLS_PER_INSTANCE: u32 = 10_000;
+/// Handles to resources, its own and WASI's, that one instance may have open.
+const COMPONENT_HANDLES: usize = 1_024;
 
 /// The instances of one plugin.
 pub(crate) struct InstancePool {
     plugin: Arc<PluginContext>,
     isolation: Isolation,
-    linked: InstancePre<State>,
-    indices: ExportIndices,
     ticker: Arc<Ticker>,
-    /// The last one used is the next one used: its memory is still warm.
-    idle: Mutex<Vec<Instance>>,
-    slots: Semaphore,
+    idle: Mutex<Idle>,
+    /// Those that no idle instance holds: one for each instance that may be at work.
+    slots: Arc<Semaphore>,
+    // Last, so that its share of the engine's pool is given back only when no instance is left.
+    linked: Linked,
 }
+
+/// What instances are made from.
+pub(crate) struct Linked {
+    pub(crate) instances: InstancePre<State>,
+    pub(crate) indices: ExportIndices,
+    /// The share of the engine's pool that they live in; `None` on demand.
+    #[expect(dead_code, reason = "it is held, not used")]
+    pub(crate) reserved: Option<OwnedSemaphorePermit>,
+}
+
+/// Instances between two calls. The last one used is the next one used: its memory
+/// is still warm.
+#[derive(Default)]
+struct Idle {
+    /// With their slots, so that a call that finds one need not ask for a slot.
+    ready: Vec<Slotted>,
+    /// For calls that were waiting for a slot when these became free.
+    promised: Vec<Box<Instance>>,
+    /// Calls that have found no instance and have not got a slot yet.
+    waiting: usize,
+}
+
+type Slotted = (Box<Instance>, OwnedSemaphorePermit);
 
 struct Instance {
     store: Store<State>,
@@ -39,57 +64,70 @@ struct Instance {
 }
 
 impl InstancePool {
-    pub(crate) fn new(
-        plugin: Arc<PluginContext>,
-        isolation: Isolation,
-        linked: InstancePre<State>,
-        indices: ExportIndices,
-        ticker: Arc<Ticker>,
-    ) -> Self {
-        let slots = Semaphore::new(plugin.limits.instances.get() as usize);
-        Self { plugin, isolation, linked, indices, ticker, idle: Mutex::new(Vec::new()), slots }
+    pub(crate) fn new(plugin: Arc<PluginContext>, isolation: Isolation, linked: Linked, ticker: Arc<Ticker>) -> Self {
+        let slots = (plugin.limits.instances.get() as usize).min(Semaphore::MAX_PERMITS);
+        Self { plugin, isolation, ticker, idle: Mutex::default(), slots: Arc::new(Semaphore::new(slots)), linked }
     }
 
     /// An instance for one call, with a deadline that runs from here. Dropping the
     /// lease without [`Lease::finish`] throws the instance away.
     pub(crate) async fn lease(&self, stage: Stage) -> Result<Lease<'_>, CallError> {
         let deadline = Instant::now() + self.plugin.limits.deadline();
-        let slot = self.wait_for_slot(stage, deadline).await?;
+        let (idle, slot) = self.take_idle_or_slot(stage, deadline).await?;
         let ticking = self.ticker.keep_ticking();
-        let idle = self.idle.lock().pop();
         let instance = match idle {
             Some(mut instance) => {
                 instance.store.data_mut().budget.renew(&self.plugin.limits, deadline);
                 instance.store.set_epoch_deadline(1);
                 instance
             }
-            None => self.instantiate(stage, deadline).await?,
+            None => Box::new(self.instantiate(stage, deadline).await?),
         };
-        Ok(Lease { pool: self, stage, deadline, instance, _slot: slot, _ticking: ticking })
+        Ok(Lease { pool: self, stage, deadline, instance, slot, _ticking: ticking })
     }
 
-    async fn wait_for_slot(&self, stage: Stage, deadline: Instant) -> Result<SemaphorePermit<'_>, CallError> {
-        if let Ok(slot) = self.slots.try_acquire() {
+    /// An instance that is idle, or the right to make one.
+    async fn take_idle_or_slot(
+        &self,
+        stage: Stage,
+        deadline: Instant,
+    ) -> Result<(Option<Box<Instance>>, OwnedSemaphorePermit), CallError> {
+        let _waiting = {
+            let mut idle = self.idle.lock();
+            if let Some((instance, slot)) = idle.ready.pop() {
+                return Ok((Some(instance), slot));
+            }
+            // Under the same lock: from here on, slots are given back to the semaphore.
+            idle.waiting += 1;
+            Waiting(&self.idle)
+        };
+        let slot = self.wait_for_slot(stage, deadline).await?;
+        Ok((self.idle.lock().promised.pop(), slot))
+    }
+
+    async fn wait_for_slot(&self, stage: Stage, deadline: Instant) -> Result<OwnedSemaphorePermit, CallError> {
+        if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
             return Ok(slot);
         }
-        match tokio::time::timeout_at(deadline.into(), self.slots.acquire()).await {
+        match tokio::time::timeout_at(deadline.into(), Arc::clone(&self.slots).acquire_owned()).await {
             Ok(slot) => Ok(slot.expect("the semaphore is never closed")),
             Err(_elapsed) => Err(self.saturated(stage)),
         }
     }
 
     async fn instantiate(&self, stage: Stage, deadline: Instant) -> Result<Instance, CallError> {
-        let mut store = Store::new(self.linked.engine(), State::new(Arc::clone(&self.plugin), deadline));
+        let mut store = Store::new(self.linked.instances.engine(), State::new(Arc::clone(&self.plugin), deadline));
         store.limiter(|state| &mut state.budget);
         store.set_hostcall_fuel(self.plugin.limits.output_bytes());
+        store.set_max_component_handles(COMPONENT_HANDLES);
         store.epoch_deadline_callback(|mut store| {
             store.data_mut().budget.check_deadline()?;
             Ok(UpdateDeadline::Yield(1))
         });
         store.set_epoch_deadline(1);
 
-        match within(deadline, self.linked.instantiate_async(&mut store)).await {
-            Ok(started) => match started.and_then(|instance| self.indices.load(&mut store, &instance)) {
+        match within(deadline, self.linked.instances.instantiate_async(&mut store)).await {
+            Ok(started) => match started.and_then(|instance| self.linked.indices.load(&mut store, &instance)) {
                 Ok(exports) => Ok(Instance { store, exports, calls: 0 }),
                 Err(error) => Err(self.explain(stage, store.data().budget.stopped_by, &error)),
             },
@@ -132,13 +170,34 @@ impl InstancePool {
     }
 }
 
+impl Idle {
+    fn keep(&mut self, instance: Box<Instance>, slot: OwnedSemaphorePermit) {
+        if self.waiting == 0 {
+            self.ready.push((instance, slot));
+        } else {
+            // The slot goes to whoever waits longest, and that one finds the instance.
+            self.promised.push(instance);
+        }
+    }
+}
+
+/// Counts a call that waits, also when it is given up.
+struct Waiting<'a>(&'a Mutex<Idle>);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.lock().waiting -= 1;
+    }
+}
+
 /// One instance during one call.
 pub(crate) struct Lease<'a> {
     pool: &'a InstancePool,
     stage: Stage,
     deadline: Instant,
-    instance: Instance,
-    _slot: SemaphorePermit<'a>,
+    instance: Box<Instance>,
+    // After the instance: there are never more instances than slots.
+    slot: OwnedSemaphorePermit,
     _ticking: Ticking<'a>,
 }
 
@@ -163,7 +222,7 @@ impl Lease<'_> {
     fn keep_instance(mut self) {
         self.instance.calls += 1;
         if self.pool.isolation == Isolation::Reuse && self.instance.calls < CALLS_PER_INSTANCE {
-            self.pool.idle.lock().push(self.instance);
+            self.pool.idle.lock().keep(self.instance, self.slot);
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::wire::{self, Response};
 mod client;
 mod exchange;
 
-pub(super) use client::build as build_client;
+pub(super) use client::HttpClients;
 pub(super) use exchange::{ANSWER_LIMIT_BYTES, CallFailure};
 use exchange::{Channel, REPLIES_AT_ONCE, SESSION_ID};
 

@@ -11,7 +11,7 @@ use crate::server::{Server, Transport};
 use crate::upstream::background::{Background, WorkToCome};
 use crate::upstream::counterpart::{Counterpart, NoClient};
 use crate::upstream::handshake::{self, Handshake};
-use crate::upstream::http::{CallFailure, HttpSession};
+use crate::upstream::http::{CallFailure, HttpClients, HttpSession};
 use crate::upstream::stdio::{ChildCommand, StdioSession};
 use crate::upstream::{ClientDeclaration, UpstreamError, UpstreamSettings};
 use crate::wire::{self, Response};
@@ -19,7 +19,7 @@ use crate::wire::{self, Response};
 /// What opening a session takes besides the server.
 pub(super) struct Connector {
     pub(super) settings: UpstreamSettings,
-    pub(super) http: reqwest::Client,
+    pub(super) http: HttpClients,
     /// The gateway's; each server's is made from it.
     pub(super) background: Background,
 }
@@ -74,7 +74,8 @@ impl Connector {
         };
         match &server.transport {
             Transport::StreamableHttp { url, .. } => {
-                let (session, handshake) = HttpSession::open(opening, url, self.http.clone(), headers).await?;
+                let client = self.http.client_for(&server.name, url).await?;
+                let (session, handshake) = HttpSession::open(opening, url, client, headers).await?;
                 Ok((Session::Http(session), handshake))
             }
             Transport::Stdio { command, args, env } => {
