@@ -264,6 +264,27 @@ async fn waiting_for_an_instance_counts_against_the_deadline() {
     rig.authorize("time__now").await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn instances_pass_from_call_to_call_when_there_are_more_calls_than_instances() {
+    let rig = rig_with(Hostile::default(), |plan| {
+        plan.limits.instances = number(2);
+        // Only a call that is left waiting for ever misses it.
+        plan.limits.deadline_ms = number(20_000);
+    });
+    let rig = std::sync::Arc::new(rig.await);
+    let mut callers = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let rig = std::sync::Arc::clone(&rig);
+        callers.spawn(async move {
+            for _ in 0..200 {
+                rig.authorize("time__now").await.unwrap();
+            }
+        });
+    }
+    callers.join_all().await;
+    assert_eq!(rig.failures("hostile"), 0);
+}
+
 /// What the gateway logs at level error while it is installed.
 #[derive(Clone, Default)]
 struct CapturedLog(std::sync::Arc<std::sync::Mutex<String>>);

@@ -50,6 +50,7 @@ struct Idle {
     /// With their slots, so that a call that finds one need not ask for a slot.
     ready: Vec<Slotted>,
     /// For calls that were waiting for a slot when these became free.
+    #[expect(clippy::vec_box, reason = "the boxes are handed on: an instance is never moved itself")]
     promised: Vec<Box<Instance>>,
     /// Calls that have found no instance and have not got a slot yet.
     waiting: usize,
