@@ -62,17 +62,18 @@ impl fmt::Display for Stage {
 }
 
 /// Why the pipeline ended a walk. What the caller is told of it is decided where
-/// it is mapped to HTTP and JSON-RPC.
+/// it is mapped to HTTP and JSON-RPC; these texts are for the log, so a policy's
+/// own words are escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum Denial {
-    #[error("no authenticator vouched for the request{}", .by.as_ref().map(|by| format!(": `{}` says {}", by.plugin, by.reason.text)).unwrap_or_default())]
+    #[error("no authenticator vouched for the request{}", .by.as_ref().map(|by| format!(": `{}` says {:?}", by.plugin, by.reason.text)).unwrap_or_default())]
     Unauthenticated { by: Option<DeniedBy> },
     /// The caller must not learn that the item exists.
-    #[error("plugin `{}` ({stage}) hides it: {}", .by.plugin, .by.reason.text)]
+    #[error("plugin `{}` ({stage}) hides it: {:?}", .by.plugin, .by.reason.text)]
     Hidden { stage: Stage, by: DeniedBy },
     /// The caller may know that it was refused; only a guard's reason is shown.
-    #[error("plugin `{}` ({stage}) refuses: {}", .by.plugin, .by.reason.text)]
+    #[error("plugin `{}` ({stage}) refuses: {:?}", .by.plugin, .by.reason.text)]
     Refused { stage: Stage, by: DeniedBy },
     #[error("the policy `{plugin}` ({stage}) is unavailable")]
     Unavailable { stage: Stage, plugin: Arc<str> },

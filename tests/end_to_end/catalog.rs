@@ -1,6 +1,6 @@
 //! What the gateway knows of its upstreams, over time.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::client::Client;
 use crate::harness::gateway::Gateway;
@@ -94,4 +94,30 @@ async fn what_another_gateway_on_the_same_database_registers_is_served_too() {
         }
     };
     tokio::time::timeout(std::time::Duration::from_secs(20), seen).await.expect("the change is seen");
+}
+
+#[tokio::test]
+async fn a_session_sees_at_once_what_is_disabled_enabled_or_taken_out_of_its_group() {
+    let upstream = RawServer::http(&[]);
+    let gateway = Gateway::start();
+    gateway.register(&upstream.registration("raw"));
+    gateway.create_group(&json!({ "name": "few", "included_tools": ["raw__numbers", "raw__spaced"] }));
+    let main = Client::connect(gateway.url("/mcp")).await;
+    let group = Client::connect(gateway.url("/v0/groups/few/mcp")).await;
+
+    let all = main.list("tools/list", "tools").await;
+    assert_eq!(group.list("tools/list", "tools").await.len(), 2);
+    gateway.succeed(&["disable", "tool", "raw__spaced"]);
+    assert_eq!(main.list("tools/list", "tools").await.len(), all.len() - 1);
+    assert_eq!(group.list("tools/list", "tools").await.len(), 1);
+    gateway.succeed(&["enable", "tool", "raw__spaced"]);
+    assert_eq!(main.list("tools/list", "tools").await, all);
+    assert_eq!(group.list("tools/list", "tools").await.len(), 2);
+
+    let smaller = json!({ "name": "few", "included_tools": ["raw__failing"] });
+    let finished = gateway.run_with_file(&["update", "group", "-c"], &smaller);
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let listed = group.list("tools/list", "tools").await;
+    assert!(listed.len() == 1 && listed[0].contains("raw__failing"), "{listed:?}");
+    assert_eq!(main.list("tools/list", "tools").await, all, "another endpoint's list is its own");
 }

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::client::{Client, INITIALIZE, Reply, request, send};
-use crate::harness::gateway::Gateway;
+use crate::harness::gateway::{Gateway, new_home};
 use crate::harness::raw_server::RawServer;
 
 const PING: &str = r#"{"jsonrpc":"2.0","id":7,"method":"ping"}"#;
@@ -267,4 +267,71 @@ async fn unknown_disabled_and_hidden_tools_cannot_be_told_apart() {
 
     gateway.succeed(&["enable", "tool", "raw__spaced"]);
     assert!(main.call("raw__spaced", "{}").await.contains("result"));
+}
+
+#[tokio::test]
+async fn a_foreign_site_cannot_register_a_server() {
+    let upstream = RawServer::http(&[]);
+    let gateway = Gateway::start();
+    let client = Client::new(gateway.url("/api/v0/servers"));
+    let body = upstream.registration("raw").to_string();
+    for (name, value) in [("host", "evil.example"), ("origin", "http://evil.example")] {
+        let reply = send(client.polite(body.clone()).header(name, value)).await;
+        assert_eq!(reply.status, 403, "{name}: {reply:?}");
+    }
+    assert_eq!(upstream.record().len(), 0, "the upstream was not asked");
+    assert!(!gateway.succeed(&["list", "servers"]).contains("raw"));
+    assert!(send(client.polite(body)).await.status.is_success(), "it was only the site");
+}
+
+#[tokio::test]
+async fn settings_in_a_dotenv_file_allow_further_hosts_and_origins() {
+    let home = new_home();
+    let settings = "MCPJUNGLE_ALLOWED_HOSTS=good.example\nMCPJUNGLE_ALLOWED_ORIGINS=https://app.example\n";
+    std::fs::write(home.path().join(".env"), settings).expect("the home is writable");
+    let gateway = Gateway::start_in(home, &[]);
+    let client = Client::new(gateway.url("/mcp"));
+    for (name, value, status) in [
+        ("host", "good.example", 200),
+        ("host", "evil.example", 403),
+        ("origin", "https://app.example", 200),
+        ("origin", "https://evil.example", 403),
+    ] {
+        let reply = send(client.polite(INITIALIZE).header(name, value)).await;
+        assert_eq!(reply.status, status, "{name}: {value}: {reply:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_limit_is_too_large() {
+    let (_gateway, client) = connected().await;
+    let reply = client.post(" ".repeat((32 << 20) + 1)).await;
+    assert_eq!(reply.status, 413, "{reply:?}");
+    assert_eq!(client.post(PING).await.status, 200, "the session goes on");
+}
+
+#[tokio::test]
+async fn a_servers_own_endpoint_introduces_itself_as_that_server() {
+    let upstream = RawServer::http(&[]);
+    let gateway = Gateway::start();
+    gateway.register(&upstream.registration("raw"));
+    let reply = Client::new(gateway.url("/v0/servers/raw/mcp")).post(INITIALIZE).await;
+    let message = reply.message();
+    assert!(message.contains(r#""x-build":12345678901234567890123"#), "{message}");
+    assert_eq!(reply.json()["result"]["serverInfo"]["name"], "raw");
+    assert_eq!(reply.json()["result"]["instructions"], "Hand over the bytes \u{2014} all of them.");
+}
+
+#[tokio::test]
+async fn unknown_and_disabled_prompts_cannot_be_told_apart() {
+    let upstream = RawServer::http(&[]);
+    let gateway = Gateway::start();
+    gateway.register(&upstream.registration("raw"));
+    gateway.succeed(&["disable", "prompt", "raw__greet"]);
+    let client = Client::connect(gateway.url("/mcp")).await;
+    let unknown = client.ask("prompts/get", r#"{"name":"raw__nobody"}"#).await;
+    assert!(unknown.contains(r#""error""#), "{unknown}");
+    let disabled = client.ask("prompts/get", r#"{"name":"raw__greet"}"#).await;
+    assert_eq!(disabled, unknown.replace("raw__nobody", "raw__greet"));
+    assert_eq!(upstream.requests("prompts/get").len(), 0, "the upstream was not asked");
 }

@@ -4,6 +4,7 @@ mod catalog;
 mod edge;
 mod fidelity;
 mod harness;
+mod house_rules;
 mod policies;
 #[cfg(feature = "e2e")]
 mod real_clients;

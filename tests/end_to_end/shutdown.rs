@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::harness::client::Client;
+use crate::harness::client::{Client, request};
 use crate::harness::gateway::Gateway;
 use crate::harness::raw_server::RawServer;
 use crate::harness::{processes_with, until};
@@ -70,4 +70,26 @@ async fn deregistering_a_server_ends_its_processes() {
     assert!(!processes_with(&upstream.mark()).is_empty(), "a stateful session keeps its process");
     gateway.succeed(&["deregister", "raw"]);
     until("the end of every child", || processes_with(&upstream.mark()).is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_call_that_does_not_end_does_not_keep_the_gateway_from_ending() {
+    let upstream = RawServer::stdio();
+    let mut gateway = Gateway::start();
+    gateway.register(&upstream.registration("raw"));
+    let client = Client::connect(gateway.url("/mcp")).await;
+    let arguments = json!({ "file": upstream.path("never") }).to_string();
+    let endless = tokio::spawn(async move {
+        let params = format!(r#"{{"name":"raw__wait_for","arguments":{arguments}}}"#);
+        client.polite(request("tools/call", &params)).send().await
+    });
+    until("the call to reach the upstream", || upstream.requests("tools/call").len() == 1).await;
+
+    gateway.signal(Signal::TERM);
+    let address = gateway.url("").replace("http://", "");
+    until("new connections to be refused", || std::net::TcpStream::connect(&address).is_err()).await;
+    assert!(!endless.is_finished(), "the call may go on for a while");
+    assert_eq!(gateway.ended().await.code(), Some(0), "{}", gateway.log());
+    assert_eq!(processes_with(&upstream.mark()), Vec::<u32>::new());
+    endless.abort();
 }

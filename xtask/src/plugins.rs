@@ -24,7 +24,7 @@ struct Source {
     component: &'static str,
 }
 
-const SOURCES: [Source; 5] = [
+const SOURCES: [Source; 6] = [
     Source { package: "builtin-acl", folder: "plugins/builtin-acl", component: "plugins/dist/builtin-acl.wasm" },
     Source { package: "builtin-auth", folder: "plugins/builtin-auth", component: "plugins/dist/builtin-auth.wasm" },
     Source {
@@ -41,6 +41,11 @@ const SOURCES: [Source; 5] = [
         package: "deny-one-tool",
         folder: "tests/fixtures/policies/deny-one-tool",
         component: "tests/fixtures/policies/deny-one-tool.wasm",
+    },
+    Source {
+        package: "house-rules",
+        folder: "tests/fixtures/policies/house-rules",
+        component: "tests/fixtures/policies/house-rules.wasm",
     },
 ];
 
