@@ -164,11 +164,13 @@ fn remapped_paths(workspace: &Path) -> Result<Vec<String>> {
     let verbose = rustc(&["-vV"])?;
     let commit = verbose.lines().find_map(|line| line.strip_prefix("commit-hash: ")).unwrap_or("unknown");
     // Later ones win, so the widest comes first.
-    let prefixes = [
-        (cargo_home()?, "/cargo".to_owned()),
-        (workspace.to_owned(), "/workspace".to_owned()),
-        (sysroot.join("lib/rustlib/src/rust"), format!("/rustc/{commit}")),
-    ];
+    let mut prefixes = vec![(cargo_home()?, "/cargo".to_owned())];
+    // The folders in it are named after the registry that a machine uses.
+    for registry in fs::read_dir(cargo_home()?.join("registry/src")).into_iter().flatten() {
+        prefixes.push((registry?.path(), "/cargo/registry".to_owned()));
+    }
+    prefixes.push((workspace.to_owned(), "/workspace".to_owned()));
+    prefixes.push((sysroot.join("lib/rustlib/src/rust"), format!("/rustc/{commit}")));
     Ok(prefixes.iter().map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display())).collect())
 }
 
