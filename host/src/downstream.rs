@@ -1,7 +1,7 @@
 //! Facing MCP clients: Streamable HTTP at `/mcp`, `/v0/groups/{name}/mcp` and
 //! `/v0/servers/{name}/mcp`.
 //!
-//! [`edge`] says who may connect at all, `legacy` speaks the revisions with
+//! `edge` says who may connect at all, `legacy` speaks the revisions with
 //! sessions, and `methods` answers what is the same in every era.
 
 use std::net::SocketAddr;

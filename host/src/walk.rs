@@ -57,7 +57,7 @@ pub enum Refusal {
     /// The upstream gave no answer.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
-    /// See [`MAX_CALLS_IN_FLIGHT`].
+    /// As many calls are in flight as the gateway holds at a time.
     #[error("too many calls are in flight: try again later")]
     Overloaded,
     /// A mistake of the gateway's own, which is in the log.

@@ -39,7 +39,7 @@ fn a_wrong_number_of_arguments_is_counted() {
     Usage: mcpjungle usage [OPTIONS] <NAME>
 
     Arguments:
-      <NAME>  Its name; that of a tool or prompt is <server>__<name>
+      <NAME>  Its name; that of a tool or prompt is `<server>__<name>`
 
     Options:
       -h, --help  Print help

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 /// A command about one thing.
 #[derive(Debug, Args)]
 pub(crate) struct OneName {
-    /// Its name; that of a tool or prompt is <server>__<name>
+    /// Its name; that of a tool or prompt is `<server>__<name>`
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
 }
@@ -140,7 +140,7 @@ Examples:
 Images, audio and binary resources in the answer are saved as files in the working directory.
 A tool that answers with an error of its own is no failure of this command: it exits 0.")]
 pub(crate) struct InvokeArguments {
-    /// Canonical name of the tool: <server>__<tool>
+    /// Canonical name of the tool: `<server>__<tool>`
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
     /// Arguments for the tool, one JSON object
@@ -231,7 +231,7 @@ Example:
 /// `get prompt`.
 #[derive(Debug, Args)]
 pub(crate) struct PromptArguments {
-    /// Canonical name of the prompt: <server>__<prompt>
+    /// Canonical name of the prompt: `<server>__<prompt>`
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
     /// An argument of the prompt; may be repeated
