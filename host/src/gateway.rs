@@ -178,13 +178,16 @@ impl Gateway {
         }
     }
 
-    /// Ends everything that the gateway holds open, towards upstreams and the database.
+    /// Ends everything that the gateway holds open, towards upstreams and then the
+    /// database; each may take as long as `bound`.
     pub async fn shutdown(&self, bound: Duration) {
         if tokio::time::timeout(bound, self.upstreams.shutdown()).await.is_err() {
             tracing::warn!("some upstream sessions did not close in time");
         }
         // SQLite then moves its log into the database file, so that a copy of the file is whole.
-        self.store.close().await;
+        if tokio::time::timeout(bound, self.store.close()).await.is_err() {
+            tracing::warn!("the database could not be closed in time");
+        }
     }
 }
 
