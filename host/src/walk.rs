@@ -9,7 +9,8 @@ use thiserror::Error;
 
 use crate::gateway::Gateway;
 use crate::pipeline::{Denial, Endpoint, Item, Observation, Outcome, Pipeline, Principal, Request, UpstreamView};
-use crate::upstream::{Call, ClientDeclaration, UpstreamError};
+use crate::protocol::LogLevel;
+use crate::upstream::{Call, Cancellation, ClientDeclaration, Counterpart, Pairing, UpstreamError};
 use crate::wire::{self, object_members};
 
 mod headers;
@@ -20,7 +21,7 @@ pub use headers::{HeaderError, resolve_headers};
 use resolve::Target;
 
 /// Who calls, and how far they may reach.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Caller {
     /// The request that decisions belong to.
     pub request: Request,
@@ -28,8 +29,14 @@ pub struct Caller {
     pub principal: Arc<Principal>,
     /// What upstreams are told of the client.
     pub client: ClientDeclaration,
-    /// The downstream session that upstream sessions pair with, on a server's own endpoint.
-    pub paired_with: Option<Arc<str>>,
+    /// The downstream session that upstream sessions can pair with, if there is one.
+    pub session: Option<Pairing>,
+    /// Takes what the upstream sends while the call runs.
+    pub counterpart: Arc<dyn Counterpart>,
+    /// Tells when the caller wants the answer no more.
+    pub cancellation: Cancellation,
+    /// The log level that the client has set.
+    pub log_level: Option<LogLevel>,
     /// Whether disabled items can be reached: over the admin API they can.
     pub reaches_disabled: bool,
 }
@@ -118,7 +125,17 @@ async fn walk(
         review_arguments(&pipeline, caller, &target, &mut request).await?;
     }
     let headers = inject_headers(&pipeline, caller, &target).await?;
-    let call = Call { request, headers, client: caller.client.clone(), paired_with: caller.paired_with.clone() };
+    request.find_progress_token();
+    let is_transparent = matches!(caller.request.endpoint, Endpoint::Server(_));
+    let call = Call {
+        request,
+        headers,
+        client: caller.client.clone(),
+        paired_with: caller.session.clone().filter(|_| is_transparent),
+        counterpart: Arc::clone(&caller.counterpart),
+        cancellation: caller.cancellation.clone(),
+        log_level: caller.log_level,
+    };
     let response = gateway.upstreams.call(&target.server.server, call).await?;
     finish_result(&pipeline, caller, &target, response).await
 }

@@ -14,7 +14,7 @@ use crate::downstream::{Exchange, MAX_BODY_BYTES, methods, reply};
 use crate::gateway::Gateway;
 use crate::pipeline;
 use crate::protocol::ProtocolVersion;
-use crate::upstream::ClientDeclaration;
+use crate::upstream::{Cancellation, ClientDeclaration, NoClient, Pairing};
 use crate::walk::Caller;
 use crate::wire::{Id, Message, Request, code, error_response_with_data};
 
@@ -120,12 +120,14 @@ async fn read_body(exchange: &Exchange, body: Body) -> Result<Bytes, Refused> {
 fn caller(gateway: &Gateway, exchange: &Exchange, method: &str, id: Option<&Id>) -> Result<Caller, Refused> {
     check_version_header(&exchange.head.headers, id)?;
     let session = session(gateway, exchange, id)?;
-    let is_transparent = matches!(exchange.endpoint, pipeline::Endpoint::Server(_));
     Ok(Caller {
         request: policy_request(exchange, method),
         principal: Arc::clone(&exchange.principal),
         client: ClientDeclaration::plain(session.protocol_version),
-        paired_with: is_transparent.then(|| Arc::clone(&session.id)),
+        session: Some(Pairing { id: Arc::clone(&session.id), counterpart: Arc::new(NoClient) }),
+        counterpart: Arc::new(NoClient),
+        cancellation: Cancellation::default(),
+        log_level: None,
         reaches_disabled: false,
     })
 }
