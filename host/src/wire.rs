@@ -82,6 +82,11 @@ impl Id {
         &self.0
     }
 
+    /// The id of this JSON text; `None` unless it is a string or a number.
+    pub fn from_json(text: &str) -> Option<Self> {
+        text.starts_with(|first: char| matches!(first, '"' | '-' | '0'..='9')).then(|| Self(text.into()))
+    }
+
     /// The id as the number that the gateway gives its own requests.
     pub fn as_u64(&self) -> Option<u64> {
         self.0.parse().ok()

@@ -48,6 +48,11 @@ pub struct Reply {
 pub trait Counterpart: Send + Sync {
     /// Takes one message.
     fn receive(&self, message: ServerMessage);
+
+    /// Whether a client is there to listen even while no call runs.
+    fn is_listening(&self) -> bool {
+        false
+    }
 }
 
 impl ServerRequest {
