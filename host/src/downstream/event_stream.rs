@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use futures_util::stream;
+use futures_util::stream::{self, StreamExt};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -30,7 +30,12 @@ const KEEP_ALIVE_COMMENT: Bytes = Bytes::from_static(b": keep-alive\n\n");
 
 /// Why a stream cannot be taken up again after an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Forgotten;
+pub(super) enum NotResumable {
+    /// There was no such event, or what followed it is not kept any more.
+    Forgotten,
+    /// Nothing followed it, and nothing will.
+    Ended,
+}
 
 /// One stream of events.
 pub(super) struct EventStream {
@@ -126,28 +131,36 @@ impl EventStream {
     /// Reads what was not sent yet, and all that follows.
     pub(super) fn read(self: &Arc<Self>) -> Body {
         let mut state = self.state.lock();
-        self.attach(&mut state)
+        self.attach(&mut state, None)
     }
 
-    /// Reads what follows the event of this number.
-    pub(super) fn resume(self: &Arc<Self>, after: u64) -> Result<Body, Forgotten> {
+    /// Reads what follows the event of this number. Primed, what is read begins with
+    /// that event's id: a client that gets no event at all would come back without one,
+    /// and take another stream up.
+    pub(super) fn resume(self: &Arc<Self>, after: u64, primed: bool) -> Result<Body, NotResumable> {
         let mut state = self.state.lock();
-        let next = after.checked_add(1).and_then(|next| next.checked_sub(state.first)).ok_or(Forgotten)?;
-        let next = usize::try_from(next).map_err(|_| Forgotten)?;
+        let next = after.checked_add(1).and_then(|next| next.checked_sub(state.first));
+        let next = next.and_then(|next| usize::try_from(next).ok()).ok_or(NotResumable::Forgotten)?;
         if next > state.events.len() {
-            return Err(Forgotten);
+            return Err(NotResumable::Forgotten);
+        }
+        if next == state.events.len() && state.ended_at.is_some() {
+            return Err(NotResumable::Ended);
         }
         state.rewind(next);
-        Ok(self.attach(&mut state))
+        let name = self.name.filter(|_| primed);
+        let first = name.map(|name| Bytes::from(format!("id: {name}-{after}\ndata: \n\n")));
+        Ok(self.attach(&mut state, first))
     }
 
-    fn attach(self: &Arc<Self>, state: &mut State) -> Body {
+    fn attach(self: &Arc<Self>, state: &mut State, first: Option<Bytes>) -> Body {
         state.reader += 1;
         state.is_attended = true;
         state.is_cut = false;
         let reader = Reader { stream: Arc::clone(self), number: state.reader };
         self.changed.notify_waiters();
-        Body::from_stream(stream::unfold(reader, async |reader| Some((reader.next().await?, reader))))
+        let rest = stream::unfold(reader, async |reader| Some((reader.next().await?, reader)));
+        Body::from_stream(stream::iter(first.map(Ok)).chain(rest))
     }
 }
 
@@ -276,7 +289,7 @@ impl Drop for Reader {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::{FutureExt, StreamExt};
+    use futures_util::FutureExt;
     use http_body_util::BodyExt;
 
     use super::*;
@@ -303,14 +316,19 @@ mod tests {
         assert_eq!(read_now(&mut first), "id: 7-0\ndata: \n\nid: 7-1\nevent: message\ndata: 1\n\n");
         drop(first);
         stream.send(message("2"));
-        let mut second = stream.resume(0).unwrap().into_data_stream();
-        assert_eq!(read_now(&mut second), "id: 7-1\nevent: message\ndata: 1\n\nid: 7-2\nevent: message\ndata: 2\n\n");
+        let mut second = stream.resume(0, true).unwrap().into_data_stream();
+        assert_eq!(
+            read_now(&mut second),
+            "id: 7-0\ndata: \n\nid: 7-1\nevent: message\ndata: 1\n\nid: 7-2\nevent: message\ndata: 2\n\n"
+        );
         stream.send(message("3"));
         stream.end();
         stream.send(message("too late"));
         assert_eq!(StreamExt::collect::<Vec<_>>(second).await.len(), 1);
-        assert!(stream.resume(3).unwrap().collect().await.unwrap().to_bytes().is_empty());
-        assert_eq!(stream.resume(4).err(), Some(Forgotten));
+        let last = stream.resume(2, false).unwrap().collect().await.unwrap().to_bytes();
+        assert_eq!(last, "id: 7-3\nevent: message\ndata: 3\n\n");
+        assert_eq!(stream.resume(3, true).err(), Some(NotResumable::Ended));
+        assert_eq!(stream.resume(4, true).err(), Some(NotResumable::Forgotten));
     }
 
     #[tokio::test]
@@ -336,7 +354,7 @@ mod tests {
         }
         assert!(body.next().await.unwrap().is_err());
         assert!(stream.state.lock().events.is_empty());
-        assert_eq!(stream.resume(5).err(), Some(Forgotten));
+        assert_eq!(stream.resume(5, true).err(), Some(NotResumable::Forgotten));
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 
 use crate::downstream::call::CallLink;
-use crate::downstream::event_stream::EventStream;
+use crate::downstream::event_stream::{EventStream, NotResumable};
 use crate::downstream::session::{Delivery, Session};
 use crate::downstream::{Exchange, MAX_BODY_BYTES, Refused, initialize, methods, reply, sessions};
 use crate::gateway::Gateway;
@@ -137,13 +137,27 @@ fn get(gateway: &Arc<Gateway>, exchange: &Exchange) -> Result<Response, Refused>
     }
     let session = session(gateway, exchange, None)?;
     let body = match headers.get(LAST_EVENT_ID) {
-        Some(event) => session.resume(event.to_str().unwrap_or_default()).map_err(|_| {
-            let message = "Last-Event-ID is not of a stream that can be resumed: GET without it to listen anew";
-            refused(StatusCode::BAD_REQUEST, None, message)
-        })?,
+        Some(event) => session.resume(event.to_str().unwrap_or_default()).map_err(not_resumable)?,
         None => session.listen(),
     };
     Ok(reply::event_stream(body))
+}
+
+/// Clients that missed nothing, but got no result, come back to a stream for ever,
+/// unless they are told that there is none; 405 says that to all of them.
+fn not_resumable(reason: NotResumable) -> Refused {
+    match reason {
+        NotResumable::Forgotten => {
+            let message = "Last-Event-ID is not of a stream that can be resumed: GET without it to listen anew";
+            refused(StatusCode::BAD_REQUEST, None, message)
+        }
+        NotResumable::Ended => {
+            let message = "the stream of this Last-Event-ID has ended, and nothing follows that event";
+            let mut response = reply::plain_error(StatusCode::METHOD_NOT_ALLOWED, message);
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST, DELETE"));
+            Box::new(response)
+        }
+    }
 }
 
 fn delete(gateway: &Arc<Gateway>, exchange: &Exchange) -> Result<Response, Refused> {

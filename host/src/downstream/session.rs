@@ -11,7 +11,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::downstream::call::CallLink;
-use crate::downstream::event_stream::{EventStream, Forgotten};
+use crate::downstream::event_stream::{EventStream, NotResumable};
 use crate::pipeline::{Endpoint, ItemKind, Principal};
 use crate::protocol::{LogLevel, ProtocolVersion};
 use crate::upstream::{Cancellation, ClientDeclaration, Reply, ServerRequest};
@@ -217,15 +217,15 @@ impl Session {
     }
 
     /// Takes up the stream to which this event belongs.
-    pub(super) fn resume(&self, last_event_id: &str) -> Result<Body, Forgotten> {
-        let (name, number) = last_event_id.split_once('-').ok_or(Forgotten)?;
-        let (name, number) =
-            (name.parse::<u64>().map_err(|_| Forgotten)?, number.parse::<u64>().map_err(|_| Forgotten)?);
+    pub(super) fn resume(&self, last_event_id: &str) -> Result<Body, NotResumable> {
+        let event =
+            last_event_id.split_once('-').and_then(|(name, number)| Some((name.parse().ok()?, number.parse().ok()?)));
+        let (name, number): (u64, u64) = event.ok_or(NotResumable::Forgotten)?;
         if name == GENERAL_STREAM {
-            return self.general.resume(number);
+            return self.general.resume(number, self.primes_streams());
         }
         let stream = self.state.lock().streams.iter().find(|(found, _)| *found == name).map(|(_, found)| found.clone());
-        stream.ok_or(Forgotten)?.resume(number)
+        stream.ok_or(NotResumable::Forgotten)?.resume(number, self.primes_streams())
     }
 
     /// Where a message that belongs to no call reaches the client: the stream for
