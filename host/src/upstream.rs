@@ -6,7 +6,7 @@
 //! - `http` and `stdio`: the two transports.
 //! - `supervise`: the process between the gateway and a child.
 //! - `call`: one request, and its caller while it runs.
-//! - `counterpart`: who takes what an upstream sends on its own.
+//! - `counterpart`: who takes what an upstream sends on its own; `switchboard` finds out whom that is.
 //! - `hints`: word that a server's lists may have changed.
 //! - `background`: what goes on when nobody waits for it any more.
 //! - `offer`: listing all that a server has.
@@ -26,6 +26,7 @@ use crate::protocol::ProtocolVersion;
 use crate::secret::Secret;
 use crate::server::Server;
 use crate::upstream::background::Background;
+use crate::upstream::call::SessionCall;
 use crate::upstream::key::SessionKey;
 use crate::upstream::registrations::Registrations;
 use crate::upstream::session::Connector;
@@ -48,6 +49,7 @@ mod sessions;
 mod slot;
 mod stdio;
 mod supervise;
+mod switchboard;
 
 pub use call::{Call, Cancellation, Pairing};
 pub use counterpart::{Counterpart, NoClient, Reply, ServerMessage, ServerRequest};
@@ -95,7 +97,7 @@ const FORGET_BOUND: Duration = Duration::from_secs(2);
 pub struct Upstreams {
     connector: Arc<Connector>,
     servers: RwLock<Registrations>,
-    hints: ListHints,
+    hints: Arc<ListHints>,
     /// Cancelled when the gateway ends. Each server's token is a child of it.
     ended: CancellationToken,
 }
@@ -113,6 +115,11 @@ impl ClientDeclaration {
     /// A client that takes no requests from servers.
     pub fn plain(protocol_version: ProtocolVersion) -> Self {
         Self { protocol_version, capabilities: Bytes::from_static(b"{}") }
+    }
+
+    /// Whether the client has any capability, so that servers may turn to it.
+    pub(crate) fn declares_anything(&self) -> bool {
+        self.capabilities.iter().filter(|byte| !byte.is_ascii_whitespace()).ne(b"{}")
     }
 }
 
@@ -135,23 +142,20 @@ impl Upstreams {
     /// Connects to nothing yet.
     pub fn new(settings: UpstreamSettings) -> Result<Self, UpstreamError> {
         let http = http::HttpClients::new(&settings)?;
-        let connector = Connector { settings, http, background: Background::default() };
-        Ok(Self {
-            connector: Arc::new(connector),
-            servers: RwLock::default(),
-            hints: ListHints::default(),
-            ended: CancellationToken::new(),
-        })
+        let hints = Arc::new(ListHints::default());
+        let connector = Connector { settings, http, hints: Arc::clone(&hints), background: Background::default() };
+        Ok(Self { connector: Arc::new(connector), servers: RwLock::default(), hints, ended: CancellationToken::new() })
     }
 
     /// Sends a request and waits for its answer, an error of the upstream's own included.
     pub async fn call(&self, server: &Arc<Server>, call: Call) -> Result<wire::Response, UpstreamError> {
-        let Call { request, headers, client, paired_with, .. } = call;
-        let paired_with = paired_with.map(|pairing| pairing.id);
+        let Call { request, headers, client, paired_with, counterpart, cancellation, log_level } = call;
+        let key = SessionKey { headers, client, paired_with };
+        let call = SessionCall { request, counterpart, cancellation, log_level };
         let (sessions, is_kept) = self.sessions_of(server)?;
         let answer = tokio::select! {
             biased;
-            answer = sessions.call(SessionKey { headers, client, paired_with }, &request) => {
+            answer = sessions.call(key, &call) => {
                 answer.map_err(UpstreamError::for_clients)
             }
             () = sessions.ended() => Err(self.why_ended(server)),

@@ -2,6 +2,7 @@
 //! to the stream of that call.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -51,6 +52,13 @@ impl CallLink {
 impl Counterpart for CallLink {
     fn receive(&self, message: ServerMessage) {
         deliver(&self.session, self.server.get(), message, self.open_stream());
+    }
+
+    fn pause(&self, retry: Duration) {
+        // As the upstream does it, where the client knows how to come back.
+        if self.session.can_pause_streams() {
+            self.open_stream().pause(retry);
+        }
     }
 }
 

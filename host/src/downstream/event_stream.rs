@@ -61,6 +61,8 @@ struct State {
     is_attended: bool,
     /// Whether the reader was cut off, rather than replaced.
     is_cut: bool,
+    /// The last that the reader gets before its connection is closed for a while.
+    pause: Option<Bytes>,
     ended_at: Option<Instant>,
 }
 
@@ -112,6 +114,17 @@ impl EventStream {
         self.changed.notify_waiters();
     }
 
+    /// Closes the connection once all so far is written; the client may come back after `retry`.
+    pub(super) fn pause(&self, retry: Duration) {
+        let frame = format!("retry: {}\n\n", retry.as_millis());
+        let mut state = self.state.lock();
+        if state.ended_at.is_none() {
+            state.pause = Some(frame.into());
+        }
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
     /// Nothing follows. What was not read yet can still be.
     pub(super) fn end(&self) {
         self.state.lock().ended_at.get_or_insert_with(Instant::now);
@@ -147,6 +160,7 @@ impl EventStream {
         if next == state.events.len() && state.ended_at.is_some() {
             return Err(NotResumable::Ended);
         }
+        state.pause = None;
         state.rewind(next);
         let name = self.name.filter(|_| primed);
         let first = name.map(|name| Bytes::from(format!("id: {name}-{after}\ndata: \n\n")));
@@ -268,6 +282,11 @@ impl Reader {
                 }
                 if state.ended_at.is_some() {
                     return None;
+                }
+                if let Some(farewell) = state.pause.take() {
+                    state.reader += 1;
+                    state.is_attended = false;
+                    return Some(Ok(farewell));
                 }
             }
             tokio::select! {

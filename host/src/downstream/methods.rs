@@ -84,7 +84,7 @@ pub(super) async fn forward(
     };
     match answer {
         Ok(response) => Some(response.render(&id)),
-        Err(Refusal::Upstream(UpstreamError::Cancelled)) => None,
+        Err(Refusal::Upstream(UpstreamError::Cancelled { .. })) => None,
         Err(refusal) => Some(whole(reply::refusal(&id, &refusal))),
     }
 }

@@ -211,6 +211,11 @@ impl Session {
         self.declared().is_some_and(|client| client.protocol_version >= ProtocolVersion::V2025_11_25)
     }
 
+    /// Whether the stream of a call can be closed for a while before its response.
+    pub(super) fn can_pause_streams(&self) -> bool {
+        self.delivery == Delivery::PerCall && self.primes_streams()
+    }
+
     /// How messages get to the client.
     pub(super) fn delivery(&self) -> Delivery {
         self.delivery

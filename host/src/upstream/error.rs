@@ -67,8 +67,8 @@ pub enum UpstreamError {
         how: String,
     },
 
-    #[error("the caller wants no answer any more")]
-    Cancelled,
+    #[error("server `{server}`: the call was cancelled by its client")]
+    Cancelled { server: ServerName },
 
     // Listing.
     #[error("server `{server}`: the MCP server's {method} is of no use: {problem}")]
