@@ -56,29 +56,40 @@ fn at_both_endpoints(upstream: &RawServer, run: impl Fn(&str, &str) -> Value) ->
 }
 
 #[track_caller]
-fn the_typescript_client_works(upstream: &RawServer, version: &str) {
+fn the_typescript_client_works(version: &str) {
     let run = |url: &str, prefix: &str| run_javascript("typescript_client.cjs", &[version, url, prefix]);
-    at_both_endpoints(upstream, run).iter().for_each(assert_saw_the_update);
+    at_both_endpoints(&RawServer::conformance(), run).iter().for_each(assert_saw_the_update);
+}
+
+/// Where calls share no session, each has a process of its own.
+#[track_caller]
+fn the_typescript_client_works_with_a_server_over_stdio(version: &str) {
+    let run = |url: &str, prefix: &str| {
+        let alone: &[&str] = if prefix.is_empty() { &[] } else { &["alone"] };
+        run_javascript("typescript_client.cjs", &[&[version, url, prefix], alone].concat())
+    };
+    let [_, seen_transparently] = at_both_endpoints(&RawServer::conformance_over_stdio(), run);
+    assert_saw_the_update(&seen_transparently);
 }
 
 #[test]
 fn the_typescript_client_works_in_version_1() {
-    the_typescript_client_works(&RawServer::conformance(), "v1");
+    the_typescript_client_works("v1");
 }
 
 #[test]
 fn the_typescript_client_works_in_version_1_with_a_server_over_stdio() {
-    the_typescript_client_works(&RawServer::conformance_over_stdio(), "v1");
+    the_typescript_client_works_with_a_server_over_stdio("v1");
 }
 
 #[test]
 fn the_typescript_client_works_in_version_2() {
-    the_typescript_client_works(&RawServer::conformance(), "v2");
+    the_typescript_client_works("v2");
 }
 
 #[test]
 fn the_typescript_client_works_in_version_2_with_a_server_over_stdio() {
-    the_typescript_client_works(&RawServer::conformance_over_stdio(), "v2");
+    the_typescript_client_works_with_a_server_over_stdio("v2");
 }
 
 #[track_caller]
