@@ -3,7 +3,7 @@
 //! - `registrations`: which servers have sessions here.
 //! - `sessions`: which session carries a call; `key` and `slot` are its parts.
 //! - `session`: one session, whatever the transport; `handshake` begins each.
-//! - `http` and `stdio`: the two transports.
+//! - `http` and `stdio`: the transports; `inbox` is what two of them share.
 //! - `supervise`: the process between the gateway and a child.
 //! - `call`: one request, and its caller while it runs.
 //! - `counterpart`: who takes what an upstream sends on its own.
@@ -39,7 +39,9 @@ mod error;
 mod handshake;
 mod hints;
 mod http;
+mod inbox;
 mod key;
+mod lines;
 mod malformed;
 mod offer;
 mod registrations;

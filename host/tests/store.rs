@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::task::Poll;
@@ -80,6 +81,7 @@ fn http_server(server: &str) -> Server {
             headers: BTreeMap::from([("X-Key".to_owned(), Secret::new(HEADER))]),
         },
         session_mode: SessionMode::Stateful,
+        tool_sync_interval_seconds: NonZeroU32::new(90),
     }
 }
 
@@ -93,6 +95,7 @@ fn stdio_server(server: &str, env: &[(&str, &str)]) -> Server {
             env: env.iter().map(|(key, value)| ((*key).to_owned(), Secret::new(*value))).collect(),
         },
         session_mode: SessionMode::Stateless,
+        tool_sync_interval_seconds: None,
     }
 }
 
@@ -477,7 +480,7 @@ async fn a_server_that_cannot_be_read_is_left_out_and_the_others_are_served() {
         "UPDATE items SET kind = 'gadget' WHERE server_id = (SELECT id FROM servers WHERE name = 'item')",
         "UPDATE server_secrets SET ciphertext = x'00' WHERE server_id = (SELECT id FROM servers WHERE name = 'secret')",
         "INSERT INTO servers SELECT 99, 'a__b', revision, description, transport, config, session_mode, enabled, \
-         initialize, created_at, updated_at FROM servers WHERE name = 'sound'",
+         initialize, created_at, updated_at, tool_sync_interval_seconds FROM servers WHERE name = 'sound'",
     ] {
         home.damage(damage).await;
     }

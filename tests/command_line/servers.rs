@@ -83,6 +83,28 @@ fn registering_from_a_file_fills_in_placeholders_and_ignores_other_flags() {
 }
 
 #[test]
+fn registering_a_server_of_the_old_transport_says_so() {
+    let api = Api::answering(&[
+        ("POST /servers", 201, r#"{"name":"old"}"#),
+        ("GET /tools?server=old", 200, "[]"),
+        ("GET /prompts?server=old", 200, "[]"),
+        ("GET /resources?server=old", 200, "[]"),
+    ]);
+    let person = Person::of(&api);
+    person.write("old.json", r#"{"name":"old","transport":"sse","url":"http://x/sse"}"#);
+    insta::assert_snapshot!(person.run(&["register", "-c", "old.json"]), @"
+    exit: 0
+    --- stdout
+    Server old registered successfully!
+
+    This MCP server uses the SSE (Server-sent events) transport.
+    Like those of any other server, its tools are accessible at every endpoint.
+    WARNING: SSE is deprecated, use the 'streamable_http' transport where the server supports it.
+    This server does not provide any tools, prompts or resources.
+    ");
+}
+
+#[test]
 fn registering_as_json_prints_the_answer_of_the_api_only() {
     let api = Api::answering(&[("POST /servers", 201, CALCULATOR)]);
     let person = Person::of(&api);

@@ -138,6 +138,7 @@ fn stdio_server(command: &str, args: &[&str], session_mode: SessionMode) -> Arc<
             env: BTreeMap::from([("OWN".to_owned(), Secret::new("own value"))]),
         },
         session_mode,
+        tool_sync_interval_seconds: None,
     })
 }
 

@@ -32,6 +32,8 @@ pub(super) struct ServerView {
     /// The names, with what stands in place of the values.
     env: Option<BTreeMap<String, &'static str>>,
     session_mode: &'static str,
+    /// What holds, be it the default.
+    tool_sync_interval_seconds: u64,
 }
 
 impl ServerView {
@@ -46,9 +48,10 @@ impl ServerView {
             args: None,
             env: None,
             session_mode: server.session_mode.as_str(),
+            tool_sync_interval_seconds: server.tool_sync_interval().as_secs(),
         };
         match &server.transport {
-            Transport::StreamableHttp { url, .. } => view.url = url.to_string(),
+            Transport::StreamableHttp { url, .. } | Transport::Sse { url, .. } => view.url = url.to_string(),
             Transport::Stdio { command, args, env } => {
                 view.command = command.clone();
                 view.args = (!args.is_empty()).then(|| args.clone());
@@ -87,11 +90,13 @@ mod tests {
                 env: BTreeMap::from([("TOKEN".to_owned(), Secret::new("s3cret"))]),
             },
             session_mode: SessionMode::Stateful,
+            tool_sync_interval_seconds: None,
         };
         let shown = serde_json::to_value(ServerView::of(&server, false)).unwrap();
         let expected = json!({
             "name": "s", "transport": "stdio", "enabled": false, "description": "", "url": "", "command": "uvx",
-            "args": ["mcp-server-time"], "env": { "TOKEN": "[redacted]" }, "session_mode": "stateful"
+            "args": ["mcp-server-time"], "env": { "TOKEN": "[redacted]" }, "session_mode": "stateful",
+            "tool_sync_interval_seconds": 300
         });
         assert_eq!(shown, expected);
     }

@@ -1,4 +1,5 @@
-//! An upstream session over Streamable HTTP, protocol revisions 2025-03-26 to 2025-11-25.
+//! An upstream session over Streamable HTTP, protocol revisions 2025-03-26 to
+//! 2025-11-25; `sse` is the older transport over HTTP.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,10 +19,12 @@ use crate::wire::{self, Response};
 
 mod client;
 mod exchange;
+mod sse;
 
 pub(super) use client::HttpClients;
 pub(super) use exchange::{ANSWER_LIMIT_BYTES, CallFailure};
 use exchange::{Channel, REPLIES_AT_ONCE, SESSION_ID};
+pub(super) use sse::SseSession;
 
 const PROTOCOL_VERSION: &str = "mcp-protocol-version";
 

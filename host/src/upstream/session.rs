@@ -11,7 +11,7 @@ use crate::server::{Server, Transport};
 use crate::upstream::background::{Background, WorkToCome};
 use crate::upstream::counterpart::{Counterpart, NoClient};
 use crate::upstream::handshake::{self, Handshake};
-use crate::upstream::http::{CallFailure, HttpClients, HttpSession};
+use crate::upstream::http::{CallFailure, HttpClients, HttpSession, SseSession};
 use crate::upstream::stdio::{ChildCommand, StdioSession};
 use crate::upstream::{ClientDeclaration, UpstreamError, UpstreamSettings};
 use crate::wire::{self, Response};
@@ -37,6 +37,7 @@ pub(super) struct Opening<'a> {
 /// An open session. Dropping it closes it in the background.
 pub(super) enum Session {
     Http(HttpSession),
+    Sse(SseSession),
     Stdio(StdioSession),
 }
 
@@ -78,6 +79,11 @@ impl Connector {
                 let (session, handshake) = HttpSession::open(opening, url, client, headers).await?;
                 Ok((Session::Http(session), handshake))
             }
+            Transport::Sse { url, .. } => {
+                let client = self.http.client_for(&server.name, url).await?;
+                let (session, handshake) = SseSession::open(opening, url, client, headers).await?;
+                Ok((Session::Sse(session), handshake))
+            }
             Transport::Stdio { command, args, env } => {
                 let child = ChildCommand { command, args, env };
                 let (session, handshake) = StdioSession::open(opening, child, &self.settings).await?;
@@ -96,6 +102,7 @@ impl Session {
     pub(super) async fn call(&self, request: &wire::Request) -> Result<Response, CallFailure> {
         match self {
             Self::Http(session) => session.call(request).await,
+            Self::Sse(session) => Ok(session.call(request).await?),
             Self::Stdio(session) => Ok(session.call(request).await?),
         }
     }
@@ -105,7 +112,7 @@ impl Session {
     pub(super) fn holds_state(&self) -> bool {
         match self {
             Self::Http(session) => session.has_id(),
-            Self::Stdio(_) => true,
+            Self::Sse(_) | Self::Stdio(_) => true,
         }
     }
 
@@ -113,6 +120,7 @@ impl Session {
     pub(super) fn is_broken(&self) -> bool {
         match self {
             Self::Http(_) => false,
+            Self::Sse(session) => session.is_closed(),
             Self::Stdio(session) => session.is_closed(),
         }
     }

@@ -50,7 +50,7 @@ pub(super) struct ServerSessions {
 impl ServerSessions {
     pub(super) fn new(server: Arc<Server>, connector: Arc<Connector>, ended: CancellationToken) -> Self {
         let limit = match server.transport {
-            Transport::StreamableHttp { .. } => HTTP_SESSIONS_PER_SERVER,
+            Transport::StreamableHttp { .. } | Transport::Sse { .. } => HTTP_SESSIONS_PER_SERVER,
             Transport::Stdio { .. } => PROCESSES_PER_SERVER,
         };
         let background = connector.background.for_server();

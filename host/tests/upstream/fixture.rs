@@ -169,6 +169,7 @@ pub fn server(name: &str, url: &str, session_mode: SessionMode) -> Arc<Server> {
             headers: BTreeMap::new(),
         },
         session_mode,
+        tool_sync_interval_seconds: None,
     })
 }
 

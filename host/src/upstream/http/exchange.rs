@@ -64,6 +64,16 @@ pub(in crate::upstream) struct CallFailure {
     pub(in crate::upstream) session_gone: bool,
 }
 
+impl CallFailure {
+    /// The HTTP status, where that is what went wrong.
+    pub(super) fn status(&self) -> Option<u16> {
+        match self.error {
+            UpstreamError::HttpStatus { status, .. } => Some(status),
+            _ => None,
+        }
+    }
+}
+
 impl From<UpstreamError> for CallFailure {
     fn from(error: UpstreamError) -> Self {
         Self { error, session_gone: false }
@@ -106,7 +116,7 @@ impl Channel {
         }
     }
 
-    async fn send(&self, method: Method, body: Option<Bytes>) -> Result<reqwest::Response, UpstreamError> {
+    pub(super) async fn send(&self, method: Method, body: Option<Bytes>) -> Result<reqwest::Response, UpstreamError> {
         let mut request = reqwest::Request::new(method, self.url.clone());
         *request.headers_mut() = self.headers.clone();
         *request.body_mut() = body.map(Into::into);
@@ -253,7 +263,7 @@ impl Channel {
         }
     }
 
-    fn refusal(&self, status: StatusCode) -> UpstreamError {
+    pub(super) fn refusal(&self, status: StatusCode) -> UpstreamError {
         let (server, status) = (self.server.clone(), status.as_u16());
         match status {
             401 | 403 => UpstreamError::Unauthorized { server, status },
@@ -285,7 +295,7 @@ impl Channel {
         UpstreamError::InvalidAnswer { server: self.server.clone(), problem: problem.to_owned() }
     }
 
-    fn too_large(&self, limit_bytes: usize) -> UpstreamError {
+    pub(super) fn too_large(&self, limit_bytes: usize) -> UpstreamError {
         UpstreamError::TooLarge { server: self.server.clone(), limit_bytes }
     }
 
@@ -298,13 +308,13 @@ fn is_refusal(cause: &(dyn std::error::Error + 'static)) -> bool {
     cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
-enum MediaType {
+pub(super) enum MediaType {
     Json,
     EventStream,
     Other,
 }
 
-fn media_type(reply: &reqwest::Response) -> MediaType {
+pub(super) fn media_type(reply: &reqwest::Response) -> MediaType {
     let value = reply.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let essence = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     if essence.eq_ignore_ascii_case(b"application/json") {
