@@ -99,6 +99,11 @@ fn stdio_server(server: &str, env: &[(&str, &str)]) -> Server {
     }
 }
 
+fn sse_server(server: &str) -> Server {
+    let Transport::StreamableHttp { url, bearer_token, headers } = http_server(server).transport else { panic!() };
+    Server { transport: Transport::Sse { url, bearer_token, headers }, ..http_server(server) }
+}
+
 fn tools(names: &[&str]) -> Vec<Bytes> {
     names.iter().map(|name| format!(r#"{{ "name":"{name}", "x": 1.50 }}"#).into()).collect()
 }
@@ -147,7 +152,7 @@ fn group(group: &str, included: &[&str]) -> ToolGroup {
 #[tokio::test]
 async fn what_was_stored_is_there_after_reopening() {
     let home = Home::new();
-    let servers = [http_server("b-http"), stdio_server("a-stdio", &[("TOKEN", ENV)])];
+    let servers = [http_server("b-http"), stdio_server("a-stdio", &[("TOKEN", ENV)]), sse_server("c-sse")];
     let store = home.open().await;
     for server in &servers {
         store.put_server(server, &offer(&["t2", "t1"]), false).await.unwrap();
@@ -162,7 +167,7 @@ async fn what_was_stored_is_there_after_reopening() {
     let after = records(&store).await;
     assert_eq!(
         after.iter().map(|record| record.server.clone()).collect::<Vec<_>>(),
-        [servers[1].clone(), servers[0].clone()]
+        [servers[1].clone(), servers[0].clone(), servers[2].clone()]
     );
     for (before, after) in before.iter().zip(&after) {
         assert_eq!(before.items, after.items);

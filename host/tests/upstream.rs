@@ -9,3 +9,5 @@ mod http_transport;
 mod offer;
 #[path = "upstream/sessions.rs"]
 mod sessions;
+#[path = "upstream/sse.rs"]
+mod sse;
