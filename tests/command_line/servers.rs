@@ -221,7 +221,10 @@ fn deregistering_says_what_went_with_the_server() {
 fn listing_servers_shows_how_each_is_reached_and_no_secret() {
     let servers = r#"[
         {"name":"calculator","transport":"streamable_http","enabled":true,"description":"Basic math",
-         "url":"http://127.0.0.1:8000/mcp","command":"","args":null,"env":null,"session_mode":"stateless"},
+         "url":"http://127.0.0.1:8000/mcp","command":"","args":null,"env":null,"session_mode":"stateless",
+         "health":{"state":"healthy","last_error":"it was down","last_error_at":"2026-01-31T08:05:09.250Z"}},
+        {"name":"down","transport":"sse","enabled":true,"url":"http://127.0.0.1:8001/sse",
+         "health":{"state":"unhealthy","last_error":"connection refused","last_error_at":"2026-01-31T08:05:09.250Z"}},
         {"name":"filesystem","transport":"stdio","enabled":false,"description":"","url":"",
          "command":"npx","args":["-y","@modelcontextprotocol/server-filesystem","."],
          "env":{"TOKEN":"hunter2","DEBUG":"1"},"session_mode":"stateful"}]"#;
@@ -233,8 +236,16 @@ fn listing_servers_shows_how_each_is_reached_and_no_secret() {
     Basic math
     Transport: streamable_http
     URL: http://127.0.0.1:8000/mcp
+    Health: healthy
 
-    2. filesystem
+    2. down
+    Transport: sse
+    URL: http://127.0.0.1:8001/sse
+    Health: unhealthy
+    Last error: connection refused
+    Last error at: 2026-01-31T08:05:09.250Z
+
+    3. filesystem
     Status: DISABLED
     Transport: stdio
     Command: npx -y @modelcontextprotocol/server-filesystem .

@@ -77,7 +77,7 @@ impl Store {
         Ok(parts)
     }
 
-    fn read_secret(&self, row: &AnyRow) -> Result<(String, Secret), StoreError> {
+    pub(super) fn read_secret(&self, row: &AnyRow) -> Result<(String, Secret), StoreError> {
         let server = read_name(row.try_get("server_name")?)?;
         let name: String = row.try_get("secret_name")?;
         let value = self.secrets.unseal(&server, &name, row.try_get("ciphertext")?)?;

@@ -41,7 +41,7 @@ impl Store {
             None => (insert_server(change.connection(), server, offer, revision, now_ms).await?, true),
         };
         write_secrets(change.connection(), id, secrets).await?;
-        write_offer(change.connection(), id, &server.name, offer, enabled).await?;
+        write_offer(change.connection(), id, &server.name, offer, &[], enabled).await?;
         change.commit().await
     }
 
@@ -201,7 +201,7 @@ async fn write_secrets(
     Ok(())
 }
 
-fn initialize_text(offer: &Offer) -> Result<&str, StoreError> {
+pub(super) fn initialize_text(offer: &Offer) -> Result<&str, StoreError> {
     std::str::from_utf8(&offer.initialize)
         .map_err(|_| StoreError::Unreadable("a result of `initialize` that is not UTF-8".into()))
 }

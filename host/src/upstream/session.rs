@@ -116,6 +116,14 @@ impl Session {
         }
     }
 
+    /// Whether each message needs the server to be reached anew.
+    pub(super) fn connects_for_each_message(&self) -> bool {
+        match self {
+            Self::Http(_) => true,
+            Self::Sse(_) | Self::Stdio(_) => false,
+        }
+    }
+
     /// Whether it can carry no further call. Over HTTP only the next call tells.
     pub(super) fn is_broken(&self) -> bool {
         match self {

@@ -14,6 +14,8 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::server::{Server, SessionMode, Transport};
 use crate::upstream::UpstreamError;
 use crate::upstream::background::Background;
+use crate::upstream::health::{OpenedFor, ServerHealth};
+use crate::upstream::http::CallFailure;
 use crate::upstream::key::SessionKey;
 use crate::upstream::session::{Connector, init_timed_out};
 use crate::upstream::slot::{IdleLimits, LiveSession, Ready, Slot};
@@ -45,10 +47,13 @@ pub(super) struct ServerSessions {
     /// Tells whoever waits for a permit that a session has become idle.
     became_idle: Notify,
     slots: Mutex<HashMap<Arc<SessionKey>, Arc<Slot>>>,
+    /// Asked before anything is opened, told of what became of it.
+    health: Arc<ServerHealth>,
 }
 
 impl ServerSessions {
-    pub(super) fn new(server: Arc<Server>, connector: Arc<Connector>, ended: CancellationToken) -> Self {
+    pub(super) fn new(health: Arc<ServerHealth>, connector: Arc<Connector>, ended: CancellationToken) -> Self {
+        let server = Arc::clone(&health.server);
         let limit = match server.transport {
             Transport::StreamableHttp { .. } | Transport::Sse { .. } => HTTP_SESSIONS_PER_SERVER,
             Transport::Stdio { .. } => PROCESSES_PER_SERVER,
@@ -64,6 +69,7 @@ impl ServerSessions {
             allowance: Arc::new(Semaphore::new(limit)),
             became_idle: Notify::new(),
             slots: Mutex::default(),
+            health,
         }
     }
 
@@ -75,7 +81,11 @@ impl ServerSessions {
     ) -> Result<Response, UpstreamError> {
         let slot = self.slot(key);
         let session = self.lease(&slot).await?;
+        if session.connects_for_each_message() {
+            self.health.admit_message()?;
+        }
         let answer = session.call(request).await;
+        self.note(&answer);
         if self.allowance.available_permits() == 0 {
             self.became_idle.notify_one();
         }
@@ -92,7 +102,15 @@ impl ServerSessions {
         }
         // Once only: the server did not look at the request, so it cannot run twice.
         let session = self.lease(&slot).await?;
-        session.call(request).await.map_err(|failure| failure.error)
+        let answer = session.call(request).await;
+        self.note(&answer);
+        answer.map_err(|failure| failure.error)
+    }
+
+    /// A server that does not know a session is up.
+    fn note(&self, answer: &Result<Response, CallFailure>) {
+        let failure = answer.as_ref().err().filter(|failure| !failure.session_gone);
+        self.health.note_call(failure.map(|failure| &failure.error));
     }
 
     /// Resolves when calls on these sessions must end.
@@ -213,8 +231,10 @@ impl ServerSessions {
             return Err(init_timed_out(&self.server, limit));
         };
         let _start = start.expect("this semaphore is never closed");
-        let (session, _handshake) =
-            self.connector.open(&self.server, &key.headers, &key.client, &self.background, work).await?;
+        self.health.admit_opening()?;
+        let opened = self.connector.open(&self.server, &key.headers, &key.client, &self.background, work).await;
+        self.health.note_opening(opened.as_ref().err(), OpenedFor::Call);
+        let (session, _handshake) = opened?;
         Ok(LiveSession::new(session))
     }
 

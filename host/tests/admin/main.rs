@@ -83,7 +83,8 @@ async fn a_registered_server_is_listed_and_shown_in_both_forms() {
     let listed = json!({
         "name": "s", "transport": "streamable_http", "enabled": true, "description": "a fixture",
         "url": upstream.url(), "command": "", "args": null, "env": null, "session_mode": "stateless",
-        "tool_sync_interval_seconds": 300
+        "tool_sync_interval_seconds": 300,
+        "health": { "state": "healthy", "last_error": null, "last_error_at": null }
     });
     let mut both = listed.clone();
     both["server"] = listed.clone();
