@@ -6,7 +6,7 @@
 //! - `http` and `stdio`: the transports; `inbox` is what two of them share.
 //! - `supervise`: the process between the gateway and a child.
 //! - `call`: one request, and its caller while it runs.
-//! - `counterpart`: who takes what an upstream sends on its own.
+//! - `counterpart`: who takes what an upstream sends on its own; `switchboard` finds out whom that is.
 //! - `health`: whether a server is up.
 //! - `hints`: word that a server's lists may have changed.
 //! - `background`: what goes on when nobody waits for it any more.
@@ -27,6 +27,7 @@ use crate::protocol::ProtocolVersion;
 use crate::secret::Secret;
 use crate::server::Server;
 use crate::upstream::background::Background;
+use crate::upstream::call::SessionCall;
 use crate::upstream::health::{HealthBook, OpenedFor};
 use crate::upstream::key::SessionKey;
 use crate::upstream::registrations::Registrations;
@@ -53,6 +54,7 @@ mod sessions;
 mod slot;
 mod stdio;
 mod supervise;
+mod switchboard;
 
 pub use call::{Call, Cancellation, Pairing};
 pub use counterpart::{Counterpart, NoClient, Reply, ServerMessage, ServerRequest};
@@ -121,6 +123,11 @@ impl ClientDeclaration {
     pub fn plain(protocol_version: ProtocolVersion) -> Self {
         Self { protocol_version, capabilities: Bytes::from_static(b"{}") }
     }
+
+    /// Whether the client has any capability, so that servers may turn to it.
+    pub(crate) fn declares_anything(&self) -> bool {
+        self.capabilities.iter().filter(|byte| !byte.is_ascii_whitespace()).ne(b"{}")
+    }
 }
 
 /// All that an upstream offers, as it came.
@@ -151,9 +158,9 @@ impl Upstreams {
     /// Connects to nothing yet.
     pub fn new(settings: UpstreamSettings) -> Result<Self, UpstreamError> {
         let http = http::HttpClients::new(&settings)?;
-        let hints = Arc::<ListHints>::default();
+        let hints = Arc::new(ListHints::default());
         let health = HealthBook::new(settings.init_timeout, Arc::clone(&hints));
-        let connector = Connector { settings, http, background: Background::default() };
+        let connector = Connector { settings, http, hints: Arc::clone(&hints), background: Background::default() };
         Ok(Self {
             connector: Arc::new(connector),
             servers: RwLock::default(),
@@ -165,12 +172,13 @@ impl Upstreams {
 
     /// Sends a request and waits for its answer, an error of the upstream's own included.
     pub async fn call(&self, server: &Arc<Server>, call: Call) -> Result<wire::Response, UpstreamError> {
-        let Call { request, headers, client, paired_with, .. } = call;
-        let paired_with = paired_with.map(|pairing| pairing.id);
+        let Call { request, headers, client, paired_with, counterpart, cancellation, log_level } = call;
+        let key = SessionKey { headers, client, paired_with };
+        let call = SessionCall { request, counterpart, cancellation, log_level };
         let (sessions, is_kept) = self.sessions_of(server)?;
         let answer = tokio::select! {
             biased;
-            answer = sessions.call(SessionKey { headers, client, paired_with }, &request) => {
+            answer = sessions.call(key, &call) => {
                 answer.map_err(UpstreamError::for_clients)
             }
             () = sessions.ended() => Err(self.why_ended(server)),

@@ -77,6 +77,11 @@ impl ParseError {
 pub struct Id(Box<str>);
 
 impl Id {
+    /// An id that stands in another message, such as in a cancellation.
+    pub fn from_json(text: &str) -> Option<Self> {
+        text.starts_with(['"', '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']).then(|| Self(text.into()))
+    }
+
     /// The id's JSON text.
     pub fn as_json(&self) -> &str {
         &self.0
@@ -341,6 +346,14 @@ impl Notification {
     /// The whole message with changes; see [`splice()`].
     pub fn with_edits(&self, edits: Vec<Edit>) -> Bytes {
         splice(&self.bytes, edits)
+    }
+
+    /// The same with other values in `params`.
+    pub fn edited(&self, edits: Vec<Edit>) -> Self {
+        match Message::parse(self.with_edits(edits)) {
+            Ok(Message::Notification(notification)) => notification,
+            other => unreachable!("a notification with another value is a notification: {other:?}"),
+        }
     }
 }
 

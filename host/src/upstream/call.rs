@@ -1,5 +1,6 @@
 //! One request to an upstream, and its caller while it runs.
 
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
 use http::HeaderMap;
@@ -37,6 +38,29 @@ pub struct Pairing {
     pub id: Arc<str>,
     /// Takes what the upstream sends outside of any call.
     pub counterpart: Arc<dyn Counterpart>,
+}
+
+/// Its id alone tells one downstream session from another.
+impl PartialEq for Pairing {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Pairing {}
+
+impl Hash for Pairing {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id.hash(state);
+    }
+}
+
+/// One call as a session carries it.
+pub(super) struct SessionCall {
+    pub(super) request: wire::Request,
+    pub(super) counterpart: Arc<dyn Counterpart>,
+    pub(super) cancellation: Cancellation,
+    pub(super) log_level: Option<LogLevel>,
 }
 
 /// How the caller of one call lets it know that it wants the answer no more.

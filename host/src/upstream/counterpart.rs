@@ -51,10 +51,14 @@ pub trait Counterpart: Send + Sync {
 }
 
 impl ServerRequest {
-    /// Takes in a request as it came; answers go to `send`.
-    pub(super) fn new(mut request: Request, send: impl Fn(Bytes) + Send + Sync + 'static) -> Self {
+    /// An id towards clients that nobody else has.
+    pub(super) fn next_serial() -> u64 {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let serial = NEXT.fetch_add(1, Ordering::Relaxed);
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Takes in a request as it came; answers go to `send`, which is dropped with the way back.
+    pub(super) fn new(mut request: Request, serial: u64, send: impl Fn(Bytes) + Send + Sync + 'static) -> Self {
         request.find_progress_token();
         Self {
             serial,
@@ -112,8 +116,7 @@ impl Drop for Reply {
     }
 }
 
-/// A counterpart without a client: tells the upstream that it is alive, refuses
-/// everything else, and lets notifications go by.
+/// A counterpart without a client: refuses requests, and lets notifications go by.
 pub struct NoClient;
 
 impl Counterpart for NoClient {
@@ -121,9 +124,6 @@ impl Counterpart for NoClient {
         match message {
             ServerMessage::Notification(notification) => {
                 tracing::trace!(method = notification.method(), "a notification without a client went by");
-            }
-            ServerMessage::Request(request) if &*request.method == "ping" => {
-                request.reply.answer(Bytes::from_static(b"{}"));
             }
             ServerMessage::Request(request) => {
                 request.reply.refuse(code::METHOD_NOT_FOUND, "the client of this session takes no such request");
@@ -143,7 +143,8 @@ mod tests {
         let Ok(Message::Request(request)) = Message::parse(Bytes::from_static(text.as_bytes())) else { panic!() };
         let sent = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&sent);
-        (ServerRequest::new(request, move |message| sink.lock().push(message)), sent)
+        let serial = ServerRequest::next_serial();
+        (ServerRequest::new(request, serial, move |message| sink.lock().push(message)), sent)
     }
 
     #[test]

@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::names::ServerName;
 use crate::upstream::UpstreamError;
-use crate::upstream::counterpart::{Counterpart, ServerMessage, ServerRequest};
 use crate::upstream::http::ANSWER_LIMIT_BYTES;
 use crate::upstream::lines::{LineError, LineReader};
 use crate::upstream::malformed::answered_id;
+use crate::upstream::switchboard::{Source, Switchboard};
 use crate::wire::{self, Message, Response};
 
 /// Programs that print to standard output do so often: one in so many lines is logged.
@@ -95,7 +95,7 @@ impl Drop for Expected<'_> {
 pub(super) struct Inbox {
     pub(super) server: ServerName,
     pub(super) pending: Arc<Pending>,
-    pub(super) counterpart: Arc<dyn Counterpart>,
+    pub(super) switchboard: Arc<Switchboard>,
     /// Weak, so that the session's end closes the child's input.
     pub(super) outbox: mpsc::WeakSender<Bytes>,
     pub(super) closing: CancellationToken,
@@ -130,16 +130,18 @@ impl Inbox {
         }
         match Message::parse(line.clone()) {
             Ok(Message::Response(response)) => {
-                if !self.pending.answer(response.id().as_u64(), Ok(response)) {
+                let id = response.id().as_u64();
+                // At once: what the next line holds is not for this call.
+                id.inspect(|id| self.switchboard.disconnect(*id));
+                if !self.pending.answer(id, Ok(response)) {
                     tracing::debug!(upstream.server = %self.server, "a response that nobody waits for was ignored");
                 }
             }
             Ok(Message::Notification(notification)) => {
-                self.counterpart.receive(ServerMessage::Notification(notification));
+                self.switchboard.notify(Source::Shared, notification);
             }
             Ok(Message::Request(request)) => {
-                let request = ServerRequest::new(request, self.backchannel());
-                self.counterpart.receive(ServerMessage::Request(request));
+                self.switchboard.ask(Source::Shared, request, self.backchannel());
             }
             Err(error) => self.take_nonsense(&line, &error, nonsense),
         }
@@ -149,7 +151,9 @@ impl Inbox {
     fn take_nonsense(&self, line: &[u8], error: &wire::ParseError, nonsense: &mut u64) {
         let server = self.server.clone();
         let failure = UpstreamError::InvalidAnswer { server, problem: error.to_string() };
-        if self.pending.answer(answered_id(line), Err(failure)) {
+        let id = answered_id(line);
+        id.inspect(|id| self.switchboard.disconnect(*id));
+        if self.pending.answer(id, Err(failure)) {
             return;
         }
         if nonsense.is_multiple_of(LOG_ONE_NONSENSE_IN) {

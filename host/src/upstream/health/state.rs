@@ -171,6 +171,7 @@ fn block_after_opening(error: &UpstreamError) -> Option<Block> {
         | UpstreamError::InvalidCapabilities { .. }
         | UpstreamError::TooManySessions { .. }
         | UpstreamError::InvalidList { .. }
+        | UpstreamError::Cancelled { .. }
         | UpstreamError::ListTimedOut { .. }
         | UpstreamError::Down { .. }
         | UpstreamError::Forgotten { .. }
@@ -197,6 +198,7 @@ fn block_after_call(error: &UpstreamError) -> Option<Block> {
         | UpstreamError::InvalidAnswer { .. }
         | UpstreamError::TooLarge { .. }
         | UpstreamError::InvalidList { .. }
+        | UpstreamError::Cancelled { .. }
         | UpstreamError::ListTimedOut { .. }
         | UpstreamError::Down { .. }
         | UpstreamError::Forgotten { .. }

@@ -1,12 +1,11 @@
-//! One POST to an MCP endpoint, and whatever comes back for it.
+//! What is sent to an MCP endpoint, and what comes back for it.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::FutureExt;
-use http::header::CONTENT_TYPE;
+use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::sync::Semaphore;
 use url::Url;
@@ -14,10 +13,8 @@ use url::Url;
 use crate::names::ServerName;
 use crate::upstream::UpstreamError;
 use crate::upstream::background::Background;
-use crate::upstream::counterpart::{Counterpart, ServerMessage, ServerRequest};
 use crate::upstream::error::{is_loopback, shown_url};
-use crate::upstream::malformed::answered_id;
-use crate::wire::sse::EventReader;
+use crate::upstream::switchboard::Switchboard;
 use crate::wire::{Message, Response};
 
 /// The most that an answer may hold: large files come as base64 in one message, and
@@ -26,14 +23,13 @@ pub(in crate::upstream) const ANSWER_LIMIT_BYTES: usize = 64 << 20;
 /// As much of a refusal is read as tells why.
 const REFUSAL_LIMIT_BYTES: usize = 64 << 10;
 /// For messages without an answer of their own: replies, and the end of a session.
-const ASIDE_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const ASIDE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many replies to a server's own requests may be under way at once: a server
 /// that asks without taking the answers does not get them.
 pub(super) const REPLIES_AT_ONCE: usize = 32;
-/// How long a stream may go on after its response before its connection is given up.
-const STREAM_END_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) const SESSION_ID: &str = "mcp-session-id";
+const LAST_EVENT_ID: &str = "last-event-id";
 
 /// An endpoint, with the headers of every message to it.
 #[derive(Clone)]
@@ -42,6 +38,8 @@ pub(super) struct Channel {
     pub(super) url: Url,
     pub(super) client: reqwest::Client,
     pub(super) headers: HeaderMap,
+    /// Takes what the server sends on its own.
+    pub(super) switchboard: Arc<Switchboard>,
     /// Where work goes on that nobody waits for.
     pub(super) background: Background,
     /// One permit for each reply under way.
@@ -81,14 +79,8 @@ impl From<UpstreamError> for CallFailure {
 }
 
 impl Channel {
-    /// Sends request `id` and waits for its response; what else the server sends in
-    /// the meantime goes to `counterpart`.
-    pub(super) async fn ask(
-        self: &Arc<Self>,
-        id: u64,
-        body: Bytes,
-        counterpart: &dyn Counterpart,
-    ) -> Result<Answer, CallFailure> {
+    /// Sends request `id` and waits for its response.
+    pub(super) async fn ask(self: &Arc<Self>, id: u64, body: Bytes) -> Result<Answer, CallFailure> {
         let reply = self.send(Method::POST, Some(body)).await?;
         if !reply.status().is_success() {
             return self.read_refusal(id, reply).await;
@@ -96,7 +88,7 @@ impl Channel {
         let session_id = reply.headers().get(SESSION_ID).cloned();
         let response = match media_type(&reply) {
             MediaType::Json => self.read_json(id, reply).await?,
-            MediaType::EventStream => self.read_stream(id, reply, counterpart).await?,
+            MediaType::EventStream => self.read_stream(id, reply).await?,
             MediaType::Other => return Err(self.invalid("it is neither JSON nor an event stream").into()),
         };
         Ok(Answer { response, session_id })
@@ -116,10 +108,32 @@ impl Channel {
         }
     }
 
-    pub(super) async fn send(&self, method: Method, body: Option<Bytes>) -> Result<reqwest::Response, UpstreamError> {
+    async fn send(&self, method: Method, body: Option<Bytes>) -> Result<reqwest::Response, UpstreamError> {
         let mut request = reqwest::Request::new(method, self.url.clone());
         *request.headers_mut() = self.headers.clone();
         *request.body_mut() = body.map(Into::into);
+        self.execute(request).await
+    }
+
+    /// Asks for a stream, from its start or from what came after an event.
+    pub(super) async fn open_stream(&self, after: Option<HeaderValue>) -> Result<reqwest::Response, UpstreamError> {
+        let mut request = reqwest::Request::new(Method::GET, self.url.clone());
+        let mut headers = self.headers.clone();
+        headers.remove(CONTENT_TYPE);
+        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        if let Some(after) = after {
+            headers.insert(LAST_EVENT_ID, after);
+        }
+        *request.headers_mut() = headers;
+        let reply = self.execute(request).await?;
+        match media_type(&reply) {
+            _ if !reply.status().is_success() => Err(self.refusal(reply.status())),
+            MediaType::EventStream => Ok(reply),
+            MediaType::Json | MediaType::Other => Err(self.invalid("it is no event stream")),
+        }
+    }
+
+    async fn execute(&self, request: reqwest::Request) -> Result<reqwest::Response, UpstreamError> {
         self.client.execute(request).await.map_err(|error| self.explain(&error))
     }
 
@@ -133,61 +147,12 @@ impl Channel {
         }
     }
 
-    async fn read_stream(
-        self: &Arc<Self>,
-        id: u64,
-        mut reply: reqwest::Response,
-        counterpart: &dyn Counterpart,
-    ) -> Result<Response, UpstreamError> {
-        let mut events = EventReader::new(ANSWER_LIMIT_BYTES);
-        loop {
-            let event = events.next_event().map_err(|error| self.too_large(error.limit_bytes))?;
-            let Some(event) = event else {
-                match reply.chunk().await.map_err(|error| self.explain(&error))? {
-                    Some(chunk) => events.push(&chunk),
-                    None => return Err(self.closed("the event stream ended")),
-                }
-                continue;
-            };
-            if event.name != "message" {
-                continue;
-            }
-            match Message::parse(event.data.clone()) {
-                Ok(Message::Response(response)) if response.id().as_u64() == Some(id) => {
-                    self.finish_stream(reply);
-                    return Ok(response);
-                }
-                Ok(Message::Response(_)) => {
-                    tracing::debug!(upstream.server = %self.server, "a response to another request was ignored");
-                }
-                Ok(Message::Notification(notification)) => {
-                    counterpart.receive(ServerMessage::Notification(notification));
-                }
-                Ok(Message::Request(request)) => {
-                    let request = ServerRequest::new(request, self.backchannel());
-                    counterpart.receive(ServerMessage::Request(request));
-                }
-                Err(error) if answered_id(&event.data) == Some(id) => return Err(self.invalid(&error.to_string())),
-                Err(error) => {
-                    tracing::debug!(upstream.server = %self.server, %error, "an event that is no message was skipped");
-                }
-            }
-        }
-    }
-
-    /// Reads a stream to its end, so that its connection can be used again.
-    fn finish_stream(&self, mut reply: reqwest::Response) {
-        let mut rest = Box::pin(async move { while let Ok(Some(_)) = reply.chunk().await {} });
-        // Most servers end the stream in the packet that ends the response.
-        if rest.as_mut().now_or_never().is_none() {
-            self.spawn_bounded(STREAM_END_TIMEOUT, rest);
-        }
-    }
-
     /// The way back for the answer to a request of the server's.
-    fn backchannel(self: &Arc<Self>) -> impl Fn(Bytes) + Send + Sync + 'static {
-        let channel = Arc::clone(self);
+    pub(super) fn backchannel(self: &Arc<Self>) -> impl Fn(Bytes) + Send + Sync + 'static {
+        // Weak: who is to answer may be kept by the session itself.
+        let channel: Weak<Self> = Arc::downgrade(self);
         move |response| {
+            let Some(channel) = channel.upgrade() else { return };
             let Ok(permit) = Arc::clone(&channel.replies).try_acquire_owned() else {
                 tracing::debug!(upstream.server = %channel.server, "a reply too many was dropped");
                 return;
@@ -203,7 +168,7 @@ impl Channel {
         }
     }
 
-    fn spawn_bounded(&self, limit: Duration, work: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn spawn_bounded(&self, limit: Duration, work: impl Future<Output = ()> + Send + 'static) {
         self.background.spawn(async move {
             // Nobody waits for it, and its failure changes nothing.
             let _ = tokio::time::timeout(limit, work).await;
@@ -263,7 +228,7 @@ impl Channel {
         }
     }
 
-    pub(super) fn refusal(&self, status: StatusCode) -> UpstreamError {
+    fn refusal(&self, status: StatusCode) -> UpstreamError {
         let (server, status) = (self.server.clone(), status.as_u16());
         match status {
             401 | 403 => UpstreamError::Unauthorized { server, status },
@@ -273,7 +238,7 @@ impl Channel {
 
     /// What went wrong on the way, told by its innermost cause; the rest may quote
     /// the URL.
-    fn explain(&self, error: &reqwest::Error) -> UpstreamError {
+    pub(super) fn explain(&self, error: &reqwest::Error) -> UpstreamError {
         let mut cause: &dyn std::error::Error = error;
         let mut refused = false;
         while let Some(source) = cause.source() {
@@ -299,7 +264,7 @@ impl Channel {
         UpstreamError::TooLarge { server: self.server.clone(), limit_bytes }
     }
 
-    fn closed(&self, how: &str) -> UpstreamError {
+    pub(super) fn closed(&self, how: &str) -> UpstreamError {
         UpstreamError::Closed { server: self.server.clone(), how: how.to_owned() }
     }
 }
@@ -308,13 +273,13 @@ fn is_refusal(cause: &(dyn std::error::Error + 'static)) -> bool {
     cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
-pub(super) enum MediaType {
+enum MediaType {
     Json,
     EventStream,
     Other,
 }
 
-pub(super) fn media_type(reply: &reqwest::Response) -> MediaType {
+fn media_type(reply: &reqwest::Response) -> MediaType {
     let value = reply.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let essence = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     if essence.eq_ignore_ascii_case(b"application/json") {

@@ -2,9 +2,9 @@
 //! 2024-11-05: one stream brings everything, and names the endpoint to post to.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::header::{ACCEPT, CONTENT_TYPE};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -30,9 +30,8 @@ const OUTBOX_MESSAGES: usize = 64;
 /// A session: the connection that its stream of events came on. Ends when it is dropped.
 pub(in crate::upstream) struct SseSession {
     server: ServerName,
-    outbox: mpsc::Sender<bytes::Bytes>,
+    outbox: mpsc::Sender<Bytes>,
     pending: Arc<Pending>,
-    next_id: AtomicU64,
     /// Dropping it ends the stream.
     _closing: DropGuard,
 }
@@ -45,19 +44,18 @@ impl SseSession {
         client: reqwest::Client,
         injected: &HeaderMap,
     ) -> Result<(Self, Handshake), UpstreamError> {
-        let Opening { server, initialize, counterpart, background, work } = opening;
+        let Opening { server, initialize, switchboard, background, work, .. } = opening;
         let mut channel = Channel {
             server: server.clone(),
             url: url.clone(),
             client,
             headers: injected.clone(),
+            switchboard: Arc::clone(&switchboard),
             background: background.clone(),
             replies: Arc::new(Semaphore::new(REPLIES_AT_ONCE)),
         };
-        channel.headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         let mut stream = EventStream::open(&channel).await?;
         channel.url = stream.read_endpoint(&channel).await?;
-        channel.headers.remove(ACCEPT);
         channel.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
 
         let closing = CancellationToken::new();
@@ -66,21 +64,15 @@ impl SseSession {
         let inbox = Inbox {
             server: server.clone(),
             pending: Arc::clone(&pending),
-            counterpart,
+            switchboard,
             outbox: outbox.downgrade(),
             closing: closing.clone(),
         };
         background.spawn(stream.read(inbox, work));
         let postbox = Postbox::new(channel, Arc::clone(&pending));
         background.spawn(postbox.post_all(outgoing, closing.clone()));
-        let session = Self {
-            server: server.clone(),
-            outbox,
-            pending,
-            next_id: AtomicU64::new(0),
-            _closing: closing.drop_guard(),
-        };
-        let handshake = handshake::read_initialize(server, &session.call(&initialize).await?)?;
+        let session = Self { server: server.clone(), outbox, pending, _closing: closing.drop_guard() };
+        let handshake = handshake::read_initialize(server, &session.call(0, &initialize).await?)?;
         match session.outbox.send(handshake::initialized_notification()).await {
             Ok(()) => Ok((session, handshake)),
             Err(_) => Err(session.explain_end()),
@@ -89,13 +81,19 @@ impl SseSession {
 
     /// Sends a request and waits for its response. If the caller gives up, the server
     /// is left to finish it.
-    pub(in crate::upstream) async fn call(&self, request: &wire::Request) -> Result<Response, UpstreamError> {
-        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+    pub(in crate::upstream) async fn call(&self, id: u64, request: &wire::Request) -> Result<Response, UpstreamError> {
         let Some(answer) = self.pending.expect(id) else { return Err(self.explain_end()) };
         if self.outbox.send(request.render(id)).await.is_err() {
             return Err(self.explain_end());
         }
         answer.wait().await.unwrap_or_else(|| Err(self.explain_end()))
+    }
+
+    /// Sends a message that has no answer, unless too many wait already.
+    pub(in crate::upstream) fn notify(&self, message: Bytes) {
+        if self.outbox.try_send(message).is_err() {
+            tracing::debug!(upstream.server = %self.server, "a message too many for the server is lost");
+        }
     }
 
     /// Whether the stream has ended.

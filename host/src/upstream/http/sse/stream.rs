@@ -1,13 +1,12 @@
 //! The stream of events of one session: first the endpoint, then messages.
 
-use http::Method;
 use url::Url;
 
 use crate::upstream::UpstreamError;
 use crate::upstream::background::WorkToCome;
 use crate::upstream::error::shown_url;
 use crate::upstream::http::ANSWER_LIMIT_BYTES;
-use crate::upstream::http::exchange::{Channel, MediaType, media_type};
+use crate::upstream::http::exchange::Channel;
 use crate::upstream::inbox::Inbox;
 use crate::wire::sse::{Event, EventReader, EventTooLarge};
 
@@ -26,15 +25,12 @@ enum End {
 impl EventStream {
     /// Asks for the stream at the URL of `channel`.
     pub(super) async fn open(channel: &Channel) -> Result<Self, UpstreamError> {
-        let reply = channel.send(Method::GET, None).await?;
-        if !reply.status().is_success() {
-            return Err(channel.refusal(reply.status()));
-        }
-        match media_type(&reply) {
-            MediaType::EventStream => Ok(Self { reply, events: EventReader::new(ANSWER_LIMIT_BYTES) }),
-            MediaType::Json | MediaType::Other => {
+        match channel.open_stream(None).await {
+            Ok(reply) => Ok(Self { reply, events: EventReader::new(ANSWER_LIMIT_BYTES) }),
+            Err(UpstreamError::InvalidAnswer { .. }) => {
                 Err(channel.invalid("it is no event stream, so this may be no server of the transport 'sse'"))
             }
+            Err(error) => Err(error),
         }
     }
 
