@@ -3,6 +3,7 @@
 //! been down, and now and then in any case.
 //!
 //! - `follower`: one server, one refresh at a time.
+//! - `ear`: hearing that its lists have changed.
 //! - `pace`: when to look again.
 
 use std::collections::HashMap;
@@ -17,6 +18,7 @@ use crate::names::ServerName;
 use crate::sync::follower::Follower;
 use crate::upstream::ListHints;
 
+mod ear;
 mod follower;
 mod pace;
 
@@ -71,7 +73,7 @@ fn follow_what_is_served(followers: &mut HashMap<ServerName, Follower>, gateway:
     });
     for (name, server) in snapshot.servers.iter().filter(|(_, server)| server.enabled) {
         if !followers.contains_key(name) {
-            followers.insert(name.clone(), Follower::start(gateway, &server.server));
+            followers.insert(name.clone(), Follower::start(gateway, server));
         }
     }
 }

@@ -10,7 +10,7 @@
 //! - `health`: whether a server is up.
 //! - `hints`: word that a server's lists may have changed.
 //! - `background`: what goes on when nobody waits for it any more.
-//! - `offer`: listing all that a server has.
+//! - `offer`: listing all that a server has; `listening`: hearing that it has something else.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -46,6 +46,7 @@ mod http;
 mod inbox;
 mod key;
 mod lines;
+mod listening;
 mod malformed;
 mod offer;
 mod registrations;
@@ -61,6 +62,7 @@ pub use counterpart::{Counterpart, NoClient, Reply, ServerMessage, ServerRequest
 pub use error::UpstreamError;
 pub use health::{Failure, Health, HealthState, HealthWatch};
 pub use hints::ListHints;
+pub use listening::{ListeningSession, tells_of_changes};
 pub use supervise::supervise;
 
 /// What upstream connections depend on from outside.

@@ -463,6 +463,46 @@ async fn malformed_items_are_left_out_and_hide_no_others() {
 }
 
 #[tokio::test]
+async fn what_a_server_offers_by_now_replaces_what_it_offered_and_nothing_else() {
+    let home = Home::new();
+    let (store, server) = (home.open().await, http_server("s"));
+    store.put_server(&server, &offer(&["a", "b", "off"]), false).await.unwrap();
+    store.set_items_enabled(&server.name, ItemKind::Tool, Some("off"), false).await.unwrap();
+    let before = record(&store, "s").await;
+
+    // The same, however it is written and in whatever order.
+    let same = Offer {
+        tools: vec![r#"{"x":1.5,"name":"off"}"#.into(), r#"{"x":1.50,"name":"b"}"#.into(), tools(&["a"]).remove(0)],
+        ..offer(&[])
+    };
+    let revision_before = revision(&store).await;
+    assert!(!store.update_offer(&server, &same, &[]).await.unwrap());
+    assert_eq!(revision(&store).await, revision_before);
+
+    // Registered otherwise, or not at all.
+    for other in [http_server("gone"), Server { description: "other".into(), ..server.clone() }, sse_server("s")] {
+        assert!(!store.update_offer(&other, &offer(&["new"]), &[]).await.unwrap());
+    }
+    assert_eq!(revision(&store).await, revision_before);
+
+    let changed = Offer { prompts: Vec::new(), ..offer(&["new", "off", "a"]) };
+    assert!(store.update_offer(&server, &changed, &[ItemKind::Prompt]).await.unwrap());
+    let after = record(&store, "s").await;
+    let state = |record: &ServerRecord| -> Vec<(String, bool)> {
+        let tools = record.items.iter().filter(|item| item.kind == ItemKind::Tool);
+        tools.map(|item| (item.key.clone(), item.enabled)).collect()
+    };
+    assert_eq!(state(&after), [("new".to_owned(), true), ("off".to_owned(), false), ("a".to_owned(), true)]);
+    assert_eq!(item(&after, ItemKind::Tool, "a").id, item(&before, ItemKind::Tool, "a").id);
+    assert!(after.items.iter().any(|item| item.kind == ItemKind::Prompt), "what could not be read stays");
+    assert_eq!((after.server, after.created_at_ms), (before.server, before.created_at_ms));
+
+    store.set_server_enabled(&server.name, false).await.unwrap();
+    assert!(store.update_offer(&server, &offer(&["newer"]), &[]).await.unwrap());
+    assert_eq!(state(&record(&store, "s").await), [("newer".to_owned(), false)]);
+}
+
+#[tokio::test]
 async fn a_shared_database_without_a_key_stores_no_secret() {
     let home = Home::new();
     let store = Store::open(home.database(), KeySource::default()).await.unwrap();

@@ -3,6 +3,8 @@
 
 #[path = "upstream/fixture.rs"]
 mod fixture;
+#[path = "upstream/health.rs"]
+mod health;
 #[path = "upstream/http.rs"]
 mod http_transport;
 #[path = "upstream/offer.rs"]

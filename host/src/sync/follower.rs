@@ -7,16 +7,18 @@ use futures_util::FutureExt;
 use http::HeaderMap;
 use thiserror::Error;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::catalog::CatalogServer;
 use crate::gateway::Gateway;
 use crate::pipeline::{Denial, Endpoint, ItemKind, Principal, Request, UpstreamView};
 use crate::random::random_fraction;
 use crate::server::Server;
 use crate::store::StoreError;
+use crate::sync::ear::Ear;
 use crate::sync::pace::{HintPace, poll_delay};
-use crate::upstream::{HealthWatch, UpstreamError};
+use crate::upstream::{HealthWatch, ListeningSession, UpstreamError, tells_of_changes};
 use crate::walk::{HeaderError, resolve_headers};
 
 /// Follows a server for as long as it is there.
@@ -40,13 +42,22 @@ pub(crate) enum RefreshError {
 }
 
 impl Follower {
-    pub(super) fn start(gateway: &Arc<Gateway>, server: &Arc<Server>) -> Self {
+    pub(super) fn start(gateway: &Arc<Gateway>, catalog: &CatalogServer) -> Self {
+        let server = &catalog.server;
         let hinted = Arc::<Notify>::default();
+        let mut ear = Ear::default();
+        if tells_of_changes(server, &catalog.initialize) {
+            ear.listen_soon();
+        }
         let following = Following {
             gateway: Arc::downgrade(gateway),
             server: Arc::clone(server),
             health: gateway.upstreams.watch_health(server),
             hinted: Arc::clone(&hinted),
+            ear,
+            pace: HintPace::default(),
+            poll_at: next_poll(server),
+            hint_at: None,
         };
         let task = AbortOnDropHandle::new(tokio::spawn(following.run()));
         Self { server: Arc::clone(server), hinted, _task: task }
@@ -68,27 +79,34 @@ struct Following {
     server: Arc<Server>,
     health: HealthWatch,
     hinted: Arc<Notify>,
+    ear: Ear,
+    pace: HintPace,
+    poll_at: Instant,
+    /// When a hint is acted on, while there is one.
+    hint_at: Option<Instant>,
+}
+
+/// What there is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Work {
+    /// To read the lists; whether because of a hint.
+    Refresh { is_hinted: bool },
+    /// To open a session to listen on.
+    Listen,
 }
 
 impl Following {
-    async fn run(self) {
-        let mut pace = HintPace::default();
+    async fn run(mut self) {
         loop {
-            let poll_at = Instant::now() + poll_delay(self.server.tool_sync_interval(), random_fraction());
-            let is_hinted = tokio::select! {
-                () = self.hinted.notified() => true,
-                () = self.health.attempt_due() => false,
-                () = sleep_until(poll_at) => false,
-            };
-            if is_hinted {
-                sleep(pace.pause()).await;
-                // What was said meanwhile is answered by the same look.
-                self.hinted.notified().now_or_never();
-            }
+            let work = self.await_work().await;
             // Held only while there is something to do.
             let Some(gateway) = self.gateway.upgrade() else { return };
-            match refresh(&gateway, &self.server).await {
-                Ok(has_changed) => pace.note(is_hinted, has_changed),
+            let done = match work {
+                Work::Refresh { is_hinted } => self.refresh(&gateway, is_hinted).await,
+                Work::Listen => self.listen(&gateway).await,
+            };
+            match done {
+                Ok(()) => {}
                 Err(RefreshError::Upstream(UpstreamError::ShuttingDown)) => return,
                 Err(RefreshError::Upstream(error)) => {
                     // Its health shows it, and has told of it.
@@ -101,6 +119,56 @@ impl Following {
             }
         }
     }
+
+    async fn await_work(&mut self) -> Work {
+        loop {
+            tokio::select! {
+                () = self.hinted.notified(), if self.hint_at.is_none() => {
+                    self.hint_at = Some(Instant::now() + self.pace.pause());
+                }
+                () = sleep_until(self.hint_at.unwrap_or(self.poll_at)), if self.hint_at.is_some() => {
+                    self.hint_at = None;
+                    // What was said meanwhile is answered by the same look.
+                    self.hinted.notified().now_or_never();
+                    return Work::Refresh { is_hinted: true };
+                }
+                () = self.health.attempt_due() => return Work::Refresh { is_hinted: false },
+                () = sleep_until(self.poll_at) => return Work::Refresh { is_hinted: false },
+                () = self.ear.ended() => self.ear.close(),
+                () = self.ear.due() => return Work::Listen,
+            }
+        }
+    }
+
+    async fn refresh(&mut self, gateway: &Gateway, is_hinted: bool) -> Result<(), RefreshError> {
+        let refreshed = refresh(gateway, &self.server).await;
+        self.poll_at = next_poll(&self.server);
+        self.pace.note(is_hinted, refreshed?);
+        Ok(())
+    }
+
+    /// Then reads the lists, too: what changed while nobody listened was not heard.
+    async fn listen(&mut self, gateway: &Gateway) -> Result<(), RefreshError> {
+        match listen(gateway, &self.server).await {
+            Ok(session) => {
+                self.ear.open(session);
+                self.refresh(gateway, false).await
+            }
+            Err(error) => {
+                self.ear.close();
+                Err(error)
+            }
+        }
+    }
+}
+
+fn next_poll(server: &Server) -> Instant {
+    Instant::now() + poll_delay(server.tool_sync_interval(), random_fraction())
+}
+
+async fn listen(gateway: &Gateway, server: &Arc<Server>) -> Result<ListeningSession, RefreshError> {
+    let headers = headers_of_gateway(gateway, gateway.next_request_id(), server).await?;
+    Ok(gateway.upstreams.listen(server, &headers).await?)
 }
 
 /// Reads a server's lists and serves them if they are others than before; `true` if they were.

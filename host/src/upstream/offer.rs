@@ -40,6 +40,11 @@ const RESOURCE_TEMPLATES: List = List { method: "resources/templates/list", memb
 /// to ask, though: requests are refused.
 const CAPABILITIES: Bytes = Bytes::from_static(br#"{"roots":{},"sampling":{},"elicitation":{"form":{},"url":{}}}"#);
 
+/// Whom the gateway declares to be when it looks after the catalog.
+pub(super) fn catalog_client() -> ClientDeclaration {
+    ClientDeclaration { protocol_version: ProtocolVersion::LATEST, capabilities: CAPABILITIES }
+}
+
 /// Connects, lists what the server declares to have, and closes the session. Without
 /// its tools a server is of no use; other lists may fail. `opened` is told how
 /// opening the session went.
@@ -49,7 +54,7 @@ pub(super) async fn fetch(
     headers: &HeaderMap,
     opened: impl FnOnce(Option<&UpstreamError>),
 ) -> Result<Refetched, UpstreamError> {
-    let client = ClientDeclaration { protocol_version: ProtocolVersion::LATEST, capabilities: CAPABILITIES };
+    let client = catalog_client();
     let background = connector.background.for_server();
     let purpose = Purpose { headers, client: &client, paired_with: None, hints: None, listening: None };
     let session = connector.open(server, purpose, &background, background.expect_work(None)).await;

@@ -226,6 +226,16 @@ impl Session {
         }
     }
 
+    /// Resolves when nothing comes any more that belongs to no call; at once where
+    /// nothing ever did.
+    pub(super) async fn stream_ended(&self) {
+        match &self.link {
+            Link::Http(session) => session.listening_ended().await,
+            Link::Sse(session) => session.stream_ended().await,
+            Link::Stdio(_) => {}
+        }
+    }
+
     /// Whether it can carry no further call. Over HTTP only the next call tells.
     pub(super) fn is_broken(&self) -> bool {
         match &self.link {

@@ -13,6 +13,7 @@ use crate::fixture::{Home, Upstream};
 
 mod fixture;
 mod groups;
+mod sync;
 
 const R_URI: &str = "mcpj://res/s/ZmlsZTovLy9y";
 

@@ -32,6 +32,8 @@ pub(in crate::upstream) struct SseSession {
     server: ServerName,
     outbox: mpsc::Sender<Bytes>,
     pending: Arc<Pending>,
+    /// Cancelled when the stream has ended.
+    closed: CancellationToken,
     /// Dropping it ends the stream.
     _closing: DropGuard,
 }
@@ -71,7 +73,8 @@ impl SseSession {
         background.spawn(stream.read(inbox, work));
         let postbox = Postbox::new(channel, Arc::clone(&pending));
         background.spawn(postbox.post_all(outgoing, closing.clone()));
-        let session = Self { server: server.clone(), outbox, pending, _closing: closing.drop_guard() };
+        let (server_name, closed) = (server.clone(), closing.clone());
+        let session = Self { server: server_name, outbox, pending, closed, _closing: closing.drop_guard() };
         let handshake = handshake::read_initialize(server, &session.call(0, &initialize).await?)?;
         match session.outbox.send(handshake::initialized_notification()).await {
             Ok(()) => Ok((session, handshake)),
@@ -99,6 +102,11 @@ impl SseSession {
     /// Whether the stream has ended.
     pub(in crate::upstream) fn is_closed(&self) -> bool {
         self.pending.is_closed() || self.outbox.is_closed()
+    }
+
+    /// Resolves when the stream has ended.
+    pub(in crate::upstream) async fn stream_ended(&self) {
+        self.closed.cancelled().await;
     }
 
     fn explain_end(&self) -> UpstreamError {
