@@ -30,6 +30,8 @@ struct ChangingServer {
 #[derive(Default)]
 struct Offers {
     declares_changes: bool,
+    /// Sessions are known until the server is stopped.
+    starts: u32,
     tools: Vec<String>,
     fails_prompts: bool,
     listed: usize,
@@ -49,6 +51,7 @@ impl ChangingServer {
     async fn start_again(&mut self) {
         let listener = TcpListener::bind(self.address).await.unwrap();
         self.address = listener.local_addr().unwrap();
+        self.change(|offers| offers.starts += 1);
         let stopping = CancellationToken::new();
         let routes = Router::new().fallback(answer).with_state(Arc::clone(&self.state));
         let serving = axum::serve(listener, routes).with_graceful_shutdown(stopping.clone().cancelled_owned());
@@ -90,6 +93,10 @@ async fn answer(State(state): State<Arc<Mutex<Offers>>>, request: Request) -> Re
     let (head, body) = request.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
     let mut offers = state.lock().unwrap();
+    let session = format!("s{}", offers.starts);
+    if head.headers.get("mcp-session-id").is_some_and(|given| given != session.as_str()) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
     match head.method {
         Method::DELETE => return StatusCode::OK.into_response(),
         Method::GET => {
@@ -125,7 +132,7 @@ async fn answer(State(state): State<Arc<Mutex<Offers>>>, request: Request) -> Re
         Ok(result) => json!({ "jsonrpc": "2.0", "id": id, "result": result }),
         Err(error) => json!({ "jsonrpc": "2.0", "id": id, "error": error }),
     };
-    ([("mcp-session-id", "one")], Json(answer)).into_response()
+    ([("mcp-session-id", session)], Json(answer)).into_response()
 }
 
 /// Asks until it is so, and for no longer than anybody would wait.
