@@ -17,6 +17,7 @@ use crate::downstream::{EdgePolicy, Sessions, changes};
 use crate::pipeline::{Mode, Observation, Pipeline};
 use crate::plugin::{LoadError, PipelinePlan, PlanError, PluginHost, PluginSettings};
 use crate::store::{Database, KeySource, OpenError, Store, StoreError};
+use crate::sync::CatalogSync;
 use crate::telemetry::PolicyMetrics;
 use crate::upstream::{UpstreamError, UpstreamSettings, Upstreams};
 
@@ -85,6 +86,8 @@ pub struct Gateway {
     pub edge: EdgePolicy,
     /// Calls under way, those included whose caller has gone.
     pub calls: TaskTracker,
+    /// Keeps the catalog up to date with its upstreams.
+    pub sync: CatalogSync,
     /// Counts of policies' failures.
     pub policy_metrics: Arc<PolicyMetrics>,
     snapshot: Arc<ArcSwap<Snapshot>>,
@@ -128,6 +131,7 @@ impl Gateway {
             sessions: Sessions::default(),
             edge: settings.edge,
             calls: TaskTracker::new(),
+            sync: CatalogSync::default(),
             policy_metrics,
             snapshot,
             pipeline: ArcSwap::from_pointee(pipeline?),
@@ -139,6 +143,7 @@ impl Gateway {
             _plugins: plugins,
         });
         gateway.refresh().await?;
+        gateway.sync.start(&gateway);
         tokio::spawn(tell_observers(Arc::downgrade(&gateway), observed));
         tokio::spawn(changes::tell(Arc::downgrade(&gateway), views_change));
         tokio::spawn(follow_store(Arc::downgrade(&gateway)));
@@ -172,6 +177,7 @@ impl Gateway {
             // They are void now, and hold on to what has gone.
             self.views.clear();
             self.views_changed();
+            self.sync.snapshot_published();
         }
         Ok(())
     }

@@ -5,6 +5,8 @@
 mod cancelling;
 #[path = "upstream/fixture.rs"]
 mod fixture;
+#[path = "upstream/health.rs"]
+mod health;
 #[path = "upstream/http.rs"]
 mod http_transport;
 #[path = "upstream/listening.rs"]
@@ -19,3 +21,5 @@ mod resuming;
 mod sessions;
 #[path = "upstream/two_way.rs"]
 mod two_way;
+#[path = "upstream/sse.rs"]
+mod sse;

@@ -186,5 +186,6 @@ pub fn child(on_message: &str, session_mode: SessionMode) -> Arc<Server> {
             env: BTreeMap::new(),
         },
         session_mode,
+        tool_sync_interval_seconds: None,
     })
 }
