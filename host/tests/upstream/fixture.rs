@@ -251,6 +251,7 @@ pub fn plain(seen: &Seen) -> Option<Response> {
     match seen.method().as_str() {
         "initialize" => Some(initialized(seen, "2025-11-25")),
         "" if seen.verb == Method::DELETE => Some(StatusCode::OK.into_response()),
+        "" if seen.verb == Method::GET => Some(StatusCode::METHOD_NOT_ALLOWED.into_response()),
         method if method.starts_with("notifications/") || method.is_empty() => {
             Some(StatusCode::ACCEPTED.into_response())
         }
