@@ -224,12 +224,11 @@ async fn follow_store(gateway: std::sync::Weak<Gateway>) {
     let Some(mut followed) = gateway.upgrade().map(|gateway| gateway.snapshot()) else { return };
     let mut is_failing = false;
     loop {
-        {
-            let Some(gateway) = gateway.upgrade() else { return };
-            tokio::select! {
-                _ = ticks.tick() => {}
-                () = gateway.store.announced() => {}
-            }
+        // Nothing is held meanwhile: a gateway that nobody uses any more ends.
+        let Some(announced) = gateway.upgrade().map(|gateway| gateway.store.announced()) else { return };
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = announced => {}
         }
         let Some(gateway) = gateway.upgrade() else { return };
         match gateway.catch_up(&mut followed).await {

@@ -119,7 +119,8 @@ impl Store {
 
     /// The revision now, whoever made the last change.
     pub async fn revision(&self) -> Result<u64, StoreError> {
-        let row = sqlx::query("SELECT revision FROM revision WHERE id = 1").fetch_one(&self.pool).await?;
+        let query = sqlx::query("SELECT revision FROM revision WHERE id = 1");
+        let row = error::bounded(query.fetch_one(&self.pool)).await?;
         Ok(u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0))
     }
 }

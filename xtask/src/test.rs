@@ -7,17 +7,18 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::fetch;
-use crate::plugins;
 use crate::system::{Requirement, require, run, succeeds};
+use crate::{plugins, postgres};
 
 const EVERY_TEST: [&str; 3] = ["--workspace", "--features", "mcpjungle/e2e"];
 
-const NEEDED: [Requirement; 4] = [
+const NEEDED: [Requirement; 5] = [
     Requirement { probe: &["node", "--version"], package: "nodejs" },
     Requirement { probe: &["npm", "--version"], package: "npm" },
     Requirement { probe: &["python3", "--version"], package: "python3" },
     // Debian's python3 has the module, but not what it needs to make an environment.
     Requirement { probe: &["python3", "-c", "import ensurepip, venv"], package: "python3-venv" },
+    postgres::SERVER,
 ];
 
 /// Arguments of `cargo xtask test`.
@@ -32,8 +33,9 @@ impl Test {
     /// Sets up and runs.
     pub(crate) fn run(self) -> Result<()> {
         let workspace = workspace();
-        step("programs of the system: Node, npm, Python");
+        step("programs of the system: Node, npm, Python, PostgreSQL");
         require(&NEEDED)?;
+        postgres::check_version()?;
         step("MCP servers and clients from npm");
         fetch::from_npm(&workspace)?;
         step("MCP servers and clients from PyPI");

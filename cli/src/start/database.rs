@@ -1,5 +1,6 @@
 //! Which database the gateway keeps its state in.
 
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
@@ -53,6 +54,13 @@ pub(super) fn choose(
 }
 
 fn postgres_at(host: &str, environment: &Environment) -> anyhow::Result<PostgresDatabase> {
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    if host.contains(':') && host.parse::<Ipv6Addr>().is_err() {
+        bail!(
+            "invalid value for POSTGRES_HOST environment variable: '{host}', \
+             must be a host without a port; the port goes into POSTGRES_PORT, a URL into DATABASE_URL"
+        );
+    }
     let port = environment.setting("POSTGRES_PORT").unwrap_or(DEFAULT_POSTGRES_PORT);
     if !port.parse::<u16>().is_ok_and(|port| port > 0) {
         bail!("invalid value for POSTGRES_PORT environment variable: '{port}', must be a number from 1 to 65535");
@@ -64,7 +72,7 @@ fn postgres_at(host: &str, environment: &Environment) -> anyhow::Result<Postgres
     // As parameters, where one encoding is right for any text, for a socket's folder and for an IPv6 address.
     let mut url = Url::parse("postgres:///").context("an empty URL is a URL")?;
     url.query_pairs_mut()
-        .append_pair("host", host.trim_start_matches('[').trim_end_matches(']'))
+        .append_pair("host", host)
         .append_pair("port", port)
         .append_pair("user", &or_default(&user))
         .append_pair("dbname", &or_default(&name));
@@ -181,6 +189,10 @@ mod tests {
             (
                 &[("POSTGRES_HOST", "h"), ("POSTGRES_PORT", "0")],
                 "invalid value for POSTGRES_PORT environment variable: '0', must be a number from 1 to 65535",
+            ),
+            (
+                &[("POSTGRES_HOST", "h:5432")],
+                "invalid value for POSTGRES_HOST environment variable: 'h:5432', must be a host without a port; ",
             ),
             (
                 &[("POSTGRES_HOST", "h"), ("POSTGRES_PASSWORD_FILE", "/nonexistent")],

@@ -4,10 +4,10 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::PgPool;
-use sqlx::postgres::{PgListener, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
+use tokio::time::timeout;
 
 use crate::store::Store;
 use crate::store::error::with_sources;
@@ -20,6 +20,10 @@ const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 /// How long one attempt to connect may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// After this long without word the connection is tried: one that a network has
+/// swallowed does not end by itself.
+const SILENCE: Duration = Duration::from_secs(60);
+
 /// A connection of its own that listens, for as long as this lives.
 pub(super) struct Announcements {
     arrived: Arc<Notify>,
@@ -29,15 +33,9 @@ pub(super) struct Announcements {
 impl Announcements {
     /// Starts to listen.
     pub(super) fn listen(url: &str) -> Result<Self, sqlx::Error> {
-        // A pool of one, because it is what the driver's listener takes a connection from.
-        let pool = PgPoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(CONNECT_TIMEOUT)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_lazy(url)?;
+        let options = url.parse()?;
         let arrived = Arc::new(Notify::new());
-        let listener = tokio::spawn(keep_listening(pool, Arc::clone(&arrived))).abort_handle();
+        let listener = tokio::spawn(keep_listening(options, Arc::clone(&arrived))).abort_handle();
         Ok(Self { arrived, listener })
     }
 }
@@ -50,30 +48,25 @@ impl Drop for Announcements {
 
 impl Store {
     /// Waits for word that the database may have changed, by whichever gateway, since
-    /// this was last called. For ever where no other gateway can tell: on SQLite.
-    pub async fn announced(&self) {
-        match &self.announcements {
-            Some(announcements) => announcements.arrived.notified().await,
-            None => pending().await,
+    /// this was last waited for. For ever on SQLite, where no other gateway can tell.
+    pub fn announced(&self) -> impl Future<Output = ()> + Send + use<> {
+        let arrived = self.announcements.as_ref().map(|announcements| Arc::clone(&announcements.arrived));
+        async move {
+            match arrived {
+                Some(arrived) => arrived.notified().await,
+                None => pending().await,
+            }
         }
     }
 }
 
-async fn keep_listening(pool: PgPool, arrived: Arc<Notify>) {
+async fn keep_listening(options: PgConnectOptions, arrived: Arc<Notify>) {
     let mut is_failing = false;
     loop {
-        let lost = match listen(&pool).await {
-            Ok(mut listener) => {
+        let lost = match connect(&options).await {
+            Ok(listener) => {
                 is_failing = false;
-                loop {
-                    // Also right after connecting: what was announced before that went unheard.
-                    arrived.notify_one();
-                    // `None` is a connection that was lost and made anew.
-                    match listener.try_recv().await {
-                        Ok(_) => {}
-                        Err(error) => break error,
-                    }
-                }
+                pass_on(listener, &arrived).await
             }
             Err(error) => error,
         };
@@ -86,8 +79,37 @@ async fn keep_listening(pool: PgPool, arrived: Arc<Notify>) {
     }
 }
 
-async fn listen(pool: &PgPool) -> Result<PgListener, sqlx::Error> {
-    let mut listener = PgListener::connect_with(pool).await?;
+async fn connect(options: &PgConnectOptions) -> Result<PgListener, sqlx::Error> {
+    // A pool, because the driver's listener takes its connection from one; a new one each
+    // time, because a connection that hangs may still hold the place in the last one.
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(CONNECT_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_lazy_with(options.clone());
+    let mut listener = PgListener::connect_with(&pool).await?;
     listener.listen(CHANNEL).await?;
     Ok(listener)
+}
+
+/// Tells of each announcement until the connection fails.
+async fn pass_on(mut listener: PgListener, arrived: &Notify) -> sqlx::Error {
+    // Also right after connecting: what was announced before that went unheard.
+    arrived.notify_one();
+    loop {
+        let outcome = match timeout(SILENCE, listener.try_recv()).await {
+            // `None` is a connection that was lost and made anew.
+            Ok(received) => received.map(|_| arrived.notify_one()),
+            Err(_) => try_connection(&mut listener).await,
+        };
+        if let Err(error) = outcome {
+            return error;
+        }
+    }
+}
+
+async fn try_connection(listener: &mut PgListener) -> Result<(), sqlx::Error> {
+    let answer = timeout(CONNECT_TIMEOUT, sqlx::query("SELECT 1").execute(listener)).await;
+    answer.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(drop)
 }

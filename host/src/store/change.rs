@@ -6,6 +6,7 @@ use sqlx::{Any, AnyConnection, Row, Transaction};
 use tokio::sync::MutexGuard;
 
 use crate::store::announce::ANNOUNCE;
+use crate::store::error::bounded;
 use crate::store::{Dialect, Store, StoreError};
 
 /// A change under way. Dropped without [`Change::commit`] it has never happened.
@@ -29,10 +30,9 @@ impl Store {
             // Not in turn: while the database is away each would wait for the failure of all before it.
             Dialect::Postgres => (None, "BEGIN"),
         };
-        let mut transaction = self.pool.begin_with(begin).await?;
-        let row = sqlx::query("UPDATE revision SET revision = revision + 1 WHERE id = 1 RETURNING revision")
-            .fetch_one(&mut *transaction)
-            .await?;
+        let mut transaction = bounded(self.pool.begin_with(begin)).await?;
+        let bump = sqlx::query("UPDATE revision SET revision = revision + 1 WHERE id = 1 RETURNING revision");
+        let row = bounded(bump.fetch_one(&mut *transaction)).await?;
         Ok(Change { transaction, revision: row.try_get(0)?, now_ms: now_ms(), dialect: self.dialect, _writer: writer })
     }
 }
@@ -46,9 +46,9 @@ impl Change<'_> {
     /// Makes it so, and lets other gateways know.
     pub(super) async fn commit(mut self) -> Result<(), StoreError> {
         if self.dialect == Dialect::Postgres {
-            sqlx::query(ANNOUNCE).execute(self.connection()).await?;
+            bounded(sqlx::query(ANNOUNCE).execute(self.connection())).await?;
         }
-        self.transaction.commit().await.map_err(StoreError::of_commit)
+        bounded(self.transaction.commit()).await.map_err(StoreError::of_commit)
     }
 
     /// Nothing to change after all; the revision stays as it was.

@@ -1,10 +1,15 @@
 //! Failures of the store: what the caller can mend, what passes by itself, and what is broken.
 
 use std::error::Error;
+use std::io;
+use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::store::secrets::KeyError;
+
+/// How long an answer may take: longer than any wait of the database's own for a lock.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// PostgreSQL's own code for a lock that another transaction holds for too long.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
@@ -46,6 +51,14 @@ impl StoreError {
     /// A failure of `COMMIT`: one that cannot tell whether the change was made must not say that it was not.
     pub(super) fn of_commit(error: sqlx::Error) -> Self {
         if is_unreachable(&error) { Self::Unconfirmed(error) } else { Self::Database(error) }
+    }
+}
+
+/// Gives up on a database that has stopped to answer on a connection that is open.
+pub(super) async fn bounded<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    match tokio::time::timeout(ANSWER_TIMEOUT, work).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer from the database").into()),
     }
 }
 

@@ -7,6 +7,7 @@ use sqlx::{AnyConnection, Row};
 
 use crate::names::ServerName;
 use crate::secret::Secret;
+use crate::store::error::bounded;
 use crate::store::groups::read_groups;
 use crate::store::items::read_item;
 use crate::store::servers::{read_name, read_server};
@@ -22,7 +23,7 @@ impl Store {
             Dialect::Sqlite => "BEGIN",
             Dialect::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
         };
-        let mut transaction = self.pool.begin_with(begin).await?;
+        let mut transaction = bounded(self.pool.begin_with(begin)).await?;
         let revision = read_revision(&mut transaction).await?;
         let mut left_out = LeftOut::default();
         let heads = read_heads(&mut transaction, &mut left_out).await?;
@@ -161,7 +162,7 @@ impl Parts {
 }
 
 async fn read_revision(connection: &mut AnyConnection) -> Result<u64, StoreError> {
-    let row = sqlx::query("SELECT revision FROM revision WHERE id = 1").fetch_one(connection).await?;
+    let row = bounded(sqlx::query("SELECT revision FROM revision WHERE id = 1").fetch_one(connection)).await?;
     Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
 }
 

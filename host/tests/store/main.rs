@@ -30,10 +30,13 @@ mod files;
 mod home;
 mod keys;
 #[cfg(feature = "e2e")]
+mod schema;
+#[cfg(feature = "e2e")]
 mod server;
 mod servers;
 mod unreadable;
 
 #[cfg(feature = "e2e")]
 #[path = "../../../tests/fixtures/postgres.rs"]
+#[expect(dead_code, reason = "each test target uses its part")]
 mod postgres;

@@ -1,5 +1,6 @@
 //! What only PostgreSQL has: a server that is shared, refuses, stops and comes back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mcpjungle_host::store::{
@@ -43,6 +44,18 @@ async fn a_change_is_announced_to_every_gateway_also_after_a_lost_connection() {
     one.put_server(&stdio_server("t", &[]), &offer(&["t"]), false).await.unwrap();
     announced(&other).await;
     assert_eq!(other.revision().await.unwrap(), before + 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gateways_that_start_at_once_on_an_empty_database_make_its_tables_once() {
+    let home = Arc::new(Home::postgres());
+    let open = |home: &Arc<Home>| {
+        let home = Arc::clone(home);
+        tokio::spawn(async move { home.open().await })
+    };
+    for opening in [open(&home), open(&home), open(&home)] {
+        assert!(records(&opening.await.unwrap()).await.is_empty());
+    }
 }
 
 #[tokio::test]
@@ -103,4 +116,21 @@ async fn a_stopped_server_is_a_clear_error_and_is_used_again_when_it_is_back() {
     store.put_server(&stdio_server("after", &[]), &offer(&["t"]), false).await.unwrap();
     let names: Vec<_> = records(&store).await.into_iter().map(|record| record.server.name.to_string()).collect();
     assert_eq!(names, ["after", "before"]);
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_holds_up_nobody_for_long_and_is_used_again() {
+    let cluster = Cluster::start();
+    let home = Home::postgres_in(&cluster);
+    let store = home.open().await;
+    store.put_server(&stdio_server("before", &[]), &offer(&["t"]), false).await.unwrap();
+    cluster.freeze();
+    let (server, offer) = (stdio_server("during", &[]), offer(&["t"]));
+    let change = tokio::time::timeout(PATIENCE, store.put_server(&server, &offer, false));
+    let (change, revision) = tokio::join!(change, tokio::time::timeout(PATIENCE, store.revision()));
+    assert!(matches!(change, Ok(Err(StoreError::Unreachable(_)))), "{change:?}");
+    assert!(matches!(revision, Ok(Err(StoreError::Unreachable(_)))), "{revision:?}");
+    cluster.thaw();
+    store.put_server(&stdio_server("after", &[]), &offer, false).await.unwrap();
+    assert_eq!(records(&store).await.len(), 2);
 }

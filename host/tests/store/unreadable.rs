@@ -1,6 +1,11 @@
 //! Servers whose rows are damaged.
 
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
 use mcpjungle_host::store::{KeyError, OpenError, Store, StoreError};
+
+use tracing_subscriber::fmt::MakeWriter;
 
 use crate::home::{Home, name, offer, records, stdio_server};
 
@@ -34,5 +39,55 @@ on_both! {
         home.damage("UPDATE server_secrets SET ciphertext = substr(ciphertext, 1, 1)").await;
         let error = home.try_open(home.key()).await.err().unwrap();
         assert!(matches!(error, OpenError::Store(StoreError::Key(KeyError::Wrong { .. }))), "{error}");
+    }
+
+    async fn a_server_that_is_left_out_is_told_of_once_until_it_changes(home: Home) {
+        let log = Log::default();
+        let _logging = tracing::subscriber::set_default(
+            tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).finish(),
+        );
+        let store = home.open().await;
+        for server in ["damaged", "sound"] {
+            store.put_server(&stdio_server(server, &[]), &offer(&["t"]), false).await.unwrap();
+        }
+        for times in 1..=2 {
+            home.damage("UPDATE servers SET config = '{' WHERE name = 'damaged'").await;
+            for enabled in [false, true] {
+                assert_eq!(records(&store).await.len(), 1);
+                store.set_server_enabled(&name("sound"), enabled).await.unwrap();
+                assert_eq!(records(&store).await.len(), 1);
+            }
+            assert_eq!(log.count("is left out"), times);
+            store.put_server(&stdio_server("damaged", &[]), &offer(&["t"]), true).await.unwrap();
+            assert_eq!(records(&store).await.len(), 2);
+        }
+    }
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn count(&self, text: &str) -> usize {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).matches(text).count()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
     }
 }

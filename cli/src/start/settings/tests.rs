@@ -171,8 +171,12 @@ fn the_log_filter_of_our_own_wins() {
 
 #[test]
 fn no_secret_is_shown_when_settings_are() {
-    let settings =
-        with(&[("MCPJUNGLE_SECRET_KEY", "hidden-key"), ("HTTP_PROXY", "http://u:hidden-password@p")]).unwrap();
+    let settings = with(&[
+        ("MCPJUNGLE_SECRET_KEY", "hidden-key"),
+        ("HTTP_PROXY", "http://u:hidden-password@p"),
+        ("DATABASE_URL", "postgres://u:hidden-password@h/d"),
+    ])
+    .unwrap();
     let shown = format!("{settings:?}");
     // What children inherit includes the proxies.
     let shown = shown.replace(&format!("{:?}", settings.upstream.child_environment), "");
