@@ -232,7 +232,11 @@ async fn follow_store(gateway: std::sync::Weak<Gateway>) {
         }
         let Some(gateway) = gateway.upgrade() else { return };
         match gateway.catch_up(&mut followed).await {
-            Ok(()) => is_failing = false,
+            Ok(()) if is_failing => {
+                is_failing = false;
+                tracing::info!("the database can be read again");
+            }
+            Ok(()) => {}
             // Once, not every second.
             Err(error) if !is_failing => {
                 is_failing = true;

@@ -93,3 +93,21 @@ pub(super) fn with_sources(error: &dyn Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lost() -> sqlx::Error {
+        io::Error::from(io::ErrorKind::ConnectionReset).into()
+    }
+
+    #[test]
+    fn only_a_lost_commit_leaves_open_whether_the_change_was_made() {
+        assert!(matches!(lost().into(), StoreError::Unreachable(_)));
+        assert!(matches!(sqlx::Error::PoolTimedOut.into(), StoreError::Unreachable(_)));
+        assert!(matches!(sqlx::Error::RowNotFound.into(), StoreError::Database(_)));
+        assert!(matches!(StoreError::of_commit(lost()), StoreError::Unconfirmed(_)));
+        assert!(matches!(StoreError::of_commit(sqlx::Error::RowNotFound), StoreError::Database(_)));
+    }
+}
