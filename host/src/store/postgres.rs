@@ -15,7 +15,7 @@ use crate::secret::Secret;
 use crate::store::error::{database_code, is_unreachable, with_sources};
 
 /// How long one attempt to connect may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long to wait between attempts, at first and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
 
