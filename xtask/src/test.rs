@@ -12,12 +12,14 @@ use crate::{plugins, postgres};
 
 const EVERY_TEST: [&str; 3] = ["--workspace", "--features", "mcpjungle/e2e"];
 
-const NEEDED: [Requirement; 5] = [
+const NEEDED: [Requirement; 6] = [
     Requirement { probe: &["node", "--version"], package: "nodejs" },
     Requirement { probe: &["npm", "--version"], package: "npm" },
     Requirement { probe: &["python3", "--version"], package: "python3" },
     // Debian's python3 has the module, but not what it needs to make an environment.
     Requirement { probe: &["python3", "-c", "import ensurepip, venv"], package: "python3-venv" },
+    // One of the MCP servers drives it.
+    Requirement { probe: &["git", "--version"], package: "git" },
     postgres::SERVER,
 ];
 
@@ -33,7 +35,7 @@ impl Test {
     /// Sets up and runs.
     pub(crate) fn run(self) -> Result<()> {
         let workspace = workspace();
-        step("programs of the system: Node, npm, Python, PostgreSQL");
+        step("programs of the system: Node, npm, Python, Git, PostgreSQL");
         require(&NEEDED)?;
         postgres::check_version()?;
         step("MCP servers and clients from npm");
