@@ -46,8 +46,12 @@ async fn serve(settings: StartSettings, printer: &mut Printer) -> anyhow::Result
     let listener = bind(&settings.host, settings.port).await?;
     let address = listener.local_addr().context("failed to read the address that is listened on")?;
     let host_is_default = settings.host_is_default;
+    let config_dir = settings.config_dir.clone();
     let gateway = run::open(settings).await?;
     announce(address, host_is_default, printer)?;
+    if let Some(folder) = config_dir {
+        mcpjungle_host::config_dir::start(&gateway, folder);
+    }
     run::serve(listener, gateway, signals).await
 }
 

@@ -4,6 +4,7 @@
 //! - `secrets`: the key, and values encrypted under it.
 //! - `change`: a transaction that bumps the revision.
 //! - `servers`, `items`, `groups`: what is changed in such transactions.
+//! - `config_dir`: which of them a watched folder brought here.
 //! - `load`: everything, read in one transaction.
 
 use bytes::Bytes;
@@ -17,6 +18,7 @@ use crate::pipeline::ItemKind;
 use crate::server::Server;
 
 mod change;
+mod config_dir;
 mod groups;
 mod items;
 mod load;
@@ -24,6 +26,7 @@ mod open;
 mod secrets;
 mod servers;
 
+pub use config_dir::Entry;
 pub use open::{Database, OpenError};
 pub use secrets::{KeyError, KeySource};
 

@@ -35,7 +35,17 @@ pub(in crate::admin) async fn register(
     JsonBody(description): JsonBody<ServerDescription>,
 ) -> Result<(StatusCode, Json<Registered>), ApiError> {
     let replace = flag(&parameters, "force")?;
-    let server = description.parse()?;
+    let registered = put(gateway, admission, description.parse()?, replace).await?;
+    Ok((StatusCode::CREATED, Json(registered)))
+}
+
+/// Connects to the server, and stores it with what it offers.
+pub(in crate::admin) async fn put(
+    gateway: Arc<Gateway>,
+    admission: Admission,
+    server: Server,
+    replace: bool,
+) -> Result<Registered, ApiError> {
     let is_taken = gateway.snapshot().servers.contains_key(&server.name);
     if is_taken && !replace {
         // Before connecting: a mistake in a name must not start a process.
@@ -49,7 +59,7 @@ pub(in crate::admin) async fn register(
         // A deregistration may have come right behind.
         let enabled = find(&snapshot, &server.name).map_or(true, |stored| stored.enabled);
         let view = || ServerView::of(&server, enabled);
-        Ok((StatusCode::CREATED, Json(Registered { server: view(), flat: view() })))
+        Ok(Registered { server: view(), flat: view() })
     })
     .await
 }
