@@ -3,13 +3,15 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
+use mcpjungle_host::configuration::{self, Source};
 use serde::Deserialize;
 
 use crate::environment::Environment;
 
 /// What the file may say. Both are optional.
 #[derive(Debug, Default, Deserialize)]
+#[serde(expecting = "an object with keys and values")]
 pub(crate) struct ConfFile {
     /// The gateway that commands talk to.
     #[serde(default)]
@@ -29,9 +31,11 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<ConfFile> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ConfFile::default()),
-        Err(error) => return Err(error).context("failed to read it"),
+        Err(error) => return Err(error).with_context(|| path.display().to_string()),
     };
-    let conf: Option<ConfFile> = serde_norway::from_str(&text).context("it is not valid")?;
+    let shown = path.display().to_string();
+    let conf: Option<ConfFile> =
+        configuration::read(Source { shown: &shown, path, text: &text }).map_err(|problem| anyhow!("{problem}"))?;
     let conf = conf.unwrap_or_default();
     let filled = |value: Option<String>| value.filter(|value| !value.is_empty());
     Ok(ConfFile { registry_url: filled(conf.registry_url), access_token: filled(conf.access_token) })
@@ -78,7 +82,7 @@ mod tests {
         for text in [": [", "registry_url: {a: 1}", "just words"] {
             let file = tempfile::NamedTempFile::new().unwrap();
             std::fs::write(file.path(), text).unwrap();
-            assert_eq!(read(file.path()).unwrap_err().to_string(), "it is not valid", "{text}");
+            assert!(read(file.path()).is_err(), "{text}");
         }
     }
 }

@@ -31,9 +31,14 @@ impl ClientSettings {
     pub(crate) fn resolve(arguments: &GlobalArguments, environment: &Environment) -> anyhow::Result<Self> {
         let path = conf_file::path(environment);
         let mut notes = Vec::new();
-        let conf = path.as_deref().and_then(|path| read_conf(path, &mut notes)).unwrap_or_default();
+        let conf = match &path {
+            Some(path) => read_conf(path, &mut notes),
+            None => Some(ConfFile::default()),
+        };
+        let is_usable = conf.is_some();
+        let conf = conf.unwrap_or_default();
         notes.extend(match (&arguments.registry, &conf.registry_url, &path) {
-            (Some(flag), None, Some(path)) => Some(format!(
+            (Some(flag), None, Some(path)) if is_usable => Some(format!(
                 "TIP: You can set `registry_url: {flag}` in {} to avoid setting the --registry flag every time.\n",
                 path.display()
             )),
@@ -50,7 +55,7 @@ fn read_conf(path: &Path, notes: &mut Vec<String>) -> Option<ConfFile> {
     match conf_file::read(path) {
         Ok(conf) => Some(conf),
         Err(error) => {
-            notes.push(format!("Warning: {} is ignored: {error:#}", path.display()));
+            notes.push(format!("Warning: {error:#}; the file is ignored"));
             None
         }
     }

@@ -17,7 +17,7 @@ mod keys;
 mod placeholders;
 mod policies;
 
-pub use check::{Configuration, Kind, Problem, Source, check, check_keys, detect};
+pub use check::{Configuration, Kind, Problem, Source, check, check_keys, detect, read};
 pub use difference::{Change, State, difference};
 pub use document::{Format, Place};
 pub use folder::{find_files, read_state};

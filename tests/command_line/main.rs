@@ -2,14 +2,22 @@
 //! server that answers as the gateway's API does; exit status, standard output and standard
 //! error of each command as one snapshot. `real_gateway` then takes the commands to the gateway itself.
 
+mod apply;
+mod completion;
+mod conf_file;
+mod config_dir;
+mod export;
 mod groups;
 mod help;
 mod mistakes;
+mod progress;
 mod prompts;
 mod real_gateway;
 mod resources;
+mod running;
 mod servers;
 mod starting;
 mod support;
 mod tools;
+mod validate;
 mod version;

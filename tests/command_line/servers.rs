@@ -154,7 +154,7 @@ fn what_is_wrong_with_a_registration_is_one_line() {
     insta::assert_snapshot!(person.run(&["register", "-c", "list.json"]), @"
     exit: 1
     --- stderr
-    failed to parse config file: list.json: must hold one JSON object
+    failed to parse config file: list.json: must hold one object
     ");
     insta::assert_snapshot!(person.run(&["register", "-c", "unset.json"]), @"
     exit: 1

@@ -44,7 +44,7 @@ impl Api {
     }
 
     /// All servers as they were registered, secrets included.
-    pub(crate) async fn server_configs(&self) -> anyhow::Result<Vec<Map<String, Value>>> {
+    pub(crate) async fn server_configs(&self) -> anyhow::Result<Vec<Box<RawValue>>> {
         Ok(self.fetch(self.request(Method::GET, &["server_configs"], &[("reveal", "true")])).await?.value)
     }
 
@@ -109,7 +109,7 @@ impl Api {
     }
 
     /// All groups as they were created.
-    pub(crate) async fn group_configs(&self) -> anyhow::Result<Vec<Map<String, Value>>> {
+    pub(crate) async fn group_configs(&self) -> anyhow::Result<Vec<Box<RawValue>>> {
         Ok(self.fetch(self.request(Method::GET, &["tool-groups"], &[])).await?.value)
     }
 

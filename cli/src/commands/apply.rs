@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use mcpjungle_host::admin::{describe_server, read_group, read_server};
 use mcpjungle_host::configuration::{Change, State, difference, find_files, read_state};
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::api::Api;
@@ -63,18 +64,18 @@ fn read_files(arguments: &ApplyArguments, environment: &Environment, printer: &m
 async fn registered(api: &Api) -> anyhow::Result<State> {
     let mut state = State::default();
     for server in api.server_configs().await.context("failed to list servers")? {
-        let server = read_server(typed(server)?).map_err(anyhow::Error::msg).context("failed to read a server")?;
+        let server = read_server(typed(&server)?).map_err(anyhow::Error::msg).context("failed to read a server")?;
         state.servers.insert(server.name.clone(), server);
     }
     for group in api.group_configs().await.context("failed to list tool groups")? {
-        let group = read_group(typed(group)?).map_err(anyhow::Error::msg).context("failed to read a tool group")?;
+        let group = read_group(typed(&group)?).map_err(anyhow::Error::msg).context("failed to read a tool group")?;
         state.groups.insert(group.name.clone(), group);
     }
     Ok(state)
 }
 
-fn typed<T: DeserializeOwned>(fields: Map<String, Value>) -> anyhow::Result<T> {
-    serde_json::from_value(Value::Object(fields)).context("failed to parse response")
+fn typed<T: DeserializeOwned>(described: &RawValue) -> anyhow::Result<T> {
+    serde_json::from_str(described.get()).context("failed to parse response")
 }
 
 /// Makes one change after the other, up to the first that fails.

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::api::Api;
@@ -18,7 +19,20 @@ use crate::printer::Printer;
 const SECRET_FIELDS: [&str; 3] = ["bearer_token", "headers", "env"];
 
 /// What there is of a kind, if it could be fetched.
-type Fetched = Option<Vec<Map<String, Value>>>;
+type Fetched = Option<Vec<Described>>;
+
+/// A server or group, as the gateway describes it.
+struct Described {
+    /// In the gateway's own order of keys.
+    json: Box<RawValue>,
+    fields: Map<String, Value>,
+}
+
+impl Described {
+    fn name(&self) -> &str {
+        text(&self.fields, "name")
+    }
+}
 
 pub(crate) async fn run(
     written: &Path,
@@ -61,7 +75,7 @@ pub(crate) async fn run(
     ensure!(groups.is_some() || servers.is_some(), "nothing was exported");
     if is_json {
         let names = |fetched: &Fetched| {
-            fetched.iter().flatten().map(|fields| text(fields, "name").to_owned()).collect::<Vec<_>>()
+            fetched.iter().flatten().map(|described| described.name().to_owned()).collect::<Vec<_>>()
         };
         let summary = json!({ "directory": folder, "groups": names(&groups), "servers": names(&servers) });
         return Ok(printer.json(&summary.to_string())?);
@@ -97,12 +111,12 @@ fn create_private(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-fn fetched(
-    kind: &str,
-    answer: anyhow::Result<Vec<Map<String, Value>>>,
-    printer: &mut Printer,
-) -> anyhow::Result<Fetched> {
-    match answer {
+fn fetched(kind: &str, answer: anyhow::Result<Vec<Box<RawValue>>>, printer: &mut Printer) -> anyhow::Result<Fetched> {
+    let read = |json: Box<RawValue>| {
+        let fields = serde_json::from_str(json.get()).context("failed to parse response")?;
+        Ok(Described { json, fields })
+    };
+    match answer.and_then(|found| found.into_iter().map(read).collect()) {
         Ok(found) => Ok(Some(found)),
         Err(error) => {
             printer.note(format_args!("Warning: failed to fetch {kind} configurations: {error:#}"))?;
@@ -111,42 +125,45 @@ fn fetched(
     }
 }
 
-fn write_all(configurations: &[Map<String, Value>], folder: &Path) -> anyhow::Result<()> {
-    configurations.iter().try_for_each(|fields| write(fields, folder))
+fn write_all(found: &[Described], folder: &Path) -> anyhow::Result<()> {
+    found.iter().try_for_each(|described| write(described, folder))
 }
 
-fn write(fields: &Map<String, Value>, folder: &Path) -> anyhow::Result<()> {
-    let name = text(fields, "name");
+fn write(described: &Described, folder: &Path) -> anyhow::Result<()> {
+    let name = described.name();
     // The name comes from elsewhere, and becomes one of a file.
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     ensure!(!name.is_empty() && name.bytes().all(is_word), "failed to parse response: '{name}' is not a name");
-    let path = folder.join(format!("{name}.json"));
-    let json = json_text::pretty(&Value::Object(fields.clone()).to_string());
+    let path = path_of(described, folder);
     let written = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(&path)
-        .and_then(|mut file| writeln!(file, "{json}"));
+        .and_then(|mut file| writeln!(file, "{}", json_text::pretty(described.json.get())));
     written.with_context(|| format!("failed to write {}", path.display()))
 }
 
+fn path_of(described: &Described, folder: &Path) -> PathBuf {
+    folder.join(format!("{}.json", described.name()))
+}
+
 /// Says which files hold secrets, and which cannot be read back as they are.
-fn warn_of_contents(servers: &[Map<String, Value>], folder: &Path, printer: &mut Printer) -> io::Result<()> {
-    let holds_secrets = |fields: &&Map<String, Value>| SECRET_FIELDS.iter().any(|field| fields.contains_key(*field));
-    let secret: Vec<&str> = servers.iter().filter(holds_secrets).map(|fields| text(fields, "name")).collect();
+fn warn_of_contents(servers: &[Described], folder: &Path, printer: &mut Printer) -> io::Result<()> {
+    let holds_secrets = |server: &&Described| SECRET_FIELDS.iter().any(|field| server.fields.contains_key(*field));
+    let secret: Vec<&str> = servers.iter().filter(holds_secrets).map(Described::name).collect();
     if !secret.is_empty() {
         printer.note(format_args!(
             "WARNING: files in {} hold secrets in clear ({}). Only you can read them: keep it so, \
-             or put ${{VAR}} in their place.",
+             or put ${{VAR}} in place of the secrets.",
             folder.display(),
             secret.join(", ")
         ))?;
     }
-    for fields in servers.iter().filter(|fields| Value::Object((*fields).clone()).to_string().contains("${")) {
+    for server in servers.iter().filter(|server| server.json.get().contains("${")) {
         printer.note(format_args!(
             "WARNING: a value in {} holds `${{`, which would be taken for a variable when the file is read back.",
-            folder.join(format!("{}.json", text(fields, "name"))).display()
+            path_of(server, folder).display()
         ))?;
     }
     Ok(())

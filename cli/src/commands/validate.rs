@@ -90,11 +90,7 @@ fn check(
         Err(error) => return Ok(Err(vec![problem(format!("failed to read config file: {error}"))])),
     };
     let source = Source { shown, path: &path, text: &text };
-    let kind = match kind {
-        None if is_conf(&path, &text) => Some(FileKind::Conf),
-        kind => kind,
-    };
-    let kind = match kind {
+    let kind = match kind.or_else(|| detect(&path, &text)) {
         None => None,
         Some(FileKind::Server) => Some(Kind::Server),
         Some(FileKind::Group) => Some(Kind::Group),
@@ -117,6 +113,7 @@ fn check(
                 .build()
                 .context("failed to start the runtime")?;
             match runtime.block_on(check_components(&plan, cache)) {
+                Ok(()) if plan.plugins.len() == 1 => Ok("policies file with 1 policy".to_owned()),
                 Ok(()) => Ok(format!("policies file with {} policies", plan.plugins.len())),
                 Err(messages) => Err(messages.into_iter().map(problem).collect()),
             }
@@ -125,17 +122,22 @@ fn check(
     })
 }
 
-/// Whether a file is this command's own: by its name, or because its keys say so and no other kind's do.
-fn is_conf(path: &Path, text: &str) -> bool {
+/// What a file describes, by its name and its keys.
+fn detect(path: &Path, text: &str) -> Option<FileKind> {
     if path.file_name().is_some_and(|name| name == ".mcpjungle.conf") {
-        return true;
+        return Some(FileKind::Conf);
     }
     let read: Option<Value> = match Format::of(path, text) {
         Format::Json => serde_json::from_str(text).ok(),
         Format::Yaml => serde_norway::from_str(text).ok(),
     };
-    let keys: Vec<String> =
-        read.as_ref().and_then(Value::as_object).map(|object| object.keys().cloned().collect()).unwrap_or_default();
-    let own = keys_of::<ConfFile>();
-    !keys.is_empty() && keys.iter().all(|key| own.contains(&key.as_str()))
+    let object = read.as_ref()?.as_object()?;
+    let keys: Vec<&str> = object.keys().map(String::as_str).collect();
+    let kinds = [
+        (FileKind::Server, Kind::Server.keys()),
+        (FileKind::Group, Kind::Group.keys()),
+        (FileKind::Policies, Kind::Policies.keys()),
+        (FileKind::Conf, keys_of::<ConfFile>()),
+    ];
+    configuration::detect(&keys, &kinds)
 }

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::path::Path;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::admin::{GroupDescription, ServerDescription, read_group, read_server};
 use crate::configuration::document::{Document, Misfit, Object, Place, Step};
@@ -25,6 +25,17 @@ pub enum Kind {
     Group,
     /// The policies of a gateway, as `mcpjungle start --policies` takes them.
     Policies,
+}
+
+impl Kind {
+    /// The keys that such a file may have at its top.
+    pub fn keys(self) -> &'static [&'static str] {
+        match self {
+            Self::Server => keys_of::<ServerDescription>(),
+            Self::Group => keys_of::<GroupDescription>(),
+            Self::Policies => policies::KEYS,
+        }
+    }
 }
 
 /// What a file describes.
@@ -91,37 +102,40 @@ pub fn check(source: Source<'_>, kind: Option<Kind>, variables: &Variables<'_>) 
         let message = misfit.message.replace("expected a map", "expected an object with keys and values");
         vec![source.problem(misfit.place, message)]
     })?;
-    let kinds = [
-        (Kind::Server, keys_of::<ServerDescription>()),
-        (Kind::Group, keys_of::<GroupDescription>()),
-        (Kind::Policies, policies::KEYS),
-    ];
+    let kinds = [Kind::Server, Kind::Group, Kind::Policies].map(|kind| (kind, kind.keys()));
     let keys: Vec<&str> = object.keys().map(String::as_str).collect();
     let Some(kind) = kind.or_else(|| detect(&keys, &kinds)) else {
         return Err(vec![source.problem(None, UNKNOWN_KIND)]);
     };
-    let of_file = |message: String| vec![source.problem(None, message)];
+    let mut value = Value::Object(object);
+    let at_quoted =
+        |value: &Value, message: String| vec![source.problem(place_of_quoted(document, value, &message), message)];
     match kind {
         Kind::Server => {
-            let description = read_filled(source, document, object, variables)?;
-            read_server(description).map(Configuration::Server).map_err(of_file)
+            let description = read_filled(source, document, &mut value, variables)?;
+            read_server(description).map(Configuration::Server).map_err(|message| at_quoted(&value, message))
         }
         Kind::Group => {
-            let description = read_filled(source, document, object, variables)?;
-            read_group(description).map(Configuration::Group).map_err(of_file)
+            let description = read_filled(source, document, &mut value, variables)?;
+            read_group(description).map(Configuration::Group).map_err(|message| at_quoted(&value, message))
         }
         Kind::Policies => policies::read(source).map(Configuration::Policies).map_err(|problem| vec![problem]),
     }
 }
 
-/// Reads a file that a struct describes, without placeholders; unknown keys are problems.
+/// Reads a file that a struct describes, without placeholders. Unknown keys are ignored.
+pub fn read<T: DeserializeOwned>(source: Source<'_>) -> Result<T, Problem> {
+    Document::new(source.path, source.text).read().map_err(|misfit| source.misfit(misfit))
+}
+
+/// The same, but unknown keys are problems.
 pub fn check_keys<T: DeserializeOwned>(source: Source<'_>) -> Result<T, Vec<Problem>> {
     let document = Document::new(source.path, source.text);
     let problems = problems_of_keys::<T>(source, document);
     if !problems.is_empty() {
         return Err(problems);
     }
-    document.read().map_err(|misfit| vec![source.misfit(misfit)])
+    read(source).map_err(|problem| vec![problem])
 }
 
 /// The kind that most keys speak for, slips included; `None` where none or several do.
@@ -160,15 +174,14 @@ pub(crate) fn explain_unknown(key: &str, known: &[&str]) -> String {
 }
 
 /// Fills the placeholders in and reads the description, unless something is wrong with it.
-fn read_filled<T: DeserializeOwned>(
+fn read_filled<T: for<'de> Deserialize<'de>>(
     source: Source<'_>,
     document: Document<'_>,
-    object: Map<String, Value>,
+    value: &mut Value,
     variables: &Variables<'_>,
 ) -> Result<T, Vec<Problem>> {
     let mut problems = problems_of_keys::<T>(source, document);
-    let mut value = Value::Object(object);
-    for (path, error) in resolve(&mut value, variables) {
+    for (path, error) in resolve(value, variables) {
         let message = match &error {
             PlaceholderError::NotSet(_) => error.to_string(),
             // Without the text, which may be a secret.
@@ -181,7 +194,37 @@ fn read_filled<T: DeserializeOwned>(
         return Err(problems);
     }
     // Cannot fail any more: only strings have changed, into strings.
-    serde_json::from_value(value).map_err(|error| vec![source.problem(None, error.to_string())])
+    T::deserialize(&*value).map_err(|error| vec![source.problem(None, error.to_string())])
+}
+
+/// Where what a message puts in quotes stands, be it a value or a key.
+fn place_of_quoted(document: Document<'_>, value: &Value, message: &str) -> Option<Place> {
+    let quoted = message.split('\'').nth(1)?;
+    let mut path = Vec::new();
+    if find_value(value, quoted, &mut path) {
+        return document.find_value(&path);
+    }
+    let fields = value.as_object()?.iter();
+    let inside = fields.filter_map(|(field, value)| value.as_object()?.contains_key(quoted).then_some(field));
+    let path = inside.map(|field| [Step::Key(field.clone()), Step::Key(quoted.to_owned())]).next()?;
+    document.find_key(&path)
+}
+
+fn find_value(value: &Value, text: &str, path: &mut Vec<Step>) -> bool {
+    let mut look = |step: Step, value: &Value| {
+        path.push(step);
+        let is_there = find_value(value, text, path);
+        if !is_there {
+            path.pop();
+        }
+        is_there
+    };
+    match value {
+        Value::String(found) => found == text,
+        Value::Array(values) => values.iter().enumerate().any(|(index, value)| look(Step::Index(index), value)),
+        Value::Object(fields) => fields.iter().any(|(name, value)| look(Step::Key(name.clone()), value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 #[cfg(test)]
@@ -216,7 +259,12 @@ mod tests {
                 "s.json:2:16: environment variable NO is not set",
             ),
             ("s.json", r#"{"name":"a","transport":"stdio"}"#, "s.json: error creating stdio server: command is"),
-            ("g.json", r#"{"name":"-","included_tools":[]}"#, "g.json: invalid group name: '-' must"),
+            ("g.json", r#"{"name":"-","included_tools":[]}"#, "g.json:1:9: invalid group name: '-' must"),
+            (
+                "s.yaml",
+                "name: a\ntransport: streamable_http\nurl: http://h\nheaders:\n  Host: x\n",
+                "s.yaml:5:3: header 'Host' cannot be set",
+            ),
             ("x.json", r#"{"name":"x"}"#, "x.json: it does not show what it describes: a server needs `transport`"),
             ("x.json", "[1]", "x.json:1:0: invalid type: sequence, expected an object"),
             ("x.json", "{\"name\": }", "x.json:1:10: expected value"),
@@ -248,6 +296,8 @@ mod tests {
     fn a_good_file_is_what_it_describes() {
         assert!(problems("s.yaml", "name: a\ntransport: stdio\ncommand: '${SET}'\n").contains("command: \"value\""));
         assert!(problems("g.json", r#"{"name":"g","included_tools":["a__b"]}"#).starts_with("Group("));
-        assert!(problems("p.yaml", "policies: []").starts_with("Policies("));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "policies: []").unwrap();
+        assert!(problems(file.path().to_str().unwrap(), "policies: []").starts_with("Policies("));
     }
 }

@@ -67,7 +67,8 @@ fn with_sources(error: &dyn Error) -> String {
         text.push_str(&format!(": {error}"));
         source = error.source();
     }
-    text
+    // On one line, however wordy the cause is.
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
