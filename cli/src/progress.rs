@@ -12,6 +12,8 @@ use crate::environment::Environment;
 const PATIENCE: Duration = Duration::from_secs(1);
 const FRAME: Duration = Duration::from_millis(100);
 const FRAMES: [char; 4] = ['|', '/', '-', '\\'];
+/// More might not fit on one line, and only one is erased.
+const MOST_CHARACTERS: usize = 64;
 /// Back to the line's start, and erase it.
 const CLEAR: &str = "\r\x1b[2K";
 
@@ -38,6 +40,7 @@ impl Progress {
         let since = Instant::now();
         let mut ticks = tokio::time::interval_at(since + PATIENCE, FRAME);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let what: String = what.chars().filter(|character| !character.is_control()).take(MOST_CHARACTERS).collect();
         let mut line = None;
         for frame in FRAMES.iter().cycle() {
             tokio::select! {

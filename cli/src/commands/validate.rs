@@ -107,12 +107,11 @@ fn check(
         Ok(Configuration::Server(server)) => Ok(format!("server configuration '{}'", server.name)),
         Ok(Configuration::Group(group)) => Ok(format!("tool group configuration '{}'", group.name)),
         Ok(Configuration::Policies(plan)) => {
-            let cache = crate::start::settings::find_plugin_cache(environment).filter(|folder| folder.is_dir());
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .context("failed to start the runtime")?;
-            match runtime.block_on(check_components(&plan, cache)) {
+            match runtime.block_on(check_components(&plan)) {
                 Ok(()) if plan.plugins.len() == 1 => Ok("policies file with 1 policy".to_owned()),
                 Ok(()) => Ok(format!("policies file with {} policies", plan.plugins.len())),
                 Err(messages) => Err(messages.into_iter().map(problem).collect()),

@@ -1,7 +1,6 @@
 //! A policies file, with the components that it names.
 
 use std::error::Error;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -45,12 +44,12 @@ fn suggest(message: &str) -> String {
 
 /// Loads every component that a plan names, and has it accept its settings, as
 /// `start` would. All that is wrong is told, not only the first.
-pub async fn check_components(plan: &PipelinePlan, cache_dir: Option<PathBuf>) -> Result<(), Vec<String>> {
+pub async fn check_components(plan: &PipelinePlan) -> Result<(), Vec<String>> {
     let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
     let directory = Arc::new(SnapshotDirectory::new(Mode::Development, snapshot));
     let metrics = PolicyMetrics::new(&Registry::new()).map_err(|error| vec![error.to_string()])?;
     let metrics = Arc::new(metrics);
-    let host = PluginHost::new(PluginSettings { cache_dir }, directory).map_err(|error| vec![with_sources(&error)])?;
+    let host = PluginHost::new(PluginSettings::default(), directory).map_err(|error| vec![with_sources(&error)])?;
     let mut problems = Vec::new();
     for plugin in &plan.plugins {
         let alone = PipelinePlan { plugins: vec![plugin.clone()] };
