@@ -56,6 +56,15 @@ fn registering_by_flags_shows_what_the_server_provides() {
 }
 
 #[test]
+fn a_file_may_be_yaml() {
+    let api = Api::answering(&[("POST /servers", 201, CALCULATOR)]);
+    let person = Person::of(&api);
+    person.write("calculator.yaml", "# Sums.\nname: calculator\ntransport: stdio\nargs: [a, 'b']\n");
+    person.stdout(&["register", "-c", "calculator.yaml", "--json"]);
+    assert_eq!(api.requests(), [r#"POST /servers {"args":["a","b"],"name":"calculator","transport":"stdio"}"#]);
+}
+
+#[test]
 fn registering_from_a_file_fills_in_placeholders_and_ignores_other_flags() {
     let api = Api::answering(&[
         ("POST /servers?force=true", 201, CALCULATOR),

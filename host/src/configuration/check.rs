@@ -1,17 +1,16 @@
 //! One file: from its text to what it describes, or all that is wrong with it.
 
-use std::fmt;
-use std::path::Path;
-
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::admin::{GroupDescription, ServerDescription, read_group, read_server};
-use crate::configuration::document::{Document, Misfit, Object, Place, Step};
+use crate::configuration::document::{Document, Object};
 use crate::configuration::keys::{keys_of, nearest};
 use crate::configuration::placeholders::{PlaceholderError, Variables, resolve};
 use crate::configuration::policies;
+use crate::configuration::problem::{Problem, Source};
+use crate::configuration::search::{Step, place_of_quoted};
 use crate::group::ToolGroup;
 use crate::plugin::PipelinePlan;
 use crate::server::Server;
@@ -46,49 +45,6 @@ pub enum Configuration {
     Group(ToolGroup),
     /// Its components were not looked at.
     Policies(PipelinePlan),
-}
-
-/// A file to be checked.
-#[derive(Debug, Clone, Copy)]
-pub struct Source<'s> {
-    /// How messages call it.
-    pub shown: &'s str,
-    /// Where it is.
-    pub path: &'s Path,
-    /// What it holds.
-    pub text: &'s str,
-}
-
-/// One thing that is wrong in a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Problem {
-    /// The file.
-    pub file: String,
-    /// Where in it, if that is known.
-    #[serde(flatten)]
-    pub place: Option<Place>,
-    /// What is wrong, and where it is not plain what to do about it.
-    pub message: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.place {
-            Some(Place { line, column }) => write!(f, "{}:{line}:{column}: {}", self.file, self.message),
-            None => write!(f, "{}: {}", self.file, self.message),
-        }
-    }
-}
-
-impl Source<'_> {
-    /// Something wrong in this file.
-    pub(crate) fn problem(&self, place: Option<Place>, message: impl Into<String>) -> Problem {
-        Problem { file: self.shown.to_owned(), place, message: message.into() }
-    }
-
-    pub(crate) fn misfit(&self, misfit: Misfit) -> Problem {
-        self.problem(misfit.place, misfit.message)
-    }
 }
 
 const UNKNOWN_KIND: &str = "it does not show what it describes: a server needs `transport`, \
@@ -197,38 +153,10 @@ fn read_filled<T: for<'de> Deserialize<'de>>(
     T::deserialize(&*value).map_err(|error| vec![source.problem(None, error.to_string())])
 }
 
-/// Where what a message puts in quotes stands, be it a value or a key.
-fn place_of_quoted(document: Document<'_>, value: &Value, message: &str) -> Option<Place> {
-    let quoted = message.split('\'').nth(1)?;
-    let mut path = Vec::new();
-    if find_value(value, quoted, &mut path) {
-        return document.find_value(&path);
-    }
-    let fields = value.as_object()?.iter();
-    let inside = fields.filter_map(|(field, value)| value.as_object()?.contains_key(quoted).then_some(field));
-    let path = inside.map(|field| [Step::Key(field.clone()), Step::Key(quoted.to_owned())]).next()?;
-    document.find_key(&path)
-}
-
-fn find_value(value: &Value, text: &str, path: &mut Vec<Step>) -> bool {
-    let mut look = |step: Step, value: &Value| {
-        path.push(step);
-        let is_there = find_value(value, text, path);
-        if !is_there {
-            path.pop();
-        }
-        is_there
-    };
-    match value {
-        Value::String(found) => found == text,
-        Value::Array(values) => values.iter().enumerate().any(|(index, value)| look(Step::Index(index), value)),
-        Value::Object(fields) => fields.iter().any(|(name, value)| look(Step::Key(name.clone()), value)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn problems(name: &str, text: &str) -> String {

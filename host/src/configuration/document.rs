@@ -3,8 +3,10 @@
 use std::fmt;
 use std::path::Path;
 
-use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+use crate::configuration::search::{Step, find};
 
 /// How a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,15 +36,6 @@ pub struct Place {
     pub line: usize,
     /// The character in that line.
     pub column: usize,
-}
-
-/// One step on the way to a value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// Into an object.
-    Key(String),
-    /// Into a list, counted from zero.
-    Index(usize),
 }
 
 /// What a document cannot be read as, and where.
@@ -87,11 +80,7 @@ impl<'t> Document<'t> {
     }
 
     fn find(&self, path: &[Step], is_key: bool) -> Option<Place> {
-        // JSON is YAML too, but for a few escapes; then the place is not known.
-        let seed = Search { path, is_key };
-        let error = seed.deserialize(serde_norway::Deserializer::from_str(self.text)).err()?;
-        // Other errors than our own have nothing to do with the place.
-        if error.to_string().contains(FOUND) { place_of(&error) } else { None }
+        find(self.text, path, is_key)
     }
 }
 
@@ -113,7 +102,7 @@ impl Misfit {
     }
 }
 
-fn place_of(error: &serde_norway::Error) -> Option<Place> {
+pub(super) fn place_of(error: &serde_norway::Error) -> Option<Place> {
     error.location().map(|location| Place { line: location.line(), column: location.column() })
 }
 
@@ -125,115 +114,6 @@ fn without_value(message: &str) -> String {
             format!("{before}string, expected{behind}")
         }
         _ => message.to_owned(),
-    }
-}
-
-/// What a search fails with when it has arrived: readers then say where they are.
-const FOUND: &str = "the place that was looked for";
-
-/// Walks down a path and fails where it ends.
-#[derive(Clone, Copy)]
-struct Search<'p> {
-    path: &'p [Step],
-    is_key: bool,
-}
-
-impl Search<'_> {
-    fn arrive<E: de::Error>(self) -> Result<(), E> {
-        if self.path.is_empty() { Err(E::custom(FOUND)) } else { Ok(()) }
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Search<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Search<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        self.arrive()?;
-        while let Some(key) = map.next_key_seed(KeySearch(self))? {
-            match self.path {
-                [Step::Key(wanted), rest @ ..] if *wanted == key => {
-                    map.next_value_seed(Search { path: rest, ..self })?;
-                }
-                _ => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        self.arrive()?;
-        let Some((Step::Index(wanted), rest)) = self.path.split_first() else {
-            while seq.next_element::<IgnoredAny>()?.is_some() {}
-            return Ok(());
-        };
-        for _ in 0..*wanted {
-            seq.next_element::<IgnoredAny>()?;
-        }
-        seq.next_element_seed(Search { path: rest, ..self })?;
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_bool<E: de::Error>(self, _: bool) -> Result<(), E> {
-        self.arrive()
-    }
-
-    fn visit_i64<E: de::Error>(self, _: i64) -> Result<(), E> {
-        self.arrive()
-    }
-
-    fn visit_u64<E: de::Error>(self, _: u64) -> Result<(), E> {
-        self.arrive()
-    }
-
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<(), E> {
-        self.arrive()
-    }
-
-    fn visit_str<E: de::Error>(self, _: &str) -> Result<(), E> {
-        self.arrive()
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
-        self.arrive()
-    }
-}
-
-/// Reads a key, and fails at the one that is looked for.
-struct KeySearch<'p>(Search<'p>);
-
-impl<'de> DeserializeSeed<'de> for KeySearch<'_> {
-    type Value = String;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for KeySearch<'_> {
-    type Value = String;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_str<E: de::Error>(self, key: &str) -> Result<String, E> {
-        match self.0.path {
-            [Step::Key(wanted)] if self.0.is_key && wanted == key => Err(E::custom(FOUND)),
-            _ => Ok(key.to_owned()),
-        }
     }
 }
 

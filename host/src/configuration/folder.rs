@@ -5,9 +5,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::configuration::check::{Configuration, Problem, Source, check};
+use crate::configuration::check::{Configuration, check};
 use crate::configuration::difference::State;
 use crate::configuration::placeholders::Variables;
+use crate::configuration::problem::{Problem, Source};
 
 /// What files in a folder are read; all others may lie beside them.
 const EXTENSIONS: [&str; 3] = ["json", "yaml", "yml"];

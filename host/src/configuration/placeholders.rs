@@ -3,7 +3,7 @@
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::configuration::document::Step;
+use crate::configuration::search::Step;
 
 /// Looks a variable up; one that is set to nothing is there.
 pub type Variables<'v> = dyn Fn(&str) -> Option<String> + Send + Sync + 'v;

@@ -7,8 +7,9 @@ use arc_swap::ArcSwap;
 use prometheus::Registry;
 
 use crate::catalog::{Snapshot, SnapshotDirectory};
-use crate::configuration::check::{Problem, Source, explain_unknown};
+use crate::configuration::check::explain_unknown;
 use crate::configuration::document::Misfit;
+use crate::configuration::problem::{Problem, Source};
 use crate::pipeline::Mode;
 use crate::plugin::{LoadError, PipelinePlan, PlanError, PluginHost, PluginSettings};
 use crate::telemetry::PolicyMetrics;
