@@ -16,7 +16,7 @@ impl Setting {
     fn new() -> Self {
         let mut person = Person::new();
         person.set("KEY", "s3cret");
-        let setting = Self { server: Running::mcp_server(), _gateway: Running::gateway(&person, &[]), person };
+        let setting = Self { server: Running::mcp_server(), _gateway: Running::gateway(&person), person };
         setting.describe_server("raw", "");
         setting.person.write("files/group.yaml", "name: g\nincluded_servers: [raw]\n");
         setting

@@ -42,7 +42,7 @@ fn files_come_and_go_and_what_was_registered_by_hand_stays() {
     let described = r#"{"name":"raw","transport":"streamable_http","url":"${WHERE}"}"#;
     person.write("files/servers/raw.json", described);
     person.write("files/group.yaml", "name: g\nincluded_servers: [raw]\n");
-    let gateway = Running::gateway(&person, &START);
+    let gateway = Running::gateway_with(&person, &START);
     wait_for(&person, &["raw", "g"]);
     person.stdout(&["register", "--name", "by-hand", "--url", &server.mcp_url()]);
 
@@ -58,8 +58,29 @@ fn files_come_and_go_and_what_was_registered_by_hand_stays() {
     // Taken away while no gateway runs: it is remembered where it came from.
     drop(gateway);
     fs::remove_file(person.directory.path().join("files/servers/raw.json")).unwrap();
-    let _gateway = Running::gateway(&person, &START);
+    let _gateway = Running::gateway_with(&person, &START);
     wait_for(&person, &["by-hand"]);
+}
+
+#[test]
+fn a_mounted_volume_is_followed_through_its_links() {
+    let person = Person::new();
+    let folder = person.directory.path().join("files");
+    let program = raw_server();
+    // As Kubernetes mounts a ConfigMap: files are links into a hidden folder, which is a link to the version.
+    person.write("files/..v1/a.json", &stdio_server("a", program.to_str().unwrap()));
+    person.write("files/..v2/a.json", &stdio_server("b", program.to_str().unwrap()));
+    symlink("..v1", folder.join("..data")).unwrap();
+    symlink("..data/a.json", folder.join("a.json")).unwrap();
+    let _gateway = Running::gateway_with(&person, &START);
+    wait_for(&person, &["a"]);
+    symlink("..v2", folder.join("..data_tmp")).unwrap();
+    fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
+    wait_for(&person, &["b"]);
+    // A volume that goes away says nothing; what was there stays.
+    fs::rename(&folder, person.directory.path().join("unmounted")).unwrap();
+    wait_until("the log says so", || log(&person).contains("the config directory cannot be read: nothing is changed"));
+    assert_eq!(names(&person), ["b"]);
 }
 
 #[test]
@@ -67,7 +88,7 @@ fn a_bad_file_is_refused_and_the_old_state_stays_until_it_is_mended() {
     let person = Person::new();
     let program = raw_server();
     person.write("files/a.json", &stdio_server("a", program.to_str().unwrap()));
-    let _gateway = Running::gateway(&person, &START);
+    let _gateway = Running::gateway_with(&person, &START);
     wait_for(&person, &["a"]);
     fs::remove_file(person.directory.path().join("files/a.json")).unwrap();
     person.write("files/b.json", &stdio_server("b", program.to_str().unwrap()).replace("command", "comand"));
@@ -84,7 +105,7 @@ fn a_server_that_cannot_be_reached_stops_nothing_and_is_tried_again() {
     person.write("files/late.json", &stdio_server("late", late.to_str().unwrap()));
     person.write("files/there.json", &stdio_server("there", raw_server().to_str().unwrap()));
     person.write("files/group.json", r#"{"name":"g","included_servers":["late"]}"#);
-    let _gateway = Running::gateway(&person, &START);
+    let _gateway = Running::gateway_with(&person, &START);
     wait_for(&person, &["there"]);
     wait_until("the failures are logged", || {
         let log = log(&person);
@@ -100,10 +121,10 @@ fn a_file_does_not_take_over_what_was_registered_otherwise() {
     let server = Running::mcp_server();
     let person = Person::new();
     person.write("files/x.yaml", &format!("name: x\ntransport: streamable_http\nurl: {}?x=1\n", server.mcp_url()));
-    let by_hand = Running::gateway(&person, &[]);
+    let by_hand = Running::gateway(&person);
     person.stdout(&["register", "--name", "x", "--url", &server.mcp_url()]);
     drop(by_hand);
-    let _gateway = Running::gateway(&person, &START);
+    let _gateway = Running::gateway_with(&person, &START);
     wait_until("the log says so", || log(&person).contains("not changed, though its file says otherwise: ~ server x"));
     assert_eq!(url_of(&person, "x"), server.mcp_url());
     // Made the same, it is the folder's from the next look on.

@@ -99,7 +99,7 @@ fn what_cannot_be_fetched_is_a_warning_unless_it_is_everything() {
 fn what_is_exported_can_be_read_back_by_every_command() {
     let server = Running::mcp_server();
     let person = Person::new();
-    let first = Running::gateway(&person, &[]);
+    let first = Running::gateway(&person);
     let described = format!(
         r#"{{"name":"raw","transport":"streamable_http","description":"ä \"quoted\"","url":"{}",
             "bearer_token":"t0ken","headers":{{"X-Key":"k"}},"session_mode":"stateful"}}"#,
@@ -129,12 +129,12 @@ fn what_is_exported_can_be_read_back_by_every_command() {
     drop(first);
 
     let applied = Person::new();
-    let _second = Running::gateway(&applied, &[]);
+    let _second = Running::gateway(&applied);
     assert_eq!(applied.stdout(&["apply", "-f", out]), "+ server raw\n+ group g\n\n2 changes made.\n");
     assert_eq!(listed(&applied), expected);
 
     let registered = Person::new();
-    let _third = Running::gateway(&registered, &[]);
+    let _third = Running::gateway(&registered);
     registered.stdout(&["register", "-c", &format!("{out}/servers/raw.json")]);
     registered.stdout(&["create", "group", "-c", &format!("{out}/groups/g.json")]);
     assert_eq!(listed(&registered), expected);

@@ -25,7 +25,7 @@ const NOTES: &str = "mcpj://res/raw/ZmlsZTovLy9vZGQgcGF0aC/DpC50eHQ";
 fn every_command_does_on_the_gateway_what_it_says() {
     let server = Running::mcp_server();
     let person = Person::new();
-    let gateway = Running::gateway(&person, &[]);
+    let gateway = Running::gateway(&person);
     let url = format!("http://127.0.0.1:{}", gateway.port);
     person.write_conf(&format!("registry_url: {url}\n"));
     let upstream = format!("http://127.0.0.1:{}/mcp", server.port);

@@ -31,9 +31,14 @@ impl Running {
         running
     }
 
+    /// A gateway with its settings as they come.
+    pub fn gateway(person: &Person) -> Self {
+        Self::gateway_with(person, &[])
+    }
+
     /// A gateway with its database in the person's directory, its log in `gateway.log` there,
     /// and the person's `~/.mcpjungle.conf` naming it.
-    pub fn gateway(person: &Person, arguments: &[&str]) -> Self {
+    pub fn gateway_with(person: &Person, arguments: &[&str]) -> Self {
         let words: Vec<&str> = ["start", "--port", "0"].iter().chain(arguments).copied().collect();
         let mut command = person.command(&words);
         command.stderr(File::options().create(true).append(true).open(log_of(person)).unwrap());

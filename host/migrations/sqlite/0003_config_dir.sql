@@ -1,4 +1,4 @@
--- Kept the same in meaning as ../postgres/0010_config_dir.sql.
+-- Kept the same in meaning as ../postgres/0003_config_dir.sql.
 
 -- What a watched folder of configuration files brought here, and may take away again.
 CREATE TABLE config_dir_entries (
