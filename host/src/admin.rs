@@ -37,7 +37,7 @@ mod tool_groups;
 mod tools;
 
 pub(crate) use entries::make_change;
-pub use entries::{describe_server, read_group, read_server};
+pub use entries::{describe_server, holds_secrets, read_group, read_server};
 use error::ApiError;
 pub use servers::description::ServerDescription;
 pub use tool_groups::GroupDescription;

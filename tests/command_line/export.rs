@@ -23,7 +23,7 @@ fn each_server_and_group_becomes_a_file_that_only_its_owner_can_read() {
     Fetching Tool Group configurations...
     Writing Tool Groups configurations to [directory]/.mcpjungle/groups
     Fetching MCP Server configurations...
-    Writing MCP Server configurations to [directory]/.mcpjungle/servers
+    Writing MCP Servers configurations to [directory]/.mcpjungle/servers
     Export complete!
     --- stderr
     WARNING: files in [directory]/.mcpjungle/servers hold secrets in clear (s). Only you can read them: keep it so, or put ${VAR} in place of the secrets.

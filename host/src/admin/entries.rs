@@ -38,7 +38,16 @@ pub fn read_group(description: GroupDescription) -> Result<ToolGroup, String> {
 
 /// The body that registers this server, secrets included.
 pub fn describe_server(server: &Server) -> Map<String, Value> {
-    match serde_json::to_value(ServerConfig::of(server, true)) {
+    describe(server, true)
+}
+
+/// Whether that body has secrets in it.
+pub fn holds_secrets(server: &Server) -> bool {
+    describe(server, true) != describe(server, false)
+}
+
+fn describe(server: &Server, reveal: bool) -> Map<String, Value> {
+    match serde_json::to_value(ServerConfig::of(server, reveal)) {
         Ok(Value::Object(fields)) => fields,
         // It is names and text, which serialise into an object.
         _ => Map::new(),
