@@ -64,11 +64,13 @@ fn read_files(arguments: &ApplyArguments, environment: &Environment, printer: &m
 async fn registered(api: &Api) -> anyhow::Result<State> {
     let mut state = State::default();
     for server in api.server_configs().await.context("failed to list servers")? {
-        let server = read_server(typed(&server)?).map_err(anyhow::Error::msg).context("failed to read a server")?;
+        let server = typed(&server).and_then(|server| read_server(server).map_err(anyhow::Error::msg));
+        let server = server.context("failed to read a server of the gateway")?;
         state.servers.insert(server.name.clone(), server);
     }
     for group in api.group_configs().await.context("failed to list tool groups")? {
-        let group = read_group(typed(&group)?).map_err(anyhow::Error::msg).context("failed to read a tool group")?;
+        let group = typed(&group).and_then(|group| read_group(group).map_err(anyhow::Error::msg));
+        let group = group.context("failed to read a tool group of the gateway")?;
         state.groups.insert(group.name.clone(), group);
     }
     Ok(state)
