@@ -8,6 +8,7 @@
 //! - `input`: bodies and query parameters.
 //! - `error`: every failure as a status and `{"error": "…"}`.
 //! - `change`: finishing what was begun.
+//! - `entries`: servers and groups that come from elsewhere than a request.
 //! - `call`, `record`, `switch`: calling an item, describing it, enabling it.
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::pipeline::Mode;
 mod admission;
 mod call;
 mod change;
+mod entries;
 mod error;
 mod input;
 mod prompts;
@@ -34,7 +36,11 @@ mod system;
 mod tool_groups;
 mod tools;
 
+pub(crate) use entries::make_change;
+pub use entries::{describe_server, holds_secrets, read_group, read_server};
 use error::ApiError;
+pub use servers::description::ServerDescription;
+pub use tool_groups::GroupDescription;
 
 /// A tool's arguments may be as long as over MCP; beyond it 413.
 const MAX_BODY_BYTES: usize = 32 << 20;

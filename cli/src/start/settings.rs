@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use mcpjungle_host::config_dir::ConfigDir;
 use mcpjungle_host::pipeline::Mode;
 use mcpjungle_host::secret::Secret;
 use mcpjungle_host::store::{ConfiguredKey, Database};
@@ -39,6 +40,8 @@ pub(crate) struct StartSettings {
     pub(crate) secret_key: Option<ConfiguredKey>,
     /// The file that says which policies run; without it, the stock ones.
     pub(crate) policies: Option<PathBuf>,
+    /// A folder of configuration files to keep to.
+    pub(crate) config_dir: Option<ConfigDir>,
     /// Where compiled policies are kept, if the user has a place for such things.
     pub(crate) plugin_cache: Option<PathBuf>,
     /// What upstream connections depend on.
@@ -66,6 +69,7 @@ impl StartSettings {
             database,
             secret_key: resolve_secret_key(environment)?,
             policies: arguments.policies.as_ref().map(|path| environment.path(path)),
+            config_dir: resolve_config_dir(arguments, environment)?,
             plugin_cache: find_plugin_cache(environment),
             upstream: resolve_upstream(environment)?,
             allowed_hosts: comma_list(environment.setting("MCPJUNGLE_ALLOWED_HOSTS")),
@@ -117,6 +121,17 @@ pub(super) fn read_named_file(environment: &Environment, variable: &str) -> anyh
     let content = std::fs::read_to_string(environment.path(path)).map(Secret::new);
     let content = content.with_context(|| format!("failed to read {variable}"))?;
     Ok(Some(Secret::new(content.expose().trim())))
+}
+
+/// A folder that is not there at the start is a slip; one that goes away later is waited for.
+fn resolve_config_dir(arguments: &StartArguments, environment: &Environment) -> anyhow::Result<Option<ConfigDir>> {
+    let Some(written) = &arguments.config_dir else {
+        return Ok(None);
+    };
+    let path: PathBuf = environment.path(written).components().collect();
+    std::fs::read_dir(&path).with_context(|| format!("failed to read the config directory {}", written.display()))?;
+    let variables = environment.variables().map(|(name, value)| (name.to_owned(), Secret::new(value))).collect();
+    Ok(Some(ConfigDir { path, variables }))
 }
 
 /// The place for such files by the XDG base directory specification; only an absolute one counts.
