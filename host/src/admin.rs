@@ -51,7 +51,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .layer(from_fn_with_state(Arc::clone(&gateway), admission::admit))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
     // The path with nothing after its slash is none that nesting covers.
-    let routes = system::routes().nest("/api/v0", api).route("/api/v0/", any(unknown_route));
+    let routes = system::routes(gateway.metrics.is_some()).nest("/api/v0", api).route("/api/v0/", any(unknown_route));
     // Merged with the routes of `downstream`, it answers for whatever none of them is.
     routes.fallback(unknown_route).with_state(gateway)
 }

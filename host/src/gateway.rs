@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use prometheus::Registry;
 use thiserror::Error;
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::MissedTickBehavior;
@@ -14,11 +13,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::catalog::{Snapshot, SnapshotDirectory, Views};
 use crate::downstream::{EdgePolicy, Sessions};
-use crate::pipeline::{Mode, Observation, Pipeline};
+use crate::pipeline::{Item, Mode, Observation, Pipeline};
 use crate::plugin::{LoadError, PipelinePlan, PlanError, PluginHost, PluginSettings};
 use crate::store::{Database, KeySource, OpenError, Store, StoreError};
-use crate::telemetry::PolicyMetrics;
+use crate::telemetry::{Metrics, PolicyMetrics, ResourceAttributes};
 use crate::upstream::{UpstreamError, UpstreamSettings, Upstreams};
+use crate::walk::Refusal;
+use crate::wire;
 
 /// How often the database is asked whether another gateway has changed it.
 const STORE_CHECK: Duration = Duration::from_secs(1);
@@ -47,6 +48,8 @@ pub struct GatewaySettings {
     pub upstreams: UpstreamSettings,
     /// Who may connect.
     pub edge: EdgePolicy,
+    /// What is said of this gateway at `/metrics`; `None` for no metrics.
+    pub metrics: Option<ResourceAttributes>,
 }
 
 /// Why a gateway cannot start.
@@ -63,8 +66,6 @@ pub enum StartError {
     PolicyPlan(#[from] PlanError),
     #[error("cannot set up upstream connections: {0}")]
     Upstreams(#[from] UpstreamError),
-    #[error("cannot set up metrics: {0}")]
-    Metrics(#[from] prometheus::Error),
 }
 
 /// What every request has at hand. Nothing on a request's way reads the store.
@@ -85,8 +86,10 @@ pub struct Gateway {
     pub edge: EdgePolicy,
     /// Calls under way, those included whose caller has gone.
     pub calls: TaskTracker,
-    /// Counts of policies' failures.
+    /// Counts of policies' calls, or of their failures only.
     pub policy_metrics: Arc<PolicyMetrics>,
+    /// What else is counted, if anybody wants to know.
+    pub metrics: Option<Metrics>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     pipeline: ArcSwap<Pipeline>,
     /// Held while a snapshot is read and published, so that an older one never replaces a newer one.
@@ -102,8 +105,9 @@ pub struct Gateway {
 impl Gateway {
     /// Opens the store, loads the policies and reads the catalog. No upstream is contacted.
     pub async fn open(settings: GatewaySettings) -> Result<Arc<Self>, StartError> {
-        let registry = Registry::new();
-        let policy_metrics = Arc::new(PolicyMetrics::new(&registry)?);
+        let metrics = settings.metrics.map(Metrics::new);
+        let policy_metrics =
+            Arc::new(if metrics.is_some() { PolicyMetrics::detailed() } else { PolicyMetrics::default() });
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let directory = Arc::new(SnapshotDirectory::new(settings.mode, Arc::clone(&snapshot)));
         let plugins = PluginHost::new(settings.plugins, directory)?;
@@ -111,10 +115,8 @@ impl Gateway {
             Some(path) => PipelinePlan::read(path)?,
             None => PipelinePlan::stock(),
         };
-        let (pipeline, store) = tokio::join!(
-            plugins.assemble(&plan, 1, Arc::clone(&policy_metrics)),
-            Store::open(settings.database, settings.keys),
-        );
+        let (pipeline, store) =
+            tokio::join!(plugins.assemble(&plan, 1, &policy_metrics), Store::open(settings.database, settings.keys),);
         let (observations, observed) = mpsc::channel(OBSERVATION_QUEUE);
         let gateway = Arc::new(Self {
             mode: settings.mode,
@@ -126,6 +128,7 @@ impl Gateway {
             edge: settings.edge,
             calls: TaskTracker::new(),
             policy_metrics,
+            metrics,
             snapshot,
             pipeline: ArcSwap::from_pointee(pipeline?),
             publishing: Mutex::new(()),
@@ -163,7 +166,11 @@ impl Gateway {
         let current = self.snapshot();
         let stored = self.store.load(&current.known_revisions()).await?;
         if stored.revision > current.revision || current.revision == 0 {
-            self.snapshot.store(Arc::new(Snapshot::build(stored, &current)));
+            let snapshot = Snapshot::build(stored, &current);
+            if let Some(metrics) = &self.metrics {
+                metrics.follow(&snapshot);
+            }
+            self.snapshot.store(Arc::new(snapshot));
             // They are void now, and hold on to what has gone.
             self.views.clear();
         }
@@ -175,6 +182,18 @@ impl Gateway {
         if self.pipeline.load().has_observers() && self.observations.try_send(observation()).is_err() {
             self.policy_metrics.record_unobserved();
             tracing::warn!("observers are too slow: the end of a request was not told");
+        }
+    }
+
+    /// Counts a call that has ended, if calls are counted.
+    pub(crate) fn count_call(
+        &self,
+        item: Option<&Item>,
+        answer: &Result<wire::Response, Refusal>,
+        arrived_at: Instant,
+    ) {
+        if let Some(metrics) = &self.metrics {
+            metrics.record_call(item, answer, arrived_at.elapsed());
         }
     }
 

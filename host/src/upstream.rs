@@ -193,6 +193,12 @@ impl Upstreams {
         }
     }
 
+    /// How many sessions are open with each server that has been called.
+    pub fn open_sessions(&self) -> Vec<(ServerName, usize)> {
+        let servers = self.servers.read().all();
+        servers.iter().map(|sessions| (sessions.server.name.clone(), sessions.open_count())).collect()
+    }
+
     /// Closes everything and reaps every child. Bounded in time.
     pub async fn shutdown(&self) {
         self.ended.cancel();

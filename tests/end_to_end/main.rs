@@ -5,6 +5,7 @@ mod edge;
 mod fidelity;
 mod harness;
 mod house_rules;
+mod metrics;
 mod policies;
 #[cfg(feature = "e2e")]
 mod real_clients;

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -13,12 +15,12 @@ use crate::admin::input::RawBody;
 use crate::gateway::Gateway;
 use crate::pipeline::Mode;
 
-pub(super) fn routes() -> Router<Arc<Gateway>> {
-    Router::new()
-        .route("/health", get(health))
-        .route("/metadata", get(metadata))
-        .route("/init", post(init))
-        .method_not_allowed_fallback(super::wrong_method)
+/// `/metrics` is there only if there is something to tell.
+pub(super) fn routes(has_metrics: bool) -> Router<Arc<Gateway>> {
+    let routes =
+        Router::new().route("/health", get(health)).route("/metadata", get(metadata)).route("/init", post(init));
+    let routes = if has_metrics { routes.route("/metrics", get(metrics)) } else { routes };
+    routes.method_not_allowed_fallback(super::wrong_method)
 }
 
 /// Says that requests are answered; asks neither the database nor upstreams.
@@ -28,6 +30,16 @@ async fn health() -> Json<Value> {
 
 async fn metadata(State(gateway): State<Arc<Gateway>>) -> Json<Value> {
     Json(json!({ "version": shown_version(&gateway.version) }))
+}
+
+/// For Prometheus, which says no token.
+async fn metrics(State(gateway): State<Arc<Gateway>>) -> Result<impl IntoResponse, ApiError> {
+    let metrics = gateway.metrics.as_ref().ok_or_else(|| ApiError::not_found("metrics are not enabled"))?;
+    let text = metrics.render(&gateway).map_err(|error| {
+        tracing::error!(%error, "the metrics cannot be written");
+        ApiError::failed("the metrics cannot be written: see the gateway's log")
+    })?;
+    Ok(([(CONTENT_TYPE, prometheus::TEXT_FORMAT)], text))
 }
 
 /// Development mode has nothing to initialise: it is ready from the first start.

@@ -81,6 +81,16 @@ impl Sessions {
         })
     }
 
+    /// How many are open.
+    pub fn len(&self) -> usize {
+        self.open.read().len()
+    }
+
+    /// Whether none is open.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Ends a session.
     pub fn close(&self, session: &Session) {
         self.open.write().remove(&session.id);

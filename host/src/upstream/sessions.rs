@@ -95,6 +95,11 @@ impl ServerSessions {
         session.call(request).await.map_err(|failure| failure.error)
     }
 
+    /// Sessions that are open, or being opened or closed.
+    pub(super) fn open_count(&self) -> usize {
+        self.limit - self.allowance.available_permits()
+    }
+
     /// Resolves when calls on these sessions must end.
     pub(super) async fn ended(&self) {
         self.ended.cancelled().await;

@@ -51,6 +51,7 @@ impl Home {
                 gateway_version: "0.1.0".into(),
             },
             edge: EdgePolicy { hosts: AllowedHosts::LoopbackAnd(Vec::new()), origins: Vec::new() },
+            metrics: None,
         })
         .await
         .unwrap();
