@@ -2,25 +2,26 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::admin::error::ApiError;
 use crate::admin::input::RawBody;
+use crate::admin::openapi::{self, Routes};
 use crate::gateway::Gateway;
 use crate::pipeline::Mode;
 
 /// `/metrics` is there only if there is something to tell.
-pub(super) fn routes(has_metrics: bool) -> Router<Arc<Gateway>> {
-    let routes =
-        Router::new().route("/health", get(health)).route("/metadata", get(metadata)).route("/init", post(init));
-    let routes = if has_metrics { routes.route("/metrics", get(metrics)) } else { routes };
-    routes.method_not_allowed_fallback(super::wrong_method)
+pub(super) fn routes(has_metrics: bool) -> Routes {
+    let routes = Routes::default()
+        .get("/health", health, openapi::system::health())
+        .get("/metadata", metadata, openapi::system::metadata())
+        .post("/init", init, openapi::system::init());
+    if has_metrics { routes.get("/metrics", metrics, openapi::system::metrics()) } else { routes }
 }
 
 /// Says that requests are answered; asks neither the database nor upstreams.
