@@ -6,6 +6,8 @@ mod fidelity;
 mod harness;
 mod house_rules;
 mod metrics;
+#[cfg(feature = "e2e")]
+mod openapi;
 mod policies;
 #[cfg(feature = "e2e")]
 mod real_clients;

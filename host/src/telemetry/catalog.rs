@@ -29,6 +29,7 @@ const MAX_SERVERS: usize = 1_000;
 const OTHER: &str = "other";
 
 /// What is counted of items and servers.
+#[derive(Default)]
 pub(super) struct CatalogMetrics {
     table: ArcSwap<Table>,
     /// For items beyond the bound.
@@ -129,12 +130,6 @@ impl UpstreamFailure {
             | UpstreamError::Forgotten { .. }
             | UpstreamError::ShuttingDown => None,
         }
-    }
-}
-
-impl Default for CatalogMetrics {
-    fn default() -> Self {
-        Self { table: ArcSwap::default(), other_items: Arc::default(), other_servers: Arc::default() }
     }
 }
 

@@ -22,11 +22,14 @@ const BOUNDS: [f64; 15] = [
 #[derive(Default)]
 pub struct PolicyMetrics {
     /// Locked when a pipeline is made and when metrics are read, never by a call.
-    stages: Mutex<BTreeMap<(Arc<str>, &'static str), Arc<StageMetrics>>>,
+    stages: Mutex<BTreeMap<PluginStage, Arc<StageMetrics>>>,
     /// Whether more than failures is counted.
     is_detailed: bool,
     unobserved: AtomicU64,
 }
+
+/// The name of a plugin, and the word for a stage.
+type PluginStage = (Arc<str>, &'static str);
 
 /// What one plugin does in one stage.
 #[derive(Default)]

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::admin::openapi::Operation;
-use crate::admin::openapi::schemas::{list_of, named};
+use crate::admin::openapi::schemas::{canonical_name, list_of, named, server_name};
 
 const TOOLS: &str = "tools";
 const PROMPTS: &str = "prompts";
@@ -71,7 +71,7 @@ pub(in crate::admin) fn disable_prompts() -> Operation {
 
 fn list(id: &'static str, tag: &'static str, summary: &'static str, record: &str) -> Operation {
     // Empty is as good as absent.
-    let server = json!({ "anyOf": [named("ServerName"), { "const": "" }] });
+    let server = json!({ "anyOf": [server_name(), { "const": "" }] });
     Operation::new(id, tag, summary)
         .query("server", false, "Only those of this server.", &server)
         .answers(200, "They, server by server.", &list_of(record))
@@ -80,13 +80,13 @@ fn list(id: &'static str, tag: &'static str, summary: &'static str, record: &str
 
 fn find(id: &'static str, tag: &'static str, summary: &'static str, record: &str) -> Operation {
     Operation::new(id, tag, summary)
-        .query("name", true, "The canonical name.", &named("CanonicalName"))
+        .query("name", true, "The canonical name.", &canonical_name())
         .answers(200, "It.", &named(record))
         .fails(&[404])
 }
 
 fn switch(id: &'static str, tag: &'static str, summary: &'static str) -> Operation {
-    let entity = json!({ "anyOf": [named("CanonicalName"), named("ServerName")] });
+    let entity = json!({ "anyOf": [canonical_name(), server_name()] });
     Operation::new(id, tag, summary)
         .query("entity", true, "A canonical name, or a server's name.", &entity)
         .answers(200, "What changed.", &named("Switched"))

@@ -55,6 +55,19 @@ fn optional_pairs() -> Value {
     json!({ "type": ["object", "null"], "additionalProperties": { "type": "string" } })
 }
 
+/// These three are written out where a parameter is one: some readers do not follow references there.
+pub(super) fn server_name() -> Value {
+    json!({ "type": "string", "pattern": SERVER_NAME, "examples": ["calculator"] })
+}
+
+pub(super) fn group_name() -> Value {
+    json!({ "type": "string", "pattern": GROUP_NAME, "examples": ["support"] })
+}
+
+pub(super) fn canonical_name() -> Value {
+    json!({ "type": "string", "pattern": CANONICAL_NAME, "examples": ["calculator__add"] })
+}
+
 fn gateway() -> Value {
     json!({
         "Error": record(json!({ "error": { "type": "string", "description": "What went wrong." } })),
@@ -90,12 +103,12 @@ fn servers() -> Value {
     );
     config["description"] = "What `POST /api/v0/servers` takes; members that do not apply are left out.".into();
     json!({
-        "ServerName": { "type": "string", "pattern": SERVER_NAME, "examples": ["calculator"] },
+        "ServerName": server_name(),
         "Server": record(server),
         "RegisteredServer": record(registered),
         "ServerConfig": config,
         "ServerDescription": request(&["name", "transport"], json!({
-            "name": named("ServerName"),
+            "name": server_name(),
             "transport": transport,
             "description": optional("string"),
             "session_mode": { "enum": ["stateless", "stateful", "", null], "default": "stateless" },
@@ -134,7 +147,7 @@ fn item_record(own: Value) -> Value {
 fn items() -> Value {
     let text = json!({ "type": "string" });
     json!({
-        "CanonicalName": { "type": "string", "pattern": CANONICAL_NAME, "examples": ["calculator__add"] },
+        "CanonicalName": canonical_name(),
         "Tool": item_record(json!({ "input_schema": true, "annotations": true })),
         "Prompt": item_record(json!({ "arguments": true })),
         "Resource": item_record(json!({ "uri": text, "mime_type": text, "annotations": true, "meta": true })),
@@ -144,12 +157,12 @@ fn items() -> Value {
 fn calls() -> Value {
     json!({
         "Invocation": {
-            "type": "object", "properties": { "name": named("CanonicalName") }, "required": ["name"],
+            "type": "object", "properties": { "name": canonical_name() }, "required": ["name"],
             "description": "The tool's arguments beside its name; or under `arguments`, an object with nothing but \
                             `name` and `_meta` beside it.",
         },
         "ToolResult": { "type": "object", "description": "As the MCP server sent it." },
-        "RenderRequest": request(&["name"], json!({ "name": named("CanonicalName"), "arguments": true })),
+        "RenderRequest": request(&["name"], json!({ "name": canonical_name(), "arguments": true })),
         "RenderedPrompt": {
             "type": "object",
             "properties": { "description": { "type": "string" }, "messages": true, "meta": true },
@@ -179,12 +192,12 @@ fn tool_groups() -> Value {
         "included_servers": optional_texts(), "excluded_tools": optional_texts(),
     });
     let mut description = contents.clone();
-    description["name"] = named("GroupName");
+    description["name"] = group_name();
     // On an update the path names the group, and a name in the body is not looked at.
     let mut update = contents;
     update["name"] = optional("string");
     json!({
-        "GroupName": { "type": "string", "pattern": GROUP_NAME, "examples": ["support"] },
+        "GroupName": group_name(),
         "ToolGroup": request(&["name", "description"], group),
         "ToolGroupWithEndpoints": request(
             &["name", "description", "streamable_http_endpoint", "sse_endpoint", "sse_message_endpoint"],

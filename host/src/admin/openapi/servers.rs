@@ -3,12 +3,16 @@
 use serde_json::{Value, json};
 
 use crate::admin::openapi::Operation;
-use crate::admin::openapi::schemas::{list_of, named};
+use crate::admin::openapi::schemas::{list_of, named, server_name};
 
 const TAG: &str = "servers";
 
+/// All spellings that [`crate::admin::input::flag`] reads.
 fn flag() -> Value {
-    json!({ "type": "boolean", "default": false })
+    json!({
+        "type": "string", "pattern": "^([Tt]([Rr][Uu][Ee])?|[Ff]([Aa][Ll][Ss][Ee])?|[01])?$", "default": "false",
+        "examples": ["true"],
+    })
 }
 
 pub(in crate::admin) fn list() -> Operation {
@@ -51,5 +55,5 @@ fn switch(id: &'static str, summary: &'static str) -> Operation {
 }
 
 fn of_one(id: &'static str, summary: &'static str) -> Operation {
-    Operation::new(id, TAG, summary).name_in_path("The server's name.", &named("ServerName")).fails(&[404, 500])
+    Operation::new(id, TAG, summary).name_in_path("The server's name.", &server_name()).fails(&[404, 500])
 }

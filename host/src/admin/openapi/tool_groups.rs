@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::admin::openapi::Operation;
-use crate::admin::openapi::schemas::{list_of, named};
+use crate::admin::openapi::schemas::{group_name, list_of, named};
 
 const TAG: &str = "tool groups";
 
@@ -48,5 +48,5 @@ pub(in crate::admin) fn effective_tools() -> Operation {
 }
 
 fn of_one(id: &'static str, summary: &'static str) -> Operation {
-    Operation::new(id, TAG, summary).name_in_path("The group's name.", &named("GroupName"))
+    Operation::new(id, TAG, summary).name_in_path("The group's name.", &group_name())
 }
