@@ -9,7 +9,6 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 use crate::admin::error::ApiError;
-
 pub(super) use crate::downstream::NameInPath;
 
 /// The query parameters of a request. Of one that is given twice, the last counts.

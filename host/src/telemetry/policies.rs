@@ -28,8 +28,12 @@ pub struct PolicyMetrics {
     unobserved: AtomicU64,
 }
 
-/// The name of a plugin, and the word for a stage.
-type PluginStage = (Arc<str>, &'static str);
+/// The values of the labels: two names that are the same when cut share their counters.
+type PluginStage = (String, &'static str);
+
+fn key(plugin: &str, stage: Stage) -> PluginStage {
+    (label(plugin).to_owned(), stage.as_str())
+}
 
 /// What one plugin does in one stage.
 #[derive(Default)]
@@ -53,11 +57,11 @@ impl PolicyMetrics {
     }
 
     /// The counters of a plugin in a stage: those of an earlier pipeline, if it had the same plugin.
-    pub fn stage(&self, plugin: &Arc<str>, stage: Stage) -> Arc<StageMetrics> {
+    pub fn stage(&self, plugin: &str, stage: Stage) -> Arc<StageMetrics> {
         let mut stages = self.stages.lock();
         let details = || Details { denials: AtomicU64::new(0), latency: histogram(&BOUNDS) };
         let fresh = || StageMetrics { details: self.is_detailed.then(details), ..StageMetrics::default() };
-        Arc::clone(stages.entry((Arc::clone(plugin), stage.as_str())).or_insert_with(|| Arc::new(fresh())))
+        Arc::clone(stages.entry(key(plugin, stage)).or_insert_with(|| Arc::new(fresh())))
     }
 
     /// Counts one ended request that observers were not told of.
@@ -68,7 +72,7 @@ impl PolicyMetrics {
     /// How many calls of this plugin failed in this stage.
     pub fn failures(&self, plugin: &str, stage: Stage) -> u64 {
         let stages = self.stages.lock();
-        let found = stages.get(&(plugin.into(), stage.as_str()));
+        let found = stages.get(&key(plugin, stage));
         found.map_or(0, |stage| {
             stage.failures_passed.load(Ordering::Relaxed) + stage.failures_denied.load(Ordering::Relaxed)
         })
@@ -80,7 +84,7 @@ impl PolicyMetrics {
         // Held by no pipeline any more: the plugin is gone.
         stages.retain(|_, metrics| Arc::strong_count(metrics) > 1);
         for ((plugin, stage), metrics) in stages.iter() {
-            let labels = [("plugin", label(plugin)), ("stage", *stage)];
+            let labels = [("plugin", plugin.as_str()), ("stage", *stage)];
             let results = [("passed", &metrics.failures_passed), ("denied", &metrics.failures_denied)];
             for (result, count) in results {
                 let labels = [labels[0], labels[1], ("result", result)];
@@ -155,10 +159,9 @@ mod tests {
     #[tokio::test]
     async fn a_plugin_keeps_its_counts_from_pipeline_to_pipeline_and_loses_them_with_the_last() {
         let metrics = PolicyMetrics::detailed();
-        let plugin: Arc<str> = "acl".into();
-        let in_old_pipeline = metrics.stage(&plugin, Stage::Authorizer);
+        let in_old_pipeline = metrics.stage("acl", Stage::Authorizer);
         in_old_pipeline.time(async {}).await;
-        let in_new_pipeline = metrics.stage(&plugin, Stage::Authorizer);
+        let in_new_pipeline = metrics.stage("acl", Stage::Authorizer);
         drop(in_old_pipeline);
         in_new_pipeline.time(async {}).await;
         in_new_pipeline.record_denial();
@@ -178,7 +181,7 @@ mod tests {
     #[tokio::test]
     async fn without_details_only_failures_are_counted() {
         let metrics = PolicyMetrics::default();
-        let stage = metrics.stage(&"acl".into(), Stage::Guard);
+        let stage = metrics.stage("acl", Stage::Guard);
         stage.time(async {}).await;
         stage.record_denial();
         stage.record_failure(false);
