@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use thiserror::Error;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::TaskTracker;
 
 use crate::catalog::{Snapshot, SnapshotDirectory, Views};
-use crate::downstream::{EdgePolicy, Sessions};
+use crate::downstream::{EdgePolicy, Sessions, changes};
 use crate::pipeline::{Item, Mode, Observation, Pipeline};
 use crate::plugin::{LoadError, PipelinePlan, PlanError, PluginHost, PluginSettings};
 use crate::store::{Database, KeySource, OpenError, Store, StoreError};
@@ -97,6 +97,8 @@ pub struct Gateway {
     /// Held from the check of a group to its being kept or taken back, so that nothing of another's is taken back.
     pub(crate) group_changes: Mutex<()>,
     observations: mpsc::Sender<Observation>,
+    /// Tells that what clients see may have changed.
+    views_changed: watch::Sender<()>,
     requests: RequestIds,
     /// Keeps the engine and its clock running as long as the pipeline may be called.
     _plugins: PluginHost,
@@ -118,6 +120,7 @@ impl Gateway {
         let (pipeline, store) =
             tokio::join!(plugins.assemble(&plan, 1, &policy_metrics), Store::open(settings.database, settings.keys),);
         let (observations, observed) = mpsc::channel(OBSERVATION_QUEUE);
+        let (views_changed, views_change) = watch::channel(());
         let gateway = Arc::new(Self {
             mode: settings.mode,
             version: settings.version,
@@ -134,11 +137,13 @@ impl Gateway {
             publishing: Mutex::new(()),
             group_changes: Mutex::new(()),
             observations,
+            views_changed,
             requests: RequestIds::default(),
             _plugins: plugins,
         });
         gateway.refresh().await?;
         tokio::spawn(tell_observers(Arc::downgrade(&gateway), observed));
+        tokio::spawn(changes::tell(Arc::downgrade(&gateway), views_change));
         tokio::spawn(follow_store(Arc::downgrade(&gateway)));
         tokio::spawn(end_idle_sessions(Arc::downgrade(&gateway)));
         Ok(gateway)
@@ -173,8 +178,14 @@ impl Gateway {
             self.snapshot.store(Arc::new(snapshot));
             // They are void now, and hold on to what has gone.
             self.views.clear();
+            self.views_changed();
         }
         Ok(())
+    }
+
+    /// Has clients told whose view of a list is another now.
+    pub(crate) fn views_changed(&self) {
+        self.views_changed.send_replace(());
     }
 
     /// Tells the observers, if there are any, that a request has ended.
@@ -188,12 +199,13 @@ impl Gateway {
     /// Counts a call that has ended, if calls are counted.
     pub(crate) fn count_call(
         &self,
+        method: &str,
         item: Option<&Item>,
         answer: &Result<wire::Response, Refusal>,
         arrived_at: Instant,
     ) {
         if let Some(metrics) = &self.metrics {
-            metrics.record_call(item, answer, arrived_at.elapsed());
+            metrics.record_call(method, item, answer, arrived_at.elapsed());
         }
     }
 
@@ -235,13 +247,17 @@ async fn follow_store(gateway: std::sync::Weak<Gateway>) {
     }
 }
 
+/// What nobody uses any more goes: sessions, and streams that nobody took up again.
 async fn end_idle_sessions(gateway: std::sync::Weak<Gateway>) {
     let mut ticks = tokio::time::interval(IDLE_SESSION_CHECK);
     loop {
         ticks.tick().await;
         let Some(gateway) = gateway.upgrade() else { return };
         for session in gateway.sessions.end_idle() {
-            gateway.upstreams.end_paired(&session).await;
+            gateway.upstreams.end_paired(&session.id);
+        }
+        for session in gateway.sessions.all() {
+            session.forget_streams();
         }
     }
 }

@@ -50,10 +50,16 @@ impl Metrics {
         self.catalog.follow(snapshot);
     }
 
-    /// Counts a call that has ended: one that an upstream answered, or did not.
-    /// Denials and names that nothing has are not calls.
-    pub fn record_call(&self, item: Option<&Item>, answer: &Result<wire::Response, Refusal>, took: Duration) {
-        self.catalog.record_call(item, answer, took);
+    /// Counts a request for an item that has ended, of this method. Tools and prompts
+    /// are called; denials and names that nothing has are not calls.
+    pub fn record_call(
+        &self,
+        method: &str,
+        item: Option<&Item>,
+        answer: &Result<wire::Response, Refusal>,
+        took: Duration,
+    ) {
+        self.catalog.record_call(method, item, answer, took);
     }
 
     /// Says whether an upstream can be reached, as far as is known.
@@ -89,7 +95,7 @@ impl Metrics {
                 "mcpjungle_downstream_sessions",
                 "Open sessions of MCP clients.",
                 MetricType::GAUGE,
-                vec![gauge(&[], gateway.sessions.len() as f64)],
+                vec![gauge(&[], gateway.sessions.count() as f64)],
             ),
             self.catalog.upstream_sessions(&gateway.upstreams.open_sessions()),
         ]

@@ -5,7 +5,9 @@
 //! - `session`: one session, whatever the transport; `handshake` begins each.
 //! - `http` and `stdio`: the two transports.
 //! - `supervise`: the process between the gateway and a child.
-//! - `counterpart`: who takes what an upstream sends on its own.
+//! - `call`: one request, and its caller while it runs.
+//! - `counterpart`: who takes what an upstream sends on its own; `switchboard` finds out whom that is.
+//! - `hints`: word that a server's lists may have changed.
 //! - `background`: what goes on when nobody waits for it any more.
 //! - `offer`: listing all that a server has.
 
@@ -24,6 +26,7 @@ use crate::protocol::ProtocolVersion;
 use crate::secret::Secret;
 use crate::server::Server;
 use crate::upstream::background::Background;
+use crate::upstream::call::SessionCall;
 use crate::upstream::key::SessionKey;
 use crate::upstream::registrations::Registrations;
 use crate::upstream::session::Connector;
@@ -31,9 +34,11 @@ use crate::upstream::sessions::ServerSessions;
 use crate::wire;
 
 mod background;
+mod call;
 mod counterpart;
 mod error;
 mod handshake;
+mod hints;
 mod http;
 mod key;
 mod malformed;
@@ -44,8 +49,12 @@ mod sessions;
 mod slot;
 mod stdio;
 mod supervise;
+mod switchboard;
 
+pub use call::{Call, Cancellation, Pairing};
+pub use counterpart::{Counterpart, NoClient, Reply, ServerMessage, ServerRequest};
 pub use error::UpstreamError;
+pub use hints::ListHints;
 pub use supervise::supervise;
 
 /// What upstream connections depend on from outside.
@@ -88,22 +97,9 @@ const FORGET_BOUND: Duration = Duration::from_secs(2);
 pub struct Upstreams {
     connector: Arc<Connector>,
     servers: RwLock<Registrations>,
+    hints: Arc<ListHints>,
     /// Cancelled when the gateway ends. Each server's token is a child of it.
     ended: CancellationToken,
-}
-
-/// One request to an upstream, with what decides which session may carry it.
-#[derive(Debug, Clone)]
-pub struct Call {
-    /// The message. Names in it are the upstream's own; its id is replaced.
-    pub request: wire::Request,
-    /// What the header-injectors yielded, resolved. Part of the session key.
-    pub headers: HeaderMap,
-    /// What the upstream is told of its client. Part of the session key.
-    pub client: ClientDeclaration,
-    /// The downstream session with which the upstream session pairs one to one,
-    /// whatever the server's session mode.
-    pub paired_with: Option<Arc<str>>,
 }
 
 /// What an upstream is told of its client in `initialize`.
@@ -119,6 +115,11 @@ impl ClientDeclaration {
     /// A client that takes no requests from servers.
     pub fn plain(protocol_version: ProtocolVersion) -> Self {
         Self { protocol_version, capabilities: Bytes::from_static(b"{}") }
+    }
+
+    /// Whether the client has any capability, so that servers may turn to it.
+    pub(crate) fn declares_anything(&self) -> bool {
+        self.capabilities.iter().filter(|byte| !byte.is_ascii_whitespace()).ne(b"{}")
     }
 }
 
@@ -141,17 +142,20 @@ impl Upstreams {
     /// Connects to nothing yet.
     pub fn new(settings: UpstreamSettings) -> Result<Self, UpstreamError> {
         let http = http::HttpClients::new(&settings)?;
-        let connector = Connector { settings, http, background: Background::default() };
-        Ok(Self { connector: Arc::new(connector), servers: RwLock::default(), ended: CancellationToken::new() })
+        let hints = Arc::new(ListHints::default());
+        let connector = Connector { settings, http, hints: Arc::clone(&hints), background: Background::default() };
+        Ok(Self { connector: Arc::new(connector), servers: RwLock::default(), hints, ended: CancellationToken::new() })
     }
 
     /// Sends a request and waits for its answer, an error of the upstream's own included.
     pub async fn call(&self, server: &Arc<Server>, call: Call) -> Result<wire::Response, UpstreamError> {
-        let Call { request, headers, client, paired_with } = call;
+        let Call { request, headers, client, paired_with, counterpart, cancellation, log_level } = call;
+        let key = SessionKey { headers, client, paired_with };
+        let call = SessionCall { request, counterpart, cancellation, log_level };
         let (sessions, is_kept) = self.sessions_of(server)?;
         let answer = tokio::select! {
             biased;
-            answer = sessions.call(SessionKey { headers, client, paired_with }, &request) => {
+            answer = sessions.call(key, &call) => {
                 answer.map_err(UpstreamError::for_clients)
             }
             () = sessions.ended() => Err(self.why_ended(server)),
@@ -186,7 +190,7 @@ impl Upstreams {
     }
 
     /// Closes the sessions paired with a downstream session that has ended.
-    pub async fn end_paired(&self, downstream_session: &str) {
+    pub fn end_paired(&self, downstream_session: &str) {
         let servers = self.servers.read().all();
         for sessions in servers {
             sessions.end_paired(downstream_session);
@@ -197,6 +201,19 @@ impl Upstreams {
     pub fn open_sessions(&self) -> Vec<(ServerName, usize)> {
         let servers = self.servers.read().all();
         servers.iter().map(|sessions| (sessions.server.name.clone(), sessions.open_count())).collect()
+    }
+
+    /// Servers whose lists may have changed, by what they say themselves.
+    pub fn hints(&self) -> &ListHints {
+        &self.hints
+    }
+
+    /// Passes a client's notification on to the upstream sessions paired with its session.
+    pub fn notify_paired(&self, downstream_session: &str, notification: &wire::Notification) {
+        let servers = self.servers.read().all();
+        for sessions in servers {
+            sessions.notify_paired(downstream_session, notification);
+        }
     }
 
     /// Closes everything and reaps every child. Bounded in time.

@@ -77,6 +77,11 @@ impl ParseError {
 pub struct Id(Box<str>);
 
 impl Id {
+    /// An id that stands in another message, such as in a cancellation.
+    pub fn from_json(text: &str) -> Option<Self> {
+        text.starts_with(['"', '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']).then(|| Self(text.into()))
+    }
+
     /// The id's JSON text.
     pub fn as_json(&self) -> &str {
         &self.0
@@ -112,6 +117,8 @@ pub struct Request {
     id: Range<usize>,
     method: Box<str>,
     params: Option<Range<usize>>,
+    /// Set once it was looked for.
+    progress_token: Option<Range<usize>>,
     edits: Vec<Edit>,
 }
 
@@ -166,7 +173,14 @@ impl Message {
                 }
                 match id {
                     Some(id) if is_null(&id) => Err(ParseError::NotJsonRpc("`id` must be a string or a number")),
-                    Some(id) => Ok(Self::Request(Request { bytes, id, method, params, edits: Vec::new() })),
+                    Some(id) => Ok(Self::Request(Request {
+                        bytes,
+                        id,
+                        method,
+                        params,
+                        progress_token: None,
+                        edits: Vec::new(),
+                    })),
                     None => Ok(Self::Notification(Notification { bytes, method, params })),
                 }
             }
@@ -274,10 +288,27 @@ impl Request {
         start..start + part.len()
     }
 
-    /// The message to send on, under an id of the gateway's own.
+    /// Looks for `_meta.progressToken`; from then on [`Self::render`] replaces it.
+    pub fn find_progress_token(&mut self) {
+        let token = self.params().and_then(|params| object_members(params, ["_meta"]).ok());
+        let token = token.and_then(|[meta]| object_members(meta?, ["progressToken"]).ok());
+        let is_token = |token: &&str| token.starts_with(|first: char| matches!(first, '"' | '-' | '0'..='9'));
+        self.progress_token = token.and_then(|[token]| token).filter(is_token).map(|token| self.range_of(token));
+    }
+
+    /// The sender's progress token, JSON text, if it was looked for and is there.
+    pub fn progress_token(&self) -> Option<&str> {
+        self.progress_token.as_ref().map(|range| text_at(&self.bytes, range))
+    }
+
+    /// The message to send on, under an id of the gateway's own, which is also the
+    /// progress token, where there is one: both are told apart per connection.
     pub fn render(&self, id: u64) -> Bytes {
         let mut edits = self.edits.clone();
         edits.push(Edit { range: self.id.clone(), replacement: id.to_string().into() });
+        if let Some(token) = &self.progress_token {
+            edits.push(Edit { range: token.clone(), replacement: id.to_string().into() });
+        }
         splice(&self.bytes, edits)
     }
 }
@@ -293,9 +324,36 @@ impl Notification {
         self.params.as_ref().map(|range| text_at(&self.bytes, range))
     }
 
+    /// Members of `params`, in the order asked for. See [`object_members`].
+    pub fn param_members<const N: usize>(&self, names: [&str; N]) -> Result<[Option<&str>; N], ParseError> {
+        match self.params() {
+            Some(params) => object_members(params, names),
+            None => Ok([None; N]),
+        }
+    }
+
+    /// Where a slice of this message lies in it, for [`Self::with_edits`].
+    pub fn range_of(&self, part: &str) -> Range<usize> {
+        let start = part.as_ptr() as usize - self.bytes.as_ptr() as usize;
+        start..start + part.len()
+    }
+
     /// The whole message.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
+    }
+
+    /// The whole message with changes; see [`splice()`].
+    pub fn with_edits(&self, edits: Vec<Edit>) -> Bytes {
+        splice(&self.bytes, edits)
+    }
+
+    /// The same with other values in `params`.
+    pub fn edited(&self, edits: Vec<Edit>) -> Self {
+        match Message::parse(self.with_edits(edits)) {
+            Ok(Message::Notification(notification)) => notification,
+            other => unreachable!("a notification with another value is a notification: {other:?}"),
+        }
     }
 }
 

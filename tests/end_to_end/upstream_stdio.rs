@@ -14,7 +14,9 @@ use mcpjungle_host::names::ServerName;
 use mcpjungle_host::protocol::ProtocolVersion;
 use mcpjungle_host::secret::Secret;
 use mcpjungle_host::server::{Server, SessionMode, Transport};
-use mcpjungle_host::upstream::{Call, ClientDeclaration, ProxySettings, UpstreamError, UpstreamSettings, Upstreams};
+use mcpjungle_host::upstream::{
+    Call, Cancellation, ClientDeclaration, NoClient, ProxySettings, UpstreamError, UpstreamSettings, Upstreams,
+};
 use mcpjungle_host::wire;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
@@ -168,6 +170,9 @@ async fn call(upstreams: &Upstreams, server: &Arc<Server>) -> Result<String, Ups
         headers: HeaderMap::new(),
         client: ClientDeclaration::plain(ProtocolVersion::LATEST),
         paired_with: None,
+        counterpart: Arc::new(NoClient),
+        cancellation: Cancellation::default(),
+        log_level: None,
     };
     let answer =
         tokio::time::timeout(BOUND, upstreams.call(server, call)).await.expect("it answers within the bound")?;

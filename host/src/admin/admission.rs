@@ -14,7 +14,7 @@ use crate::admin::error::ApiError;
 use crate::gateway::Gateway;
 use crate::pipeline::{self, Denial, Endpoint, HttpRequest, Mode, Principal, PrincipalKind};
 use crate::protocol::ProtocolVersion;
-use crate::upstream::ClientDeclaration;
+use crate::upstream::{ClientDeclaration, NoClient};
 use crate::walk::Caller;
 
 /// A request that the authenticators let in.
@@ -38,7 +38,8 @@ impl Admission {
             request: self.request(Endpoint::Api, method),
             principal: Arc::clone(&self.principal),
             client: ClientDeclaration::plain(ProtocolVersion::LATEST),
-            paired_with: None,
+            side: Arc::new(NoClient),
+            log_level: None,
             reaches_disabled: true,
         }
     }

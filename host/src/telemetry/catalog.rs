@@ -127,6 +127,7 @@ impl UpstreamFailure {
             | UpstreamError::ListTimedOut { .. } => Some(Self::Answer),
             UpstreamError::Setup { .. }
             | UpstreamError::InvalidCapabilities { .. }
+            | UpstreamError::Cancelled { .. }
             | UpstreamError::Forgotten { .. }
             | UpstreamError::ShuttingDown => None,
         }
@@ -159,11 +160,17 @@ impl CatalogMetrics {
         Entry { series, items: items.collect() }
     }
 
-    pub(super) fn record_call(&self, item: Option<&Item>, answer: &Result<wire::Response, Refusal>, took: Duration) {
+    pub(super) fn record_call(
+        &self,
+        method: &str,
+        item: Option<&Item>,
+        answer: &Result<wire::Response, Refusal>,
+        took: Duration,
+    ) {
         let Some(item) = item else { return };
         let is_error = match answer {
             Ok(response) => is_failure(response),
-            Err(Refusal::Upstream(_)) => true,
+            Err(Refusal::Upstream(_) | Refusal::TaskNotKept) => true,
             // Nothing was called.
             Err(
                 Refusal::InvalidParams(_)
@@ -176,7 +183,7 @@ impl CatalogMetrics {
         };
         let table = self.table.load();
         let Some(entry) = table.servers.get(&item.name.server) else { return };
-        if is_counted(item)
+        if is_call(method)
             && let Some(series) = entry.items.get(&item.name.name)
         {
             let outcome = if is_error { &series.error } else { &series.success };
@@ -320,11 +327,16 @@ fn find_or_add<K: Ord, S: Default>(series: &mut BTreeMap<K, Arc<S>>, key: K, mos
 }
 
 fn named_items(server: &CatalogServer) -> impl Iterator<Item = &Item> {
-    server.items.iter().map(|item| &item.item).filter(|item| is_counted(item))
+    server.items.iter().map(|item| &item.item).filter(|item| is_callable(item))
 }
 
-/// Resources are not: there may be any number of them, and reading one is no call of a tool.
-fn is_counted(item: &Item) -> bool {
+/// Other requests, such as those that complete an argument or read a resource, name items too.
+fn is_call(method: &str) -> bool {
+    matches!(method, "tools/call" | "prompts/get")
+}
+
+/// Whether it can be called.
+fn is_callable(item: &Item) -> bool {
     match item.kind {
         ItemKind::Tool | ItemKind::Prompt => true,
         ItemKind::Resource | ItemKind::ResourceTemplate => false,

@@ -67,6 +67,9 @@ pub enum UpstreamError {
         how: String,
     },
 
+    #[error("server `{server}`: the call was cancelled by its client")]
+    Cancelled { server: ServerName },
+
     // Listing.
     #[error("server `{server}`: the MCP server's {method} is of no use: {problem}")]
     InvalidList { server: ServerName, method: &'static str, problem: String },

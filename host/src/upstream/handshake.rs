@@ -23,6 +23,17 @@ pub(super) struct Handshake {
     pub result: Bytes,
 }
 
+impl Handshake {
+    /// Whether the server declares this capability.
+    pub(super) fn declares(&self, capability: &str) -> bool {
+        let result = std::str::from_utf8(&self.result).ok();
+        let declared = result
+            .and_then(|result| wire::object_members(result, ["capabilities"]).ok())
+            .and_then(|[capabilities]| wire::object_members(capabilities?, [capability]).ok());
+        declared.and_then(|[declared]| declared).is_some_and(|declared| declared != "null")
+    }
+}
+
 /// The gateway's `initialize`, on behalf of a client.
 pub(super) fn initialize_request(
     client: &ClientDeclaration,
@@ -109,6 +120,20 @@ mod tests {
         );
         let client = ClientDeclaration { capabilities: Bytes::from_static(b"{"), ..client };
         assert!(matches!(initialize_request(&client, "1"), Err(UpstreamError::InvalidCapabilities { .. })));
+    }
+
+    #[test]
+    fn only_what_is_declared_counts() {
+        for (result, expected) in [
+            (r#"{"capabilities":{"tools":{},"resources":{"subscribe":true}}}"#, [true, false, true]),
+            (r#"{"capabilities":{"prompts":{},"tools":null}}"#, [false, true, false]),
+            (r#"{"capabilities":{}}"#, [false; 3]),
+            ("{}", [false; 3]),
+        ] {
+            let handshake =
+                Handshake { version: ProtocolVersion::LATEST, result: Bytes::from_static(result.as_bytes()) };
+            assert_eq!(["tools", "prompts", "resources"].map(|name| handshake.declares(name)), expected, "{result}");
+        }
     }
 
     #[test]

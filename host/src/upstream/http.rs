@@ -1,35 +1,41 @@
 //! An upstream session over Streamable HTTP, protocol revisions 2025-03-26 to 2025-11-25.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use tokio::sync::Semaphore;
+use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
 use crate::protocol::ProtocolVersion;
 use crate::upstream::UpstreamError;
 use crate::upstream::background::WorkToCome;
-use crate::upstream::counterpart::Counterpart;
 use crate::upstream::handshake::{self, Handshake};
 use crate::upstream::session::Opening;
 use crate::wire::{self, Response};
 
 mod client;
 mod exchange;
+mod listen;
+mod notices;
+mod stream;
 
 pub(super) use client::HttpClients;
 pub(super) use exchange::{ANSWER_LIMIT_BYTES, CallFailure};
 use exchange::{Channel, REPLIES_AT_ONCE, SESSION_ID};
+pub(super) use listen::Listening;
+use notices::Notices;
 
 const PROTOCOL_VERSION: &str = "mcp-protocol-version";
 
 /// A session, or for a server that issues no session id, what one handshake found out.
 pub(super) struct HttpSession {
     channel: Arc<Channel>,
-    counterpart: Arc<dyn Counterpart>,
-    next_id: AtomicU64,
+    notices: Notices,
+    /// Dropping it ends the listening.
+    listener: Option<AbortOnDropHandle<()>>,
     /// For the end of the session.
     _work: WorkToCome,
 }
@@ -43,36 +49,45 @@ impl HttpSession {
         client: reqwest::Client,
         injected: &HeaderMap,
     ) -> Result<(Self, Handshake), UpstreamError> {
-        let Opening { server, initialize, counterpart, background, work } = opening;
+        let Opening { server, initialize, switchboard, listening, background, work } = opening;
         let headers = with_media_types(injected);
         let mut channel = Channel {
             server: server.clone(),
             url: url.clone(),
             client,
             headers,
+            switchboard,
             background: background.clone(),
             replies: Arc::new(Semaphore::new(REPLIES_AT_ONCE)),
         };
         let asked = Arc::new(channel.clone());
-        let answer = asked.ask(0, initialize.render(0), &*counterpart).await.map_err(|failure| failure.error)?;
+        let answer = asked.ask(0, initialize.render(0)).await.map_err(|failure| failure.error)?;
         if let Some(session_id) = answer.session_id {
             channel
                 .headers
                 .insert(SESSION_ID, visible(session_id).ok_or_else(|| asked.invalid("its session id is malformed"))?);
         }
         // From here on, dropping it ends what the server has opened.
-        let mut session = Self { channel: Arc::new(channel), counterpart, next_id: AtomicU64::new(1), _work: work };
+        let mut session = Self { channel: Arc::new(channel), notices: Notices::default(), listener: None, _work: work };
         let handshake = handshake::read_initialize(server, &answer.response)?;
         session.speak(handshake.version);
         session.channel.tell(handshake::initialized_notification()).await.map_err(|failure| failure.error)?;
+        if let Some(listening) = listening.filter(|_| session.has_id()) {
+            let listener = Arc::clone(&session.channel).listen(listening);
+            session.listener = Some(AbortOnDropHandle::new(tokio::spawn(listener)));
+        }
         Ok((session, handshake))
     }
 
     /// Sends a request and waits for its response.
-    pub(super) async fn call(&self, request: &wire::Request) -> Result<Response, CallFailure> {
-        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let answer = self.channel.ask(id, request.render(id), &*self.counterpart).await?;
+    pub(super) async fn call(&self, id: u64, request: &wire::Request) -> Result<Response, CallFailure> {
+        let answer = self.channel.ask(id, request.render(id)).await?;
         Ok(answer.response)
+    }
+
+    /// Sends a message that has no answer, after those sent so before.
+    pub(super) fn notify(&self, message: Bytes) {
+        self.notices.send(&self.channel, message);
     }
 
     /// Whether the server keeps state for this session.
@@ -91,6 +106,8 @@ impl HttpSession {
 
 impl Drop for HttpSession {
     fn drop(&mut self) {
+        // First, so that the server does not see a stream of a session that it has ended.
+        self.listener = None;
         if self.has_id() {
             let channel = Arc::clone(&self.channel);
             self.channel.background.spawn(async move { channel.delete_session().await });

@@ -1,21 +1,20 @@
 //! Under which key an upstream session is kept ready, reused or shared.
 
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 
 use http::HeaderMap;
 
-use crate::upstream::ClientDeclaration;
+use crate::upstream::{ClientDeclaration, Pairing};
 
 /// Sessions of one server are exchangeable only if all of this is the same; so no
 /// principal ever rides on another's session, and the upstream is told the truth
 /// about its client. Compared in full: a collision of digests cannot mix up two.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(super) struct SessionKey {
     /// Whatever their order.
     pub(super) headers: HeaderMap,
     pub(super) client: ClientDeclaration,
-    pub(super) paired_with: Option<Arc<str>>,
+    pub(super) paired_with: Option<Pairing>,
 }
 
 impl Hash for SessionKey {
@@ -39,9 +38,11 @@ fn fnv(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+    use std::sync::Arc;
 
     use super::*;
     use crate::protocol::ProtocolVersion;
+    use crate::upstream::NoClient;
 
     fn key(headers: &[(&'static str, &'static str)], capabilities: &'static str, paired: Option<&str>) -> SessionKey {
         SessionKey {
@@ -50,7 +51,7 @@ mod tests {
                 protocol_version: ProtocolVersion::LATEST,
                 capabilities: capabilities.as_bytes().into(),
             },
-            paired_with: paired.map(Into::into),
+            paired_with: paired.map(|id| Pairing { id: id.into(), counterpart: Arc::new(NoClient) }),
         }
     }
 

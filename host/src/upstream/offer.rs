@@ -12,7 +12,7 @@ use crate::names::ServerName;
 use crate::protocol::ProtocolVersion;
 use crate::server::Server;
 use crate::upstream::handshake::error_message;
-use crate::upstream::session::{Connector, Session};
+use crate::upstream::session::{Connector, Purpose, Session};
 use crate::upstream::{ClientDeclaration, Offer, UpstreamError};
 use crate::wire;
 
@@ -39,10 +39,11 @@ const RESOURCE_TEMPLATES: List = List { method: "resources/templates/list", memb
 pub(super) async fn fetch(connector: &Connector, server: &Server, headers: &HeaderMap) -> Result<Offer, UpstreamError> {
     let client = ClientDeclaration::plain(ProtocolVersion::LATEST);
     let background = connector.background.for_server();
-    let (session, handshake) =
-        connector.open(server, headers, &client, &background, background.expect_work(None)).await?;
+    let purpose = Purpose { headers, client: &client, paired_with: None, hints: None, listening: None };
+    let (session, handshake) = connector.open(server, purpose, &background, background.expect_work(None)).await?;
     let reader = ListReader { connector, server: &server.name, session: &session };
-    let [has_tools, has_prompts, has_resources] = declared(&handshake.result);
+    let [has_tools, has_prompts, has_resources] =
+        ["tools", "prompts", "resources"].map(|capability| handshake.declares(capability));
     Ok(Offer {
         tools: if has_tools { reader.read(&TOOLS).await? } else { Vec::new() },
         prompts: if has_prompts { reader.read_or_warn(&PROMPTS).await } else { Vec::new() },
@@ -50,15 +51,6 @@ pub(super) async fn fetch(connector: &Connector, server: &Server, headers: &Head
         resource_templates: if has_resources { reader.read_or_warn(&RESOURCE_TEMPLATES).await } else { Vec::new() },
         initialize: handshake.result,
     })
-}
-
-/// Whether the server declares tools, prompts and resources.
-fn declared(initialize: &Bytes) -> [bool; 3] {
-    let capabilities = std::str::from_utf8(initialize)
-        .ok()
-        .and_then(|result| wire::object_members(result, ["capabilities"]).ok())
-        .and_then(|[capabilities]| wire::object_members(capabilities?, ["tools", "prompts", "resources"]).ok());
-    capabilities.unwrap_or_default().map(|declared| declared.is_some_and(|declared| declared != "null"))
 }
 
 struct ListReader<'a> {
@@ -117,7 +109,7 @@ impl ListReader<'_> {
         let params = cursor.map(|cursor| Params { cursor });
         let request = wire::Request::author(list.method, params.as_ref()).expect("a cursor is JSON already");
         let limit = self.connector.settings.init_timeout;
-        match tokio::time::timeout(limit, self.session.call(&request)).await {
+        match tokio::time::timeout(limit, self.session.ask(&request)).await {
             Ok(answer) => answer.map_err(|failure| failure.error),
             Err(_) => Err(UpstreamError::ListTimedOut { server: self.server.clone(), method: list.method, limit }),
         }
@@ -137,22 +129,5 @@ impl ListReader<'_> {
 
     fn invalid(&self, list: &List, problem: String) -> UpstreamError {
         UpstreamError::InvalidList { server: self.server.clone(), method: list.method, problem }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_is_declared_is_listed() {
-        for (result, expected) in [
-            (r#"{"capabilities":{"tools":{},"resources":{"subscribe":true}}}"#, [true, false, true]),
-            (r#"{"capabilities":{"prompts":{},"tools":null}}"#, [false, true, false]),
-            (r#"{"capabilities":{}}"#, [false; 3]),
-            ("{}", [false; 3]),
-        ] {
-            assert_eq!(declared(&Bytes::from_static(result.as_bytes())), expected, "{result}");
-        }
     }
 }

@@ -2,24 +2,36 @@
 //! and closed by dropping it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::HeaderMap;
+use serde::Serialize;
+use tokio::time::timeout;
 
 use crate::names::ServerName;
+use crate::protocol::LogLevel;
 use crate::server::{Server, Transport};
 use crate::upstream::background::{Background, WorkToCome};
-use crate::upstream::counterpart::{Counterpart, NoClient};
+use crate::upstream::call::SessionCall;
 use crate::upstream::handshake::{self, Handshake};
-use crate::upstream::http::{CallFailure, HttpClients, HttpSession};
+use crate::upstream::http::{CallFailure, HttpClients, HttpSession, Listening};
 use crate::upstream::stdio::{ChildCommand, StdioSession};
-use crate::upstream::{ClientDeclaration, UpstreamError, UpstreamSettings};
-use crate::wire::{self, Response};
+use crate::upstream::switchboard::Switchboard;
+use crate::upstream::{ClientDeclaration, ListHints, Pairing, UpstreamError, UpstreamSettings};
+use crate::wire::{self, Edit, Notification, Response};
+
+/// How long a server may take to answer a call that it was told to cancel.
+const CANCELLED_GRACE: Duration = Duration::from_secs(10);
+/// How long setting the log level may hold up the call that it is set for.
+const LOG_LEVEL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What opening a session takes besides the server.
 pub(super) struct Connector {
     pub(super) settings: UpstreamSettings,
     pub(super) http: HttpClients,
+    pub(super) hints: Arc<ListHints>,
     /// The gateway's; each server's is made from it.
     pub(super) background: Background,
 }
@@ -28,14 +40,39 @@ pub(super) struct Connector {
 pub(super) struct Opening<'a> {
     pub(super) server: &'a ServerName,
     pub(super) initialize: wire::Request,
-    pub(super) counterpart: Arc<dyn Counterpart>,
+    pub(super) switchboard: Arc<Switchboard>,
+    /// Where the session is to listen to what belongs to no call.
+    pub(super) listening: Option<Arc<Listening>>,
     pub(super) background: &'a Background,
     /// To be held until the session has ended.
     pub(super) work: WorkToCome,
 }
 
+/// What a session is opened for.
+#[derive(Clone)]
+pub(super) struct Purpose<'a> {
+    pub(super) headers: &'a HeaderMap,
+    pub(super) client: &'a ClientDeclaration,
+    pub(super) paired_with: Option<&'a Pairing>,
+    /// Who hears that the server's lists may have changed.
+    pub(super) hints: Option<Arc<ListHints>>,
+    /// As in [`Opening`].
+    pub(super) listening: Option<Arc<Listening>>,
+}
+
 /// An open session. Dropping it closes it in the background.
-pub(super) enum Session {
+pub(super) struct Session {
+    server: ServerName,
+    link: Link,
+    switchboard: Arc<Switchboard>,
+    /// 0 was the handshake's.
+    next_id: AtomicU64,
+    /// The log level last asked for; `None` where the server does not declare logging.
+    log_level: Option<tokio::sync::Mutex<Option<LogLevel>>>,
+}
+
+/// How a session's messages travel.
+enum Link {
     Http(HttpSession),
     Stdio(StdioSession),
 }
@@ -45,43 +82,50 @@ impl Connector {
     pub(super) async fn open(
         &self,
         server: &Server,
-        headers: &HeaderMap,
-        client: &ClientDeclaration,
+        purpose: Purpose<'_>,
         background: &Background,
         work: WorkToCome,
     ) -> Result<(Session, Handshake), UpstreamError> {
         let limit = self.settings.init_timeout;
-        match tokio::time::timeout(limit, self.connect(server, headers, client, background, work)).await {
-            Ok(opened) => opened,
-            Err(_) => Err(init_timed_out(server, limit)),
-        }
+        let switchboard = Arc::new(Switchboard::new(&server.name, purpose.paired_with, purpose.hints.clone()));
+        let connecting = self.connect(server, purpose, &switchboard, background, work);
+        let (link, handshake) = timeout(limit, connecting).await.map_err(|_| init_timed_out(server, limit))??;
+        let session = Session {
+            server: server.name.clone(),
+            link,
+            switchboard,
+            next_id: AtomicU64::new(1),
+            log_level: handshake.declares("logging").then(Default::default),
+        };
+        Ok((session, handshake))
     }
 
     async fn connect(
         &self,
         server: &Server,
-        headers: &HeaderMap,
-        client: &ClientDeclaration,
+        purpose: Purpose<'_>,
+        switchboard: &Arc<Switchboard>,
         background: &Background,
         work: WorkToCome,
-    ) -> Result<(Session, Handshake), UpstreamError> {
+    ) -> Result<(Link, Handshake), UpstreamError> {
         let opening = Opening {
             server: &server.name,
-            initialize: handshake::initialize_request(client, &self.settings.gateway_version)?,
-            counterpart: Arc::new(NoClient),
+            initialize: handshake::initialize_request(purpose.client, &self.settings.gateway_version)?,
+            switchboard: Arc::clone(switchboard),
+            listening: purpose.listening,
             background,
             work,
         };
         match &server.transport {
             Transport::StreamableHttp { url, .. } => {
                 let client = self.http.client_for(&server.name, url).await?;
-                let (session, handshake) = HttpSession::open(opening, url, client, headers).await?;
-                Ok((Session::Http(session), handshake))
+                let (session, handshake) = HttpSession::open(opening, url, client, purpose.headers).await?;
+                Ok((Link::Http(session), handshake))
             }
             Transport::Stdio { command, args, env } => {
                 let child = ChildCommand { command, args, env };
                 let (session, handshake) = StdioSession::open(opening, child, &self.settings).await?;
-                Ok((Session::Stdio(session), handshake))
+                Ok((Link::Stdio(session), handshake))
             }
         }
     }
@@ -93,27 +137,107 @@ pub(super) fn init_timed_out(server: &Server, limit: Duration) -> UpstreamError 
 }
 
 impl Session {
-    pub(super) async fn call(&self, request: &wire::Request) -> Result<Response, CallFailure> {
-        match self {
-            Self::Http(session) => session.call(request).await,
-            Self::Stdio(session) => Ok(session.call(request).await?),
+    /// Carries a client's call; what the server sends for it comes before the answer.
+    pub(super) async fn call(&self, call: &SessionCall) -> Result<Response, CallFailure> {
+        self.set_log_level(call.log_level).await;
+        let id = self.take_id();
+        let _line = self.switchboard.connect(id, &call.request, &call.counterpart);
+        let mut exchange = std::pin::pin!(self.exchange(id, &call.request));
+        let notice = tokio::select! {
+            biased;
+            answer = &mut exchange => {
+                self.note_log_level(&call.request, &answer).await;
+                return answer;
+            }
+            notice = call.cancellation.requested() => notice,
+        };
+        self.notify(cancellation_of(id, notice));
+        match timeout(CANCELLED_GRACE, exchange).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(_)) | Err(_) => Err(UpstreamError::Cancelled { server: self.server.clone() }.into()),
+        }
+    }
+
+    /// Sends a request of the gateway's own.
+    pub(super) async fn ask(&self, request: &wire::Request) -> Result<Response, CallFailure> {
+        self.exchange(self.take_id(), request).await
+    }
+
+    /// Sends a message that has no answer, after those sent so before. Never waits:
+    /// where too many are under way already, it is lost.
+    pub(super) fn notify(&self, message: Bytes) {
+        match &self.link {
+            Link::Http(session) => session.notify(message),
+            Link::Stdio(session) => session.notify(message),
+        }
+    }
+
+    /// Sees to it that the server's log level is the client's.
+    async fn set_log_level(&self, wanted: Option<LogLevel>) {
+        let (Some(wanted), Some(last_asked_for)) = (wanted, &self.log_level) else { return };
+        // Held until it is answered: no call that wants it overtakes it.
+        let mut last_asked_for = last_asked_for.lock().await;
+        // One that is refused is refused again, so it is asked for once.
+        if last_asked_for.replace(wanted) == Some(wanted) {
+            return;
+        }
+        #[derive(Serialize)]
+        struct Params {
+            level: &'static str,
+        }
+        let params = Params { level: wanted.as_str() };
+        let request = wire::Request::author("logging/setLevel", Some(&params)).expect("a word serialises");
+        match timeout(LOG_LEVEL_TIMEOUT, self.ask(&request)).await {
+            Ok(Ok(answer)) if answer.outcome().is_ok() => {}
+            outcome => tracing::debug!(upstream.server = %self.server, ?outcome, "the log level could not be set"),
+        }
+    }
+
+    /// A level that a client has set by itself need not be asked for again.
+    async fn note_log_level(&self, request: &wire::Request, answer: &Result<Response, CallFailure>) {
+        let (Some(last_asked_for), "logging/setLevel") = (&self.log_level, request.method()) else { return };
+        let Ok([Some(level)]) = request.param_members(["level"]) else { return };
+        let level = wire::borrowed_text(level).and_then(|level| LogLevel::parse(&level));
+        if level.is_some() && answer.as_ref().is_ok_and(|answer| answer.outcome().is_ok()) {
+            *last_asked_for.lock().await = level;
+        }
+    }
+
+    fn take_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    async fn exchange(&self, id: u64, request: &wire::Request) -> Result<Response, CallFailure> {
+        match &self.link {
+            Link::Http(session) => session.call(id, request).await,
+            Link::Stdio(session) => Ok(session.call(id, request).await?),
         }
     }
 
     /// Whether the upstream keeps state for it, so that calls which are to share
     /// none need one each.
     pub(super) fn holds_state(&self) -> bool {
-        match self {
-            Self::Http(session) => session.has_id(),
-            Self::Stdio(_) => true,
+        match &self.link {
+            Link::Http(session) => session.has_id(),
+            Link::Stdio(_) => true,
         }
     }
 
     /// Whether it can carry no further call. Over HTTP only the next call tells.
     pub(super) fn is_broken(&self) -> bool {
-        match self {
-            Self::Http(_) => false,
-            Self::Stdio(session) => session.is_closed(),
+        match &self.link {
+            Link::Http(_) => false,
+            Link::Stdio(session) => session.is_closed(),
         }
+    }
+}
+
+/// The client's own words, about the request that the server knows under `id`.
+fn cancellation_of(id: u64, notice: &Notification) -> Bytes {
+    match notice.param_members(["requestId"]) {
+        Ok([Some(theirs)]) => {
+            notice.with_edits(vec![Edit { range: notice.range_of(theirs), replacement: id.to_string().into() }])
+        }
+        _ => notice.bytes().clone(),
     }
 }

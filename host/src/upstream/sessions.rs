@@ -14,8 +14,10 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::server::{Server, SessionMode, Transport};
 use crate::upstream::UpstreamError;
 use crate::upstream::background::Background;
+use crate::upstream::call::SessionCall;
+use crate::upstream::http::Listening;
 use crate::upstream::key::SessionKey;
-use crate::upstream::session::{Connector, init_timed_out};
+use crate::upstream::session::{Connector, Purpose, init_timed_out};
 use crate::upstream::slot::{IdleLimits, LiveSession, Ready, Slot};
 use crate::wire::{self, Response};
 
@@ -44,6 +46,8 @@ pub(super) struct ServerSessions {
     allowance: Arc<Semaphore>,
     /// Tells whoever waits for a permit that a session has become idle.
     became_idle: Notify,
+    /// Whether the server is known to have no stream for what belongs to no call.
+    listening: Arc<Listening>,
     slots: Mutex<HashMap<Arc<SessionKey>, Arc<Slot>>>,
 }
 
@@ -63,19 +67,16 @@ impl ServerSessions {
             limit,
             allowance: Arc::new(Semaphore::new(limit)),
             became_idle: Notify::new(),
+            listening: Arc::default(),
             slots: Mutex::default(),
         }
     }
 
     /// Carries one call on a session of this key.
-    pub(super) async fn call(
-        self: &Arc<Self>,
-        key: SessionKey,
-        request: &wire::Request,
-    ) -> Result<Response, UpstreamError> {
+    pub(super) async fn call(self: &Arc<Self>, key: SessionKey, call: &SessionCall) -> Result<Response, UpstreamError> {
         let slot = self.slot(key);
-        let session = self.lease(&slot).await?;
-        let answer = session.call(request).await;
+        let session = self.lease_for(&slot, call).await?;
+        let answer = session.call(call).await;
         if self.allowance.available_permits() == 0 {
             self.became_idle.notify_one();
         }
@@ -91,8 +92,8 @@ impl ServerSessions {
             return Err(failure.error);
         }
         // Once only: the server did not look at the request, so it cannot run twice.
-        let session = self.lease(&slot).await?;
-        session.call(request).await.map_err(|failure| failure.error)
+        let session = self.lease_for(&slot, call).await?;
+        session.call(call).await.map_err(|failure| failure.error)
     }
 
     /// Sessions that are open, or being opened or closed.
@@ -122,8 +123,16 @@ impl ServerSessions {
 
     /// Closes what is paired with a downstream session; calls in flight go on.
     pub(super) fn end_paired(&self, downstream_session: &str) {
-        let is_other = |key: &Arc<SessionKey>| key.paired_with.as_deref() != Some(downstream_session);
-        self.slots.lock().retain(|key, _| is_other(key));
+        self.slots.lock().retain(|key, _| !is_paired(key, downstream_session));
+    }
+
+    /// Sends a notification on what is paired with a downstream session.
+    pub(super) fn notify_paired(&self, downstream_session: &str, notification: &wire::Notification) {
+        let slots = self.slots.lock();
+        let paired = slots.values().filter(|slot| is_paired(&slot.key, downstream_session));
+        for session in paired.filter_map(|slot| slot.shared()) {
+            session.notify(notification.bytes().clone());
+        }
     }
 
     fn slot(&self, key: SessionKey) -> Arc<Slot> {
@@ -138,6 +147,19 @@ impl ServerSessions {
         let slot = Arc::new(Slot::new(Arc::clone(&key)));
         slots.insert(key, Arc::clone(&slot));
         slot
+    }
+
+    /// As [`Self::lease`]; a call that is cancelled before it is sent is never sent.
+    async fn lease_for(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        call: &SessionCall,
+    ) -> Result<Arc<LiveSession>, UpstreamError> {
+        tokio::select! {
+            biased;
+            _ = call.cancellation.requested() => Err(UpstreamError::Cancelled { server: self.server.name.clone() }),
+            session = self.lease(slot) => session,
+        }
     }
 
     /// A session for one call: what is shared, the spare, or a new one.
@@ -213,9 +235,20 @@ impl ServerSessions {
             return Err(init_timed_out(&self.server, limit));
         };
         let _start = start.expect("this semaphore is never closed");
-        let (session, _handshake) =
-            self.connector.open(&self.server, &key.headers, &key.client, &self.background, work).await?;
+        let purpose = Purpose {
+            headers: &key.headers,
+            client: &key.client,
+            paired_with: key.paired_with.as_ref(),
+            hints: Some(Arc::clone(&self.connector.hints)),
+            listening: self.may_hear(key).then(|| Arc::clone(&self.listening)),
+        };
+        let (session, _handshake) = self.connector.open(&self.server, purpose, &self.background, work).await?;
         Ok(LiveSession::new(session))
+    }
+
+    /// Whether the server may have something to say on such a session outside of calls.
+    fn may_hear(&self, key: &SessionKey) -> bool {
+        self.server.session_mode == SessionMode::Stateful || key.paired_with.is_some() || key.client.declares_anything()
     }
 
     /// The right to open one more session, if need be by closing one that nobody misses.
@@ -299,6 +332,10 @@ impl ServerSessions {
             }))
         });
     }
+}
+
+fn is_paired(key: &SessionKey, downstream_session: &str) -> bool {
+    key.paired_with.as_ref().is_some_and(|pairing| &*pairing.id == downstream_session)
 }
 
 fn shared_idle_limit(configured: Option<Duration>, is_paired: bool) -> Option<Duration> {

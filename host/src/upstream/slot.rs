@@ -4,16 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::upstream::call::SessionCall;
 use crate::upstream::http::CallFailure;
 use crate::upstream::key::SessionKey;
 use crate::upstream::session::Session;
-use crate::wire::{self, Response};
+use crate::wire::Response;
 
 /// An open session with its use.
 pub(super) struct LiveSession {
@@ -27,9 +29,14 @@ impl LiveSession {
         Self { session, calls_in_flight: AtomicUsize::new(0), last_used: Mutex::new(Instant::now()) }
     }
 
-    pub(super) async fn call(&self, request: &wire::Request) -> Result<Response, CallFailure> {
+    pub(super) async fn call(&self, call: &SessionCall) -> Result<Response, CallFailure> {
         let _in_use = InUse::start(self);
-        self.session.call(request).await
+        self.session.call(call).await
+    }
+
+    /// As [`Session::notify`].
+    pub(super) fn notify(&self, message: Bytes) {
+        self.session.notify(message);
     }
 
     pub(super) fn holds_state(&self) -> bool {
@@ -127,6 +134,11 @@ impl Slot {
     /// Keeps a session for all calls to come.
     pub(super) fn share(&self, session: &Arc<LiveSession>) {
         self.state.lock().shared = Some(Arc::clone(session));
+    }
+
+    /// What all calls are carried on, if it is open.
+    pub(super) fn shared(&self) -> Option<Arc<LiveSession>> {
+        self.state.lock().shared.clone()
     }
 
     /// Stops sharing this very session; calls on it go on.

@@ -1,7 +1,6 @@
 //! An upstream session with a child process: one message per line, each way.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -35,7 +34,6 @@ pub(super) struct StdioSession {
     server: ServerName,
     outbox: mpsc::Sender<Bytes>,
     pending: Arc<Pending>,
-    next_id: AtomicU64,
     ending: watch::Receiver<Option<Ending>>,
     /// Dropping it ends the process.
     _closing: DropGuard,
@@ -48,7 +46,7 @@ impl StdioSession {
         child: ChildCommand<'_>,
         settings: &UpstreamSettings,
     ) -> Result<(Self, Handshake), UpstreamError> {
-        let Opening { server, initialize, counterpart, background, work } = opening;
+        let Opening { server, initialize, switchboard, background, work, .. } = opening;
         let closing = CancellationToken::new();
         let process = process::start(server, child, settings, &closing, background, work)?;
         let (outbox, outgoing) = mpsc::channel(OUTBOX_MESSAGES);
@@ -56,26 +54,20 @@ impl StdioSession {
         let inbox = Inbox {
             server: server.clone(),
             pending: Arc::clone(&pending),
-            counterpart,
+            switchboard,
             outbox: outbox.downgrade(),
             closing: closing.clone(),
         };
         background.spawn(inbox.read(process.stdout));
         background.spawn(write(process.stdin, outgoing, Arc::clone(&pending), closing.clone(), WRITE_TIMEOUT));
-        let session = Self {
-            server: server.clone(),
-            outbox,
-            pending,
-            next_id: AtomicU64::new(0),
-            ending: process.ending,
-            _closing: closing.drop_guard(),
-        };
+        let session =
+            Self { server: server.clone(), outbox, pending, ending: process.ending, _closing: closing.drop_guard() };
         let handshake = session.initialize(initialize, child.command).await?;
         Ok((session, handshake))
     }
 
     async fn initialize(&self, initialize: wire::Request, command: &str) -> Result<Handshake, UpstreamError> {
-        let response = match self.exchange(&initialize).await {
+        let response = match self.exchange(0, &initialize).await {
             Exchanged::Answered(answer) => answer?,
             Exchanged::Ended => return Err(self.explain_start(command).await),
         };
@@ -88,10 +80,17 @@ impl StdioSession {
 
     /// Sends a request and waits for its response. If the caller gives up, the child
     /// is left to finish it.
-    pub(super) async fn call(&self, request: &wire::Request) -> Result<Response, UpstreamError> {
-        match self.exchange(request).await {
+    pub(super) async fn call(&self, id: u64, request: &wire::Request) -> Result<Response, UpstreamError> {
+        match self.exchange(id, request).await {
             Exchanged::Answered(answer) => answer,
             Exchanged::Ended => Err(self.explain_end().await),
+        }
+    }
+
+    /// Sends a message that has no answer, unless too many wait already.
+    pub(super) fn notify(&self, message: Bytes) {
+        if self.outbox.try_send(message).is_err() {
+            tracing::debug!(upstream.server = %self.server, "a message that the process was not ready for is lost");
         }
     }
 
@@ -100,8 +99,7 @@ impl StdioSession {
         self.pending.is_closed() || self.outbox.is_closed()
     }
 
-    async fn exchange(&self, request: &wire::Request) -> Exchanged {
-        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+    async fn exchange(&self, id: u64, request: &wire::Request) -> Exchanged {
         let Some(answer) = self.pending.expect(id) else { return Exchanged::Ended };
         if self.outbox.send(request.render(id)).await.is_err() {
             return Exchanged::Ended;

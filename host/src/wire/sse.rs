@@ -1,5 +1,7 @@
 //! Server-sent events: reading a stream of them, writing one.
 
+use std::time::Duration;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use thiserror::Error;
 
@@ -35,6 +37,10 @@ pub struct EventReader {
     after_carriage_return: bool,
     name: Bytes,
     data: Option<Data>,
+    /// Of the event that is being read; kept for those after it that have none.
+    id: Vec<u8>,
+    last_event_id: Vec<u8>,
+    retry: Option<Duration>,
 }
 
 /// One data line is a slice of what arrived; only several have to be joined.
@@ -45,6 +51,8 @@ enum Data {
 }
 
 const DEFAULT_NAME: Bytes = Bytes::from_static(b"message");
+/// Ids are cursors of a few bytes.
+const ID_LIMIT_BYTES: usize = 1024;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 impl EventReader {
@@ -58,7 +66,21 @@ impl EventReader {
             after_carriage_return: false,
             name: DEFAULT_NAME,
             data: None,
+            id: Vec::new(),
+            last_event_id: Vec::new(),
+            retry: None,
         }
+    }
+
+    /// The id of the last event that was complete, even if it had no data: where to
+    /// resume. Empty where there is none.
+    pub fn last_event_id(&self) -> &[u8] {
+        &self.last_event_id
+    }
+
+    /// How long the stream last asked to wait before it is resumed.
+    pub fn retry(&self) -> Option<Duration> {
+        self.retry
     }
 
     /// Takes the next bytes of the stream.
@@ -70,6 +92,7 @@ impl EventReader {
     pub fn next_event(&mut self) -> Result<Option<Event>, EventTooLarge> {
         while let Some(line) = self.next_line() {
             if line.is_empty() {
+                self.last_event_id.clone_from(&self.id);
                 let name = std::mem::replace(&mut self.name, DEFAULT_NAME);
                 match self.data.take().map(Data::finish) {
                     Some(data) if !data.is_empty() => return Ok(Some(Event { name, data })),
@@ -120,7 +143,17 @@ impl EventReader {
         match &line[..colon] {
             b"data" => self.data = Some(Data::append(self.data.take(), value)),
             b"event" => self.name = if value.is_empty() { DEFAULT_NAME } else { value },
-            // Comments, and fields for a client that resumes streams, which this one does not.
+            // Such an id is none, or could be sent back in no header.
+            b"id" if value.len() > ID_LIMIT_BYTES || value.contains(&0) => {}
+            b"id" => {
+                self.id.clear();
+                self.id.extend_from_slice(&value);
+            }
+            b"retry" if value.iter().all(u8::is_ascii_digit) => {
+                let milliseconds = std::str::from_utf8(&value).ok().and_then(|value| value.parse().ok());
+                self.retry = milliseconds.map(Duration::from_millis).or(self.retry);
+            }
+            // Comments, and fields that nobody knows.
             _ => {}
         }
     }
@@ -201,6 +234,33 @@ mod tests {
         for (stream, expected) in cases {
             for step in 1..=stream.len() {
                 assert_eq!(read_in_steps(stream.as_bytes(), step), *expected, "{stream:?} in steps of {step}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_stream_tells_where_and_when_to_resume() {
+        let too_long = format!("id: 1\ndata: a\n\nid: {}\ndata: b\n\n", "x".repeat(1025));
+        let cases: &[(&str, &str, Option<u64>)] = &[
+            ("data: a\n\n", "", None),
+            ("id: 7\ndata: a\n\ndata: b\n\n", "7", None),
+            ("id:7\ndata\nretry: 500\n\n", "7", Some(500)),
+            ("id: priming\n\n", "priming", None),
+            ("id: 7\n\nid: 8\ndata: not complete\n", "7", None),
+            ("id: 7\n\nid\ndata: a\n\n", "", None),
+            ("id: 7\n\nid: a\0b\ndata: a\n\n", "7", None),
+            ("retry: 10\n\nretry: 1s\nretry:\nretry: -3\nretry: 99999999999999999999\n", "", Some(10)),
+            (&too_long, "1", None),
+        ];
+        for (stream, id, retry) in cases {
+            for step in [1, 2, 7, stream.len()] {
+                let mut reader = EventReader::new(2048);
+                for chunk in stream.as_bytes().chunks(step) {
+                    reader.push(chunk);
+                    while reader.next_event().unwrap().is_some() {}
+                }
+                assert_eq!(reader.last_event_id(), id.as_bytes(), "{stream:?}");
+                assert_eq!(reader.retry(), retry.map(Duration::from_millis), "{stream:?}");
             }
         }
     }

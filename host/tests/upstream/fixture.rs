@@ -19,7 +19,9 @@ use http_body_util::BodyExt;
 use mcpjungle_host::names::ServerName;
 use mcpjungle_host::protocol::ProtocolVersion;
 use mcpjungle_host::server::{Server, SessionMode, Transport};
-use mcpjungle_host::upstream::{Call, ClientDeclaration, ProxySettings, UpstreamSettings, Upstreams};
+use mcpjungle_host::upstream::{
+    Call, Cancellation, ClientDeclaration, NoClient, Pairing, ProxySettings, UpstreamSettings, Upstreams,
+};
 use mcpjungle_host::wire::{self, Message};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -195,6 +197,9 @@ pub fn call() -> Call {
         headers: HeaderMap::new(),
         client: ClientDeclaration::plain(ProtocolVersion::LATEST),
         paired_with: None,
+        counterpart: Arc::new(NoClient),
+        cancellation: Cancellation::default(),
+        log_level: None,
     }
 }
 
@@ -203,7 +208,7 @@ pub fn call_as(token: &str) -> Call {
 }
 
 pub fn paired_call(downstream_session: &str) -> Call {
-    Call { paired_with: Some(downstream_session.into()), ..call() }
+    Call { paired_with: Some(Pairing { id: downstream_session.into(), counterpart: Arc::new(NoClient) }), ..call() }
 }
 
 pub fn json(text: impl Into<String>) -> Response {

@@ -46,11 +46,20 @@ fn snapshot(servers: &[(&str, &[&str])]) -> Snapshot {
 
 /// A call that its upstream did not answer.
 fn call(metrics: &CatalogMetrics, kind: ItemKind, name: &str) {
+    let method = match kind {
+        ItemKind::Tool => "tools/call",
+        ItemKind::Prompt => "prompts/get",
+        ItemKind::Resource | ItemKind::ResourceTemplate => "resources/read",
+    };
+    request(metrics, method, kind, name);
+}
+
+fn request(metrics: &CatalogMetrics, method: &str, kind: ItemKind, name: &str) {
     let name = CanonicalName::parse(name).unwrap();
     let server = name.server.clone();
     let item = Item { kind, name, uri: None };
     let refusal = Refusal::Upstream(UpstreamError::Closed { server, how: "the connection was closed".into() });
-    metrics.record_call(Some(&item), &Err(refusal), Duration::from_millis(3));
+    metrics.record_call(method, Some(&item), &Err(refusal), Duration::from_millis(3));
 }
 
 /// The lines of a metric, without its name.
@@ -73,6 +82,8 @@ fn what_exists_is_counted_and_nothing_else() {
     ] {
         call(&metrics, kind, name);
     }
+    // It names a prompt, and calls nothing.
+    request(&metrics, "completion/complete", ItemKind::Prompt, "s__greet");
     metrics.set_upstream_state(&ServerName::parse("no-such-server").unwrap(), UpstreamState::Down);
     let calls = samples(&metrics, "mcpjungle_tool_calls_total");
     let expected =
@@ -81,7 +92,7 @@ fn what_exists_is_counted_and_nothing_else() {
     assert_eq!(samples(&metrics, "mcpjungle_upstream_up"), Vec::<String>::new());
     // The server did fail, whatever was asked of it.
     let failures = samples(&metrics, "mcpjungle_upstream_failures_total");
-    assert_eq!(failures, [r#"{mcp_server_name="s",kind="answer"} 4"#]);
+    assert_eq!(failures, [r#"{mcp_server_name="s",kind="answer"} 5"#]);
 }
 
 #[test]
@@ -90,7 +101,7 @@ fn a_denial_is_no_call() {
     metrics.follow(&snapshot(&[("s", &["t"])]));
     let item = Item { kind: ItemKind::Tool, name: CanonicalName::parse("s__t").unwrap(), uri: None };
     for refusal in [Refusal::NotFound { what: "tool", name: "s__t".into() }, Refusal::Overloaded] {
-        metrics.record_call(Some(&item), &Err(refusal), Duration::ZERO);
+        metrics.record_call("tools/call", Some(&item), &Err(refusal), Duration::ZERO);
     }
     assert_eq!(text(metrics.collect()).unwrap(), "");
 }

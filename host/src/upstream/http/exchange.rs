@@ -1,12 +1,11 @@
-//! One POST to an MCP endpoint, and whatever comes back for it.
+//! What is sent to an MCP endpoint, and what comes back for it.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::FutureExt;
-use http::header::CONTENT_TYPE;
+use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::sync::Semaphore;
 use url::Url;
@@ -14,10 +13,8 @@ use url::Url;
 use crate::names::ServerName;
 use crate::upstream::UpstreamError;
 use crate::upstream::background::Background;
-use crate::upstream::counterpart::{Counterpart, Reply, ServerMessage};
 use crate::upstream::error::{is_loopback, shown_url};
-use crate::upstream::malformed::answered_id;
-use crate::wire::sse::EventReader;
+use crate::upstream::switchboard::Switchboard;
 use crate::wire::{Message, Response};
 
 /// The most that an answer may hold: large files come as base64 in one message, and
@@ -26,14 +23,13 @@ pub(in crate::upstream) const ANSWER_LIMIT_BYTES: usize = 64 << 20;
 /// As much of a refusal is read as tells why.
 const REFUSAL_LIMIT_BYTES: usize = 64 << 10;
 /// For messages without an answer of their own: replies, and the end of a session.
-const ASIDE_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const ASIDE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many replies to a server's own requests may be under way at once: a server
 /// that asks without taking the answers does not get them.
 pub(super) const REPLIES_AT_ONCE: usize = 32;
-/// How long a stream may go on after its response before its connection is given up.
-const STREAM_END_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) const SESSION_ID: &str = "mcp-session-id";
+const LAST_EVENT_ID: &str = "last-event-id";
 
 /// An endpoint, with the headers of every message to it.
 #[derive(Clone)]
@@ -42,6 +38,8 @@ pub(super) struct Channel {
     pub(super) url: Url,
     pub(super) client: reqwest::Client,
     pub(super) headers: HeaderMap,
+    /// Takes what the server sends on its own.
+    pub(super) switchboard: Arc<Switchboard>,
     /// Where work goes on that nobody waits for.
     pub(super) background: Background,
     /// One permit for each reply under way.
@@ -71,14 +69,8 @@ impl From<UpstreamError> for CallFailure {
 }
 
 impl Channel {
-    /// Sends request `id` and waits for its response; what else the server sends in
-    /// the meantime goes to `counterpart`.
-    pub(super) async fn ask(
-        self: &Arc<Self>,
-        id: u64,
-        body: Bytes,
-        counterpart: &dyn Counterpart,
-    ) -> Result<Answer, CallFailure> {
+    /// Sends request `id` and waits for its response.
+    pub(super) async fn ask(self: &Arc<Self>, id: u64, body: Bytes) -> Result<Answer, CallFailure> {
         let reply = self.send(Method::POST, Some(body)).await?;
         if !reply.status().is_success() {
             return self.read_refusal(id, reply).await;
@@ -86,7 +78,7 @@ impl Channel {
         let session_id = reply.headers().get(SESSION_ID).cloned();
         let response = match media_type(&reply) {
             MediaType::Json => self.read_json(id, reply).await?,
-            MediaType::EventStream => self.read_stream(id, reply, counterpart).await?,
+            MediaType::EventStream => self.read_stream(id, reply).await?,
             MediaType::Other => return Err(self.invalid("it is neither JSON nor an event stream").into()),
         };
         Ok(Answer { response, session_id })
@@ -110,6 +102,28 @@ impl Channel {
         let mut request = reqwest::Request::new(method, self.url.clone());
         *request.headers_mut() = self.headers.clone();
         *request.body_mut() = body.map(Into::into);
+        self.execute(request).await
+    }
+
+    /// Asks for a stream, from its start or from what came after an event.
+    pub(super) async fn open_stream(&self, after: Option<HeaderValue>) -> Result<reqwest::Response, UpstreamError> {
+        let mut request = reqwest::Request::new(Method::GET, self.url.clone());
+        let mut headers = self.headers.clone();
+        headers.remove(CONTENT_TYPE);
+        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        if let Some(after) = after {
+            headers.insert(LAST_EVENT_ID, after);
+        }
+        *request.headers_mut() = headers;
+        let reply = self.execute(request).await?;
+        match media_type(&reply) {
+            _ if !reply.status().is_success() => Err(self.refusal(reply.status())),
+            MediaType::EventStream => Ok(reply),
+            MediaType::Json | MediaType::Other => Err(self.invalid("it is no event stream")),
+        }
+    }
+
+    async fn execute(&self, request: reqwest::Request) -> Result<reqwest::Response, UpstreamError> {
         self.client.execute(request).await.map_err(|error| self.explain(&error))
     }
 
@@ -123,64 +137,17 @@ impl Channel {
         }
     }
 
-    async fn read_stream(
-        self: &Arc<Self>,
-        id: u64,
-        mut reply: reqwest::Response,
-        counterpart: &dyn Counterpart,
-    ) -> Result<Response, UpstreamError> {
-        let mut events = EventReader::new(ANSWER_LIMIT_BYTES);
-        loop {
-            let event = events.next_event().map_err(|error| self.too_large(error.limit_bytes))?;
-            let Some(event) = event else {
-                match reply.chunk().await.map_err(|error| self.explain(&error))? {
-                    Some(chunk) => events.push(&chunk),
-                    None => return Err(self.closed("the event stream ended")),
-                }
-                continue;
-            };
-            if event.name != "message" {
-                continue;
-            }
-            match Message::parse(event.data.clone()) {
-                Ok(Message::Response(response)) if response.id().as_u64() == Some(id) => {
-                    self.finish_stream(reply);
-                    return Ok(response);
-                }
-                Ok(Message::Response(_)) => {
-                    tracing::debug!(upstream.server = %self.server, "a response to another request was ignored");
-                }
-                Ok(Message::Notification(notification)) => {
-                    counterpart.receive(ServerMessage::Notification(notification));
-                }
-                Ok(Message::Request(request)) => {
-                    counterpart.receive(ServerMessage::Request(request, self.reply()));
-                }
-                Err(error) if answered_id(&event.data) == Some(id) => return Err(self.invalid(&error.to_string())),
-                Err(error) => {
-                    tracing::debug!(upstream.server = %self.server, %error, "an event that is no message was skipped");
-                }
-            }
-        }
-    }
-
-    /// Reads a stream to its end, so that its connection can be used again.
-    fn finish_stream(&self, mut reply: reqwest::Response) {
-        let mut rest = Box::pin(async move { while let Ok(Some(_)) = reply.chunk().await {} });
-        // Most servers end the stream in the packet that ends the response.
-        if rest.as_mut().now_or_never().is_none() {
-            self.spawn_bounded(STREAM_END_TIMEOUT, rest);
-        }
-    }
-
     /// The way back for the answer to a request of the server's.
-    fn reply(self: &Arc<Self>) -> Reply {
-        let channel = Arc::clone(self);
-        Reply::new(move |response| {
+    pub(super) fn backchannel(self: &Arc<Self>) -> impl Fn(Bytes) + Send + Sync + 'static {
+        // Weak: who is to answer may be kept by the session itself.
+        let channel: Weak<Self> = Arc::downgrade(self);
+        move |response| {
+            let Some(channel) = channel.upgrade() else { return };
             let Ok(permit) = Arc::clone(&channel.replies).try_acquire_owned() else {
                 tracing::debug!(upstream.server = %channel.server, "a reply too many was dropped");
                 return;
             };
+            let channel = Arc::clone(&channel);
             let background = Arc::clone(&channel);
             background.spawn_bounded(ASIDE_TIMEOUT, async move {
                 let _permit = permit;
@@ -188,10 +155,10 @@ impl Channel {
                     tracing::debug!(upstream.server = %channel.server, error = %failure.error, "a reply was not taken");
                 }
             });
-        })
+        }
     }
 
-    fn spawn_bounded(&self, limit: Duration, work: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn spawn_bounded(&self, limit: Duration, work: impl Future<Output = ()> + Send + 'static) {
         self.background.spawn(async move {
             // Nobody waits for it, and its failure changes nothing.
             let _ = tokio::time::timeout(limit, work).await;
@@ -261,7 +228,7 @@ impl Channel {
 
     /// What went wrong on the way, told by its innermost cause; the rest may quote
     /// the URL.
-    fn explain(&self, error: &reqwest::Error) -> UpstreamError {
+    pub(super) fn explain(&self, error: &reqwest::Error) -> UpstreamError {
         let mut cause: &dyn std::error::Error = error;
         let mut refused = false;
         while let Some(source) = cause.source() {
@@ -283,11 +250,11 @@ impl Channel {
         UpstreamError::InvalidAnswer { server: self.server.clone(), problem: problem.to_owned() }
     }
 
-    fn too_large(&self, limit_bytes: usize) -> UpstreamError {
+    pub(super) fn too_large(&self, limit_bytes: usize) -> UpstreamError {
         UpstreamError::TooLarge { server: self.server.clone(), limit_bytes }
     }
 
-    fn closed(&self, how: &str) -> UpstreamError {
+    pub(super) fn closed(&self, how: &str) -> UpstreamError {
         UpstreamError::Closed { server: self.server.clone(), how: how.to_owned() }
     }
 }

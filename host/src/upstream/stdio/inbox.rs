@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::names::ServerName;
 use crate::upstream::UpstreamError;
-use crate::upstream::counterpart::{Counterpart, Reply, ServerMessage};
 use crate::upstream::http::ANSWER_LIMIT_BYTES;
 use crate::upstream::malformed::answered_id;
 use crate::upstream::stdio::lines::{LineError, LineReader};
+use crate::upstream::switchboard::{Source, Switchboard};
 use crate::wire::{self, Message, Response};
 
 /// Programs that print to standard output do so often: one in so many lines is logged.
@@ -94,7 +94,7 @@ impl Drop for Expected<'_> {
 pub(super) struct Inbox {
     pub(super) server: ServerName,
     pub(super) pending: Arc<Pending>,
-    pub(super) counterpart: Arc<dyn Counterpart>,
+    pub(super) switchboard: Arc<Switchboard>,
     /// Weak, so that the session's end closes the child's input.
     pub(super) outbox: mpsc::WeakSender<Bytes>,
     pub(super) closing: CancellationToken,
@@ -127,14 +127,19 @@ impl Inbox {
         }
         match Message::parse(line.clone()) {
             Ok(Message::Response(response)) => {
-                if !self.pending.answer(response.id().as_u64(), Ok(response)) {
+                let id = response.id().as_u64();
+                // At once: what the next line holds is not for this call.
+                id.inspect(|id| self.switchboard.disconnect(*id));
+                if !self.pending.answer(id, Ok(response)) {
                     tracing::debug!(upstream.server = %self.server, "a response that nobody waits for was ignored");
                 }
             }
             Ok(Message::Notification(notification)) => {
-                self.counterpart.receive(ServerMessage::Notification(notification));
+                self.switchboard.notify(Source::Shared, notification);
             }
-            Ok(Message::Request(request)) => self.counterpart.receive(ServerMessage::Request(request, self.reply())),
+            Ok(Message::Request(request)) => {
+                self.switchboard.ask(Source::Shared, request, self.backchannel());
+            }
             Err(error) => self.take_nonsense(&line, &error, nonsense),
         }
     }
@@ -143,7 +148,9 @@ impl Inbox {
     fn take_nonsense(&self, line: &[u8], error: &wire::ParseError, nonsense: &mut u64) {
         let server = self.server.clone();
         let failure = UpstreamError::InvalidAnswer { server, problem: error.to_string() };
-        if self.pending.answer(answered_id(line), Err(failure)) {
+        let id = answered_id(line);
+        id.inspect(|id| self.switchboard.disconnect(*id));
+        if self.pending.answer(id, Err(failure)) {
             return;
         }
         if nonsense.is_multiple_of(LOG_ONE_NONSENSE_IN) {
@@ -153,16 +160,16 @@ impl Inbox {
         *nonsense += 1;
     }
 
-    fn reply(&self) -> Reply {
+    fn backchannel(&self) -> impl Fn(Bytes) + Send + Sync + 'static {
         let outbox = self.outbox.clone();
         let server = self.server.clone();
-        Reply::new(move |response| {
+        move |response| {
             // A child that asks without reading the answers does not get them.
             if let Some(outbox) = outbox.upgrade()
                 && outbox.try_send(response).is_err()
             {
                 tracing::debug!(upstream.server = %server, "a reply was not taken");
             }
-        })
+        }
     }
 }
