@@ -16,6 +16,7 @@ use crate::downstream::{EdgePolicy, Sessions, changes};
 use crate::pipeline::{Item, Mode, Observation, Pipeline};
 use crate::plugin::{LoadError, PipelinePlan, PlanError, PluginHost, PluginSettings};
 use crate::store::{Database, KeySource, OpenError, Store, StoreError};
+use crate::sync::CatalogSync;
 use crate::telemetry::{Metrics, PolicyMetrics, ResourceAttributes};
 use crate::upstream::{UpstreamError, UpstreamSettings, Upstreams};
 use crate::walk::Refusal;
@@ -86,6 +87,8 @@ pub struct Gateway {
     pub edge: EdgePolicy,
     /// Calls under way, those included whose caller has gone.
     pub calls: TaskTracker,
+    /// Keeps the catalog up to date with its upstreams.
+    pub sync: CatalogSync,
     /// Counts of policies' calls, or of their failures only.
     pub policy_metrics: Arc<PolicyMetrics>,
     /// What else is counted, if anybody wants to know.
@@ -130,6 +133,7 @@ impl Gateway {
             sessions: Sessions::default(),
             edge: settings.edge,
             calls: TaskTracker::new(),
+            sync: CatalogSync::default(),
             policy_metrics,
             metrics,
             snapshot,
@@ -142,6 +146,7 @@ impl Gateway {
             _plugins: plugins,
         });
         gateway.refresh().await?;
+        gateway.sync.start(&gateway);
         tokio::spawn(tell_observers(Arc::downgrade(&gateway), observed));
         tokio::spawn(changes::tell(Arc::downgrade(&gateway), views_change));
         tokio::spawn(follow_store(Arc::downgrade(&gateway)));
@@ -179,6 +184,7 @@ impl Gateway {
             // They are void now, and hold on to what has gone.
             self.views.clear();
             self.views_changed();
+            self.sync.snapshot_published();
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 //! - `open`: finding the database, connecting, migrating.
 //! - `secrets`: the key, and values encrypted under it.
 //! - `change`: a transaction that bumps the revision.
-//! - `servers`, `items`, `groups`: what is changed in such transactions.
+//! - `servers`, `items`, `offers`, `groups`: what is changed in such transactions.
 //! - `load`: everything, read in one transaction.
 
 use bytes::Bytes;
@@ -20,6 +20,7 @@ mod change;
 mod groups;
 mod items;
 mod load;
+mod offers;
 mod open;
 mod secrets;
 mod servers;

@@ -15,7 +15,6 @@ use prometheus::proto::{MetricFamily, MetricType};
 
 use crate::catalog::Snapshot;
 use crate::gateway::Gateway;
-use crate::names::ServerName;
 use crate::pipeline::Item;
 use crate::walk::Refusal;
 use crate::wire;
@@ -27,7 +26,6 @@ mod process;
 mod resource;
 
 use catalog::CatalogMetrics;
-pub use catalog::{UpstreamFailure, UpstreamState};
 pub use policies::{PolicyMetrics, StageMetrics};
 pub use resource::{ResourceAttributes, ResourceError};
 
@@ -62,16 +60,6 @@ impl Metrics {
         self.catalog.record_call(method, item, answer, took);
     }
 
-    /// Says whether an upstream can be reached, as far as is known.
-    pub fn set_upstream_state(&self, server: &ServerName, state: UpstreamState) {
-        self.catalog.set_upstream_state(server, state);
-    }
-
-    /// Counts a failure of an upstream outside a call; those of calls are counted with the calls.
-    pub fn record_upstream_failure(&self, server: &ServerName, failure: UpstreamFailure) {
-        self.catalog.record_upstream_failure(server, failure);
-    }
-
     /// Everything as it is now, in the text format of Prometheus.
     pub fn render(&self, gateway: &Gateway) -> Result<String, prometheus::Error> {
         let mut families = self.catalog.collect();
@@ -83,7 +71,7 @@ impl Metrics {
     }
 
     /// What is not counted but looked at.
-    fn current(&self, gateway: &Gateway) -> [MetricFamily; 3] {
+    fn current(&self, gateway: &Gateway) -> [MetricFamily; 4] {
         [
             family(
                 "mcpjungle_calls_in_flight",
@@ -98,6 +86,7 @@ impl Metrics {
                 vec![gauge(&[], gateway.sessions.count() as f64)],
             ),
             self.catalog.upstream_sessions(&gateway.upstreams.open_sessions()),
+            self.catalog.upstreams_up(gateway),
         ]
     }
 }

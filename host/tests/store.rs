@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::task::Poll;
@@ -80,6 +81,7 @@ fn http_server(server: &str) -> Server {
             headers: BTreeMap::from([("X-Key".to_owned(), Secret::new(HEADER))]),
         },
         session_mode: SessionMode::Stateful,
+        tool_sync_interval_seconds: NonZeroU32::new(90),
     }
 }
 
@@ -93,7 +95,13 @@ fn stdio_server(server: &str, env: &[(&str, &str)]) -> Server {
             env: env.iter().map(|(key, value)| ((*key).to_owned(), Secret::new(*value))).collect(),
         },
         session_mode: SessionMode::Stateless,
+        tool_sync_interval_seconds: None,
     }
+}
+
+fn sse_server(server: &str) -> Server {
+    let Transport::StreamableHttp { url, bearer_token, headers } = http_server(server).transport else { panic!() };
+    Server { transport: Transport::Sse { url, bearer_token, headers }, ..http_server(server) }
 }
 
 fn tools(names: &[&str]) -> Vec<Bytes> {
@@ -144,7 +152,7 @@ fn group(group: &str, included: &[&str]) -> ToolGroup {
 #[tokio::test]
 async fn what_was_stored_is_there_after_reopening() {
     let home = Home::new();
-    let servers = [http_server("b-http"), stdio_server("a-stdio", &[("TOKEN", ENV)])];
+    let servers = [http_server("b-http"), stdio_server("a-stdio", &[("TOKEN", ENV)]), sse_server("c-sse")];
     let store = home.open().await;
     for server in &servers {
         store.put_server(server, &offer(&["t2", "t1"]), false).await.unwrap();
@@ -159,7 +167,7 @@ async fn what_was_stored_is_there_after_reopening() {
     let after = records(&store).await;
     assert_eq!(
         after.iter().map(|record| record.server.clone()).collect::<Vec<_>>(),
-        [servers[1].clone(), servers[0].clone()]
+        [servers[1].clone(), servers[0].clone(), servers[2].clone()]
     );
     for (before, after) in before.iter().zip(&after) {
         assert_eq!(before.items, after.items);
@@ -455,6 +463,46 @@ async fn malformed_items_are_left_out_and_hide_no_others() {
 }
 
 #[tokio::test]
+async fn what_a_server_offers_by_now_replaces_what_it_offered_and_nothing_else() {
+    let home = Home::new();
+    let (store, server) = (home.open().await, http_server("s"));
+    store.put_server(&server, &offer(&["a", "b", "off"]), false).await.unwrap();
+    store.set_items_enabled(&server.name, ItemKind::Tool, Some("off"), false).await.unwrap();
+    let before = record(&store, "s").await;
+
+    // The same, however it is written and in whatever order.
+    let same = Offer {
+        tools: vec![r#"{"x":1.5,"name":"off"}"#.into(), r#"{"x":1.50,"name":"b"}"#.into(), tools(&["a"]).remove(0)],
+        ..offer(&[])
+    };
+    let revision_before = revision(&store).await;
+    assert!(!store.update_offer(&server, &same, &[]).await.unwrap());
+    assert_eq!(revision(&store).await, revision_before);
+
+    // Registered otherwise, or not at all.
+    for other in [http_server("gone"), Server { description: "other".into(), ..server.clone() }, sse_server("s")] {
+        assert!(!store.update_offer(&other, &offer(&["new"]), &[]).await.unwrap());
+    }
+    assert_eq!(revision(&store).await, revision_before);
+
+    let changed = Offer { prompts: Vec::new(), ..offer(&["new", "off", "a"]) };
+    assert!(store.update_offer(&server, &changed, &[ItemKind::Prompt]).await.unwrap());
+    let after = record(&store, "s").await;
+    let state = |record: &ServerRecord| -> Vec<(String, bool)> {
+        let tools = record.items.iter().filter(|item| item.kind == ItemKind::Tool);
+        tools.map(|item| (item.key.clone(), item.enabled)).collect()
+    };
+    assert_eq!(state(&after), [("new".to_owned(), true), ("off".to_owned(), false), ("a".to_owned(), true)]);
+    assert_eq!(item(&after, ItemKind::Tool, "a").id, item(&before, ItemKind::Tool, "a").id);
+    assert!(after.items.iter().any(|item| item.kind == ItemKind::Prompt), "what could not be read stays");
+    assert_eq!((after.server, after.created_at_ms), (before.server, before.created_at_ms));
+
+    store.set_server_enabled(&server.name, false).await.unwrap();
+    assert!(store.update_offer(&server, &offer(&["newer"]), &[]).await.unwrap());
+    assert_eq!(state(&record(&store, "s").await), [("newer".to_owned(), false)]);
+}
+
+#[tokio::test]
 async fn a_shared_database_without_a_key_stores_no_secret() {
     let home = Home::new();
     let store = Store::open(home.database(), KeySource::default()).await.unwrap();
@@ -477,7 +525,7 @@ async fn a_server_that_cannot_be_read_is_left_out_and_the_others_are_served() {
         "UPDATE items SET kind = 'gadget' WHERE server_id = (SELECT id FROM servers WHERE name = 'item')",
         "UPDATE server_secrets SET ciphertext = x'00' WHERE server_id = (SELECT id FROM servers WHERE name = 'secret')",
         "INSERT INTO servers SELECT 99, 'a__b', revision, description, transport, config, session_mode, enabled, \
-         initialize, created_at, updated_at FROM servers WHERE name = 'sound'",
+         initialize, created_at, updated_at, tool_sync_interval_seconds FROM servers WHERE name = 'sound'",
     ] {
         home.damage(damage).await;
     }

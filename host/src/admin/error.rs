@@ -9,6 +9,7 @@ use crate::downstream::plain_error;
 use crate::names::NameError;
 use crate::pipeline::{Denial, Stage};
 use crate::store::StoreError;
+use crate::sync::RefreshError;
 use crate::upstream::UpstreamError;
 use crate::walk::{HeaderError, Refusal};
 
@@ -116,6 +117,17 @@ impl From<HeaderError> for ApiError {
     fn from(error: HeaderError) -> Self {
         tracing::error!(%error, "the injected headers cannot be sent");
         Self::policy_unavailable(Stage::HeaderInjector)
+    }
+}
+
+impl From<RefreshError> for ApiError {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::Policy(denial) => denial.into(),
+            RefreshError::Headers(error) => error.into(),
+            RefreshError::Upstream(error) => error.into(),
+            RefreshError::Store(error) => error.into(),
+        }
     }
 }
 

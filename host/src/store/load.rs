@@ -51,8 +51,8 @@ impl Store {
     /// three queries, however many servers there are.
     async fn read_parts(&self, connection: &mut AnyConnection, since: i64) -> Result<Parts, StoreError> {
         let mut parts = Parts::default();
-        let query = "SELECT id, name, revision, description, config, session_mode, enabled, initialize, created_at, \
-                     updated_at FROM servers WHERE revision >= $1";
+        let query = "SELECT id, name, revision, description, transport, config, session_mode, \
+                     tool_sync_interval_seconds, enabled, initialize, created_at, updated_at FROM servers WHERE revision >= $1";
         for row in sqlx::query(query).bind(since).fetch_all(&mut *connection).await? {
             parts.servers.insert(row.try_get("id")?, row);
         }
@@ -77,7 +77,7 @@ impl Store {
         Ok(parts)
     }
 
-    fn read_secret(&self, row: &AnyRow) -> Result<(String, Secret), StoreError> {
+    pub(super) fn read_secret(&self, row: &AnyRow) -> Result<(String, Secret), StoreError> {
         let server = read_name(row.try_get("server_name")?)?;
         let name: String = row.try_get("secret_name")?;
         let value = self.secrets.unseal(&server, &name, row.try_get("ciphertext")?)?;

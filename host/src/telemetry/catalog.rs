@@ -3,7 +3,7 @@
 //! no lock and only what exists has a series.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicI8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -12,10 +12,11 @@ use prometheus::Histogram;
 use prometheus::proto::{MetricFamily, MetricType};
 
 use crate::catalog::{CatalogServer, Snapshot};
+use crate::gateway::Gateway;
 use crate::names::ServerName;
 use crate::pipeline::{Item, ItemKind};
 use crate::telemetry::exposition::{counter, family, gauge, histogram, label, seconds};
-use crate::upstream::UpstreamError;
+use crate::upstream::{HealthState, UpstreamError};
 use crate::walk::{Refusal, is_failure};
 use crate::wire;
 
@@ -65,23 +66,12 @@ struct ItemSeries {
 
 #[derive(Default)]
 struct ServerSeries {
-    /// 0 is unknown.
-    state: AtomicI8,
     failures: [AtomicU64; UpstreamFailure::ALL.len()],
-}
-
-/// Whether an upstream can be reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UpstreamState {
-    /// The last that was tried worked.
-    Up,
-    /// The last that was tried did not.
-    Down,
 }
 
 /// What went wrong with an upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UpstreamFailure {
+enum UpstreamFailure {
     /// It could not be reached or started.
     Connect,
     /// It could be reached, but no session could be begun.
@@ -108,7 +98,7 @@ impl UpstreamFailure {
     }
 
     /// `None` for what is not the upstream's doing.
-    pub fn of(error: &UpstreamError) -> Option<Self> {
+    fn of(error: &UpstreamError) -> Option<Self> {
         match error {
             UpstreamError::Refused { .. } | UpstreamError::Unreachable { .. } | UpstreamError::CannotStart { .. } => {
                 Some(Self::Connect)
@@ -125,6 +115,8 @@ impl UpstreamFailure {
             | UpstreamError::Closed { .. }
             | UpstreamError::InvalidList { .. }
             | UpstreamError::ListTimedOut { .. } => Some(Self::Answer),
+            // Not tried again, since it failed like this a moment ago.
+            UpstreamError::Down { last, .. } => Self::of(last),
             UpstreamError::Setup { .. }
             | UpstreamError::InvalidCapabilities { .. }
             | UpstreamError::Cancelled { .. }
@@ -189,26 +181,34 @@ impl CatalogMetrics {
             let outcome = if is_error { &series.error } else { &series.success };
             outcome.get_or_init(|| histogram(&BOUNDS)).observe(took.as_secs_f64());
         }
-        match answer {
-            Err(Refusal::Upstream(error)) => {
-                if let Some(failure) = UpstreamFailure::of(error) {
-                    entry.series.record_failure(failure);
-                }
-            }
-            _ => entry.series.set_state(UpstreamState::Up),
+        if let Err(Refusal::Upstream(error)) = answer
+            && let Some(failure) = UpstreamFailure::of(error)
+        {
+            entry.series.failures[failure as usize].fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    pub(super) fn set_upstream_state(&self, server: &ServerName, state: UpstreamState) {
-        if let Some(entry) = self.table.load().servers.get(server) {
-            entry.series.set_state(state);
+    /// Which servers are up, of those of which it is known.
+    pub(super) fn upstreams_up(&self, gateway: &Gateway) -> MetricFamily {
+        let table = self.table.load();
+        let mut up: BTreeMap<&str, bool> = BTreeMap::new();
+        let snapshot = gateway.snapshot();
+        for (name, server) in &snapshot.servers {
+            let is_up = match gateway.upstreams.health(&server.server).state {
+                HealthState::Healthy => true,
+                HealthState::Unhealthy => false,
+                HealthState::Unknown => continue,
+            };
+            // Where several are one, it is up if all are.
+            *up.entry(table.server_label(name)).or_insert(true) &= is_up;
         }
-    }
-
-    pub(super) fn record_upstream_failure(&self, server: &ServerName, failure: UpstreamFailure) {
-        if let Some(entry) = self.table.load().servers.get(server) {
-            entry.series.record_failure(failure);
-        }
+        let samples = up.iter().map(|(server, is_up)| gauge(&[("mcp_server_name", server)], f64::from(*is_up)));
+        family(
+            "mcpjungle_upstream_up",
+            "Whether the MCP server worked when it was last needed.",
+            MetricType::GAUGE,
+            samples.collect(),
+        )
     }
 
     /// Open sessions of the servers that are in the catalog.
@@ -216,9 +216,7 @@ impl CatalogMetrics {
         let table = self.table.load();
         let mut sums: BTreeMap<&str, usize> = BTreeMap::new();
         for (server, count) in open.iter().filter(|(server, _)| table.servers.contains_key(server)) {
-            let name = label(server.as_str());
-            let name = if table.server_series.contains_key(name) { name } else { OTHER };
-            *sums.entry(name).or_default() += count;
+            *sums.entry(table.server_label(server)).or_default() += count;
         }
         let samples = sums.iter().map(|(server, sum)| gauge(&[("mcp_server_name", server)], *sum as f64)).collect();
         family("mcpjungle_upstream_sessions", "Open sessions with MCP servers.", MetricType::GAUGE, samples)
@@ -238,14 +236,10 @@ impl CatalogMetrics {
                 latencies.push(latency);
             }
         }
-        let (mut states, mut failures) = (Vec::new(), Vec::new());
+        let mut failures = Vec::new();
         let named = table.server_series.iter().map(|(server, series)| (server.as_str(), series));
         for (server, series) in named.chain([(OTHER, &self.other_servers)]) {
             let name = ("mcp_server_name", server);
-            match series.state.load(Ordering::Relaxed) {
-                0 => {}
-                state => states.push(gauge(&[name], if state > 0 { 1.0 } else { 0.0 })),
-            }
             for (kind, count) in UpstreamFailure::ALL.into_iter().zip(&series.failures) {
                 let count = count.load(Ordering::Relaxed);
                 if count > 0 {
@@ -267,14 +261,8 @@ impl CatalogMetrics {
                 latencies,
             ),
             family(
-                "mcpjungle_upstream_up",
-                "Whether the MCP server worked when it was last needed.",
-                MetricType::GAUGE,
-                states,
-            ),
-            family(
                 "mcpjungle_upstream_failures_total",
-                "Requests to MCP servers that failed, other than by an error of the server's own.",
+                "Calls that MCP servers did not answer, by what went wrong.",
                 MetricType::COUNTER,
                 failures,
             ),
@@ -283,6 +271,11 @@ impl CatalogMetrics {
 }
 
 impl Table {
+    fn server_label<'a>(&self, server: &'a ServerName) -> &'a str {
+        let name = label(server.as_str());
+        if self.server_series.contains_key(name) { name } else { OTHER }
+    }
+
     fn adopt(&mut self, server: &CatalogServer, old: &Self) {
         let name = label(server.server.name.as_str());
         if let Some(series) = old.server_series.get(name) {
@@ -292,26 +285,6 @@ impl Table {
             if let Some((labels, series)) = old.item_series.get_key_value(&labels_of(item)) {
                 self.item_series.insert(labels.clone(), Arc::clone(series));
             }
-        }
-    }
-}
-
-impl ServerSeries {
-    fn set_state(&self, state: UpstreamState) {
-        let state = match state {
-            UpstreamState::Up => 1,
-            UpstreamState::Down => -1,
-        };
-        // Nearly always it is so already, and then nobody's cache line is taken away.
-        if self.state.load(Ordering::Relaxed) != state {
-            self.state.store(state, Ordering::Relaxed);
-        }
-    }
-
-    fn record_failure(&self, failure: UpstreamFailure) {
-        self.failures[failure as usize].fetch_add(1, Ordering::Relaxed);
-        if matches!(failure, UpstreamFailure::Connect | UpstreamFailure::Initialize) {
-            self.set_state(UpstreamState::Down);
         }
     }
 }

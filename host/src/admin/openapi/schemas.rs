@@ -71,21 +71,22 @@ pub(super) fn canonical_name() -> Value {
 fn gateway() -> Value {
     json!({
         "Error": record(json!({ "error": { "type": "string", "description": "What went wrong." } })),
-        "Health": record(json!({ "status": { "const": "ok" } })),
+        "Liveness": record(json!({ "status": { "const": "ok" } })),
         "Metadata": record(json!({ "version": { "type": "string", "examples": ["v0.1.0"] } })),
         "Init": request(&["mode"], json!({ "mode": { "type": "string" } })),
     })
 }
 
 fn servers() -> Value {
-    let transport = json!({ "enum": ["streamable_http", "stdio"] });
+    let transport = json!({ "enum": ["streamable_http", "sse", "stdio"] });
     let session_mode = json!({ "enum": ["stateless", "stateful"] });
     let server = json!({
         "name": named("ServerName"), "transport": transport, "enabled": { "type": "boolean" },
         "description": { "type": "string" }, "url": { "type": "string" }, "command": { "type": "string" },
         "args": optional_texts(),
         "env": { "type": ["object", "null"], "additionalProperties": { "const": "[redacted]" } },
-        "session_mode": session_mode,
+        "session_mode": session_mode, "tool_sync_interval_seconds": { "type": "integer", "minimum": 1 },
+        "health": named("Health"),
     });
     let mut registered = server.clone();
     registered["server"] = named("Server");
@@ -99,11 +100,17 @@ fn servers() -> Value {
             "args": { "type": "array", "items": { "type": "string" } },
             "env": { "type": "object", "additionalProperties": { "type": "string" } },
             "session_mode": session_mode,
+            "tool_sync_interval_seconds": { "type": "integer", "minimum": 1 },
         }),
     );
     config["description"] = "What `POST /api/v0/servers` takes; members that do not apply are left out.".into();
     json!({
         "ServerName": server_name(),
+        "Health": record(json!({
+            "state": { "enum": ["unknown", "healthy", "unhealthy"] },
+            "last_error": optional("string"),
+            "last_error_at": { "type": ["string", "null"], "format": "date-time" },
+        })),
         "Server": record(server),
         "RegisteredServer": record(registered),
         "ServerConfig": config,
@@ -112,7 +119,11 @@ fn servers() -> Value {
             "transport": transport,
             "description": optional("string"),
             "session_mode": { "enum": ["stateless", "stateful", "", null], "default": "stateless" },
-            "url": { "type": ["string", "null"], "description": "Required for `streamable_http`." },
+            "tool_sync_interval_seconds": {
+                "type": ["integer", "null"], "minimum": 0, "maximum": u32::MAX,
+                "description": "How often the server is asked what it offers; 0 and `null` mean the default.",
+            },
+            "url": { "type": ["string", "null"], "description": "Required for `streamable_http` and `sse`." },
             "bearer_token": { "type": ["string", "null"], "description": "Sent as `Authorization: Bearer …`." },
             "headers": optional_pairs(),
             "command": { "type": ["string", "null"], "description": "Required for `stdio`; run without a shell." },

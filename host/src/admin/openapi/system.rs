@@ -11,7 +11,7 @@ pub(in crate::admin) fn health() -> Operation {
     Operation::new("getHealth", TAG, "Whether requests are answered").answers(
         200,
         "They are. Neither database nor MCP servers are asked.",
-        &named("Health"),
+        &named("Liveness"),
     )
 }
 

@@ -32,6 +32,7 @@ fn snapshot(servers: &[(&str, &[&str])]) -> Snapshot {
                     headers: BTreeMap::new(),
                 },
                 session_mode: SessionMode::Stateless,
+                tool_sync_interval_seconds: None,
             },
             enabled: true,
             initialize: Bytes::from_static(b"{}"),
@@ -84,12 +85,10 @@ fn what_exists_is_counted_and_nothing_else() {
     }
     // It names a prompt, and calls nothing.
     request(&metrics, "completion/complete", ItemKind::Prompt, "s__greet");
-    metrics.set_upstream_state(&ServerName::parse("no-such-server").unwrap(), UpstreamState::Down);
     let calls = samples(&metrics, "mcpjungle_tool_calls_total");
     let expected =
         ["greet", "t"].map(|tool| format!(r#"{{mcp_server_name="s",tool_name="s__{tool}",outcome="error"}} 1"#));
     assert_eq!(calls, expected);
-    assert_eq!(samples(&metrics, "mcpjungle_upstream_up"), Vec::<String>::new());
     // The server did fail, whatever was asked of it.
     let failures = samples(&metrics, "mcpjungle_upstream_failures_total");
     assert_eq!(failures, [r#"{mcp_server_name="s",kind="answer"} 5"#]);
@@ -113,14 +112,12 @@ fn counts_stay_with_their_item_and_go_with_it() {
     for name in ["s__t", "s__u", "gone__t"] {
         call(&metrics, ItemKind::Tool, name);
     }
-    metrics.set_upstream_state(&ServerName::parse("s").unwrap(), UpstreamState::Up);
     metrics.follow(&snapshot(&[("new", &["t"]), ("s", &["t", "v"])]));
     call(&metrics, ItemKind::Tool, "s__t");
     assert_eq!(
         samples(&metrics, "mcpjungle_tool_calls_total"),
         [r#"{mcp_server_name="s",tool_name="s__t",outcome="error"} 2"#]
     );
-    assert_eq!(samples(&metrics, "mcpjungle_upstream_up"), [r#"{mcp_server_name="s"} 1"#]);
     // Gone for good: who comes back starts anew.
     metrics.follow(&snapshot(&[]));
     metrics.follow(&snapshot(&[("s", &["t"])]));
@@ -164,16 +161,4 @@ fn names_that_are_the_same_when_cut_share_their_counts() {
         samples(&metrics, "mcpjungle_tool_calls_total"),
         [format!(r#"{{mcp_server_name="s",tool_name="{cut}",outcome="error"}} 2"#)]
     );
-}
-
-#[test]
-fn a_server_is_down_when_it_cannot_be_reached_and_up_when_it_is_said_to_be() {
-    let metrics = CatalogMetrics::default();
-    metrics.follow(&snapshot(&[("s", &[])]));
-    let server = ServerName::parse("s").unwrap();
-    metrics.record_upstream_failure(&server, UpstreamFailure::Connect);
-    assert_eq!(samples(&metrics, "mcpjungle_upstream_up"), [r#"{mcp_server_name="s"} 0"#]);
-    metrics.set_upstream_state(&server, UpstreamState::Up);
-    metrics.record_upstream_failure(&server, UpstreamFailure::Answer);
-    assert_eq!(samples(&metrics, "mcpjungle_upstream_up"), [r#"{mcp_server_name="s"} 1"#]);
 }
