@@ -10,6 +10,7 @@ use mcpjungle_host::config_dir::ConfigDir;
 use mcpjungle_host::pipeline::Mode;
 use mcpjungle_host::secret::Secret;
 use mcpjungle_host::store::{ConfiguredKey, Database};
+use mcpjungle_host::telemetry::ResourceAttributes;
 use mcpjungle_host::upstream::{ProxySettings, UpstreamSettings};
 
 use super::child_environment;
@@ -50,6 +51,8 @@ pub(crate) struct StartSettings {
     pub(crate) allowed_hosts: Vec<String>,
     /// Values of `Origin` that are accepted besides the gateway's own.
     pub(crate) allowed_origins: Vec<String>,
+    /// What is said of this gateway at `/metrics`; without it, there are no metrics.
+    pub(crate) metrics: Option<ResourceAttributes>,
     /// What is logged; without it, the usual.
     pub(crate) log_filter: Option<String>,
     /// What the user should know but need not act on.
@@ -60,7 +63,8 @@ impl StartSettings {
     /// Resolves everything; the first setting that is wrong is the error.
     pub(crate) fn resolve(arguments: &StartArguments, environment: &Environment) -> anyhow::Result<Self> {
         let mode = resolve_mode(arguments, environment)?;
-        let (database, warning) = database::choose(arguments, environment)?;
+        let (database, database_warning) = database::choose(arguments, environment)?;
+        let (metrics, metrics_warning) = resolve_metrics(environment)?;
         Ok(Self {
             mode,
             host: arguments.host.clone().unwrap_or_else(|| DEVELOPMENT_HOST.to_owned()),
@@ -74,8 +78,9 @@ impl StartSettings {
             upstream: resolve_upstream(environment)?,
             allowed_hosts: comma_list(environment.setting("MCPJUNGLE_ALLOWED_HOSTS")),
             allowed_origins: comma_list(environment.setting("MCPJUNGLE_ALLOWED_ORIGINS")),
+            metrics,
             log_filter: environment.setting("MCPJUNGLE_LOG").or(environment.setting("RUST_LOG")).map(str::to_owned),
-            warnings: warning.into_iter().collect(),
+            warnings: database_warning.into_iter().chain(metrics_warning).collect(),
         })
     }
 }
@@ -100,6 +105,30 @@ fn resolve_mode(arguments: &StartArguments, environment: &Environment) -> anyhow
 fn resolve_port(arguments: &StartArguments, environment: &Environment) -> anyhow::Result<u16> {
     let written = arguments.port.as_deref().or(environment.setting("PORT")).unwrap_or(DEFAULT_PORT);
     written.parse().ok().with_context(|| format!("invalid port '{written}': must be a number from 0 to 65535"))
+}
+
+/// What metrics say of the gateway, if they are on, and what the user should know.
+/// Attributes that cannot be read are left out as a whole: that is the rule for this variable everywhere.
+fn resolve_metrics(environment: &Environment) -> anyhow::Result<(Option<ResourceAttributes>, Option<String>)> {
+    let written = environment.setting("OTEL_ENABLED").unwrap_or("false");
+    let is_enabled = match written.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" => true,
+        "false" | "0" => false,
+        _ => bail!(
+            "invalid value for OTEL_ENABLED environment variable: '{written}', valid values are 'true', '1', 'false' and '0'"
+        ),
+    };
+    if !is_enabled {
+        return Ok((None, None));
+    }
+    let attributes = environment.setting("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default();
+    Ok(match ResourceAttributes::parse(attributes) {
+        Ok(attributes) => (Some(attributes), None),
+        Err(problem) => {
+            let warning = format!("Warning: OTEL_RESOURCE_ATTRIBUTES is ignored: {problem}");
+            (Some(ResourceAttributes::default()), Some(warning))
+        }
+    })
 }
 
 fn resolve_secret_key(environment: &Environment) -> anyhow::Result<Option<ConfiguredKey>> {

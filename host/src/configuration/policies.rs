@@ -4,7 +4,6 @@ use std::error::Error;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use prometheus::Registry;
 
 use crate::catalog::{Snapshot, SnapshotDirectory};
 use crate::configuration::check::explain_unknown;
@@ -48,13 +47,12 @@ fn suggest(message: &str) -> String {
 pub async fn check_components(plan: &PipelinePlan) -> Result<(), Vec<String>> {
     let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
     let directory = Arc::new(SnapshotDirectory::new(Mode::Development, snapshot));
-    let metrics = PolicyMetrics::new(&Registry::new()).map_err(|error| vec![error.to_string()])?;
-    let metrics = Arc::new(metrics);
+    let metrics = PolicyMetrics::default();
     let host = PluginHost::new(PluginSettings::default(), directory).map_err(|error| vec![with_sources(&error)])?;
     let mut problems = Vec::new();
     for plugin in &plan.plugins {
         let alone = PipelinePlan { plugins: vec![plugin.clone()] };
-        let assembled: Result<_, LoadError> = host.assemble(&alone, 1, Arc::clone(&metrics)).await;
+        let assembled: Result<_, LoadError> = host.assemble(&alone, 1, &metrics).await;
         problems.extend(assembled.err().map(|error| with_sources(&error)));
     }
     if problems.is_empty() { Ok(()) } else { Err(problems) }
