@@ -20,7 +20,7 @@ mod views;
 pub use definition::{OfferedItem, read_offer};
 pub use directory::SnapshotDirectory;
 pub use uri::{ResourceAddress, resource_uri, template_uri};
-pub use views::{ViewScope, Views};
+pub use views::{View, ViewScope, Views};
 
 /// Everything that requests are served from.
 #[derive(Debug, Default)]

@@ -15,18 +15,28 @@ use http::StatusCode;
 
 use crate::gateway::Gateway;
 use crate::names::{GroupName, ServerName};
-use crate::pipeline::{Denial, Endpoint, HttpRequest, Principal};
+use crate::pipeline::{self, Denial, Endpoint, HttpRequest, Principal};
 
+mod call;
+pub(crate) mod changes;
 mod edge;
+mod event_stream;
+mod initialize;
 mod legacy;
 mod methods;
 mod reply;
+mod session;
 mod sessions;
+mod sse;
 
 pub(crate) use edge::check_edge;
 pub use edge::{AllowedHosts, EdgePolicy};
 pub(crate) use reply::{json, plain_error};
+pub use session::{Delivery, Session};
 pub use sessions::Sessions;
+
+/// What is wrong with an HTTP request, already as the answer.
+type Refused = Box<Response>;
 
 /// Bodies of clients' messages may be this long; beyond it 413.
 const MAX_BODY_BYTES: usize = 32 << 20;
@@ -37,6 +47,12 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/mcp", any(serve_main))
         .route("/v0/groups/{name}/mcp", any(serve_group))
         .route("/v0/servers/{name}/mcp", any(serve_server))
+        .route("/sse", any(serve_main))
+        .route("/message", any(serve_main))
+        .route("/v0/groups/{name}/sse", any(serve_group))
+        .route("/v0/groups/{name}/message", any(serve_group))
+        .route("/v0/servers/{name}/sse", any(serve_server))
+        .route("/v0/servers/{name}/message", any(serve_server))
         .with_state(gateway)
 }
 
@@ -77,6 +93,13 @@ pub(crate) struct Exchange {
     pub(crate) head: http::request::Parts,
 }
 
+impl Exchange {
+    /// The request as decisions about an MCP method see it.
+    fn request(&self, method: &str) -> pipeline::Request {
+        pipeline::Request { id: Arc::clone(&self.id), endpoint: self.endpoint.clone(), method: method.into() }
+    }
+}
+
 async fn serve(
     gateway: &Arc<Gateway>,
     endpoint: Endpoint,
@@ -93,7 +116,15 @@ async fn serve(
     if let Err(missing) = endpoint_exists(gateway, &endpoint) {
         return reply::plain_error(StatusCode::NOT_FOUND, &missing);
     }
-    legacy::serve(gateway, &Exchange { id, endpoint, principal, head }, body).await
+    let exchange = Exchange { id, endpoint, principal, head };
+    let path = exchange.head.uri.path();
+    if path.ends_with("/sse") {
+        sse::listen(gateway, &exchange).await
+    } else if path.ends_with("/message") {
+        sse::receive(gateway, exchange, body).await
+    } else {
+        legacy::serve(gateway, &exchange, body).await
+    }
 }
 
 async fn authenticate(

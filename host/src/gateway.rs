@@ -8,12 +8,12 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use prometheus::Registry;
 use thiserror::Error;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::TaskTracker;
 
 use crate::catalog::{Snapshot, SnapshotDirectory, Views};
-use crate::downstream::{EdgePolicy, Sessions};
+use crate::downstream::{EdgePolicy, Sessions, changes};
 use crate::pipeline::{Mode, Observation, Pipeline};
 use crate::plugin::{LoadError, PipelinePlan, PlanError, PluginHost, PluginSettings};
 use crate::store::{Database, KeySource, OpenError, Store, StoreError};
@@ -97,6 +97,8 @@ pub struct Gateway {
     /// Held from the check of a group to its being kept or taken back, so that nothing of another's is taken back.
     pub(crate) group_changes: Mutex<()>,
     observations: mpsc::Sender<Observation>,
+    /// Tells that what clients see may have changed.
+    views_changed: watch::Sender<()>,
     requests: RequestIds,
     /// Keeps the engine and its clock running as long as the pipeline may be called.
     _plugins: PluginHost,
@@ -119,6 +121,7 @@ impl Gateway {
             Store::open(settings.database, settings.keys),
         );
         let (observations, observed) = mpsc::channel(OBSERVATION_QUEUE);
+        let (views_changed, views_change) = watch::channel(());
         let gateway = Arc::new(Self {
             mode: settings.mode,
             version: settings.version,
@@ -135,12 +138,14 @@ impl Gateway {
             publishing: Mutex::new(()),
             group_changes: Mutex::new(()),
             observations,
+            views_changed,
             requests: RequestIds::default(),
             _plugins: plugins,
         });
         gateway.refresh().await?;
         gateway.sync.start(&gateway);
         tokio::spawn(tell_observers(Arc::downgrade(&gateway), observed));
+        tokio::spawn(changes::tell(Arc::downgrade(&gateway), views_change));
         tokio::spawn(follow_store(Arc::downgrade(&gateway)));
         tokio::spawn(end_idle_sessions(Arc::downgrade(&gateway)));
         Ok(gateway)
@@ -171,9 +176,15 @@ impl Gateway {
             self.snapshot.store(Arc::new(Snapshot::build(stored, &current)));
             // They are void now, and hold on to what has gone.
             self.views.clear();
+            self.views_changed();
             self.sync.snapshot_published();
         }
         Ok(())
+    }
+
+    /// Has clients told whose view of a list is another now.
+    pub(crate) fn views_changed(&self) {
+        self.views_changed.send_replace(());
     }
 
     /// Tells the observers, if there are any, that a request has ended.
@@ -222,13 +233,17 @@ async fn follow_store(gateway: std::sync::Weak<Gateway>) {
     }
 }
 
+/// What nobody uses any more goes: sessions, and streams that nobody took up again.
 async fn end_idle_sessions(gateway: std::sync::Weak<Gateway>) {
     let mut ticks = tokio::time::interval(IDLE_SESSION_CHECK);
     loop {
         ticks.tick().await;
         let Some(gateway) = gateway.upgrade() else { return };
         for session in gateway.sessions.end_idle() {
-            gateway.upstreams.end_paired(&session).await;
+            gateway.upstreams.end_paired(&session.id);
+        }
+        for session in gateway.sessions.all() {
+            session.forget_streams();
         }
     }
 }

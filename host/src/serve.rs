@@ -10,6 +10,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::downstream::check_edge;
 use crate::gateway::Gateway;
@@ -40,25 +41,32 @@ pub async fn serve(
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
     });
-    let (draining, drain_started) = tokio::sync::oneshot::channel();
+    let stopping = CancellationToken::new();
+    let (signal, streams) = (stopping.clone(), Arc::clone(&gateway));
     let server = axum::serve(listener, application).with_graceful_shutdown(async move {
         shutdown.await;
-        // The receiver is gone only if serving has failed, and then there is nothing to drain.
-        let _gone = draining.send(());
+        // Clients listen for ever: their connections would be waited for as long.
+        streams.sessions.stop_listening();
+        signal.cancel();
     });
-    let bound = async {
-        match drain_started.await {
-            Ok(()) => tokio::time::sleep(DRAIN_BOUND).await,
-            Err(_) => std::future::pending().await,
-        }
-    };
-    let finished = async {
+    let server = async {
         let served = server.await;
+        // Serving may also have failed, and then there is nothing to wait for.
+        stopping.cancel();
+        served
+    };
+    let drained = async {
+        stopping.cancelled().await;
         // Calls whose callers have gone are in flight too.
         gateway.calls.close();
         gateway.calls.wait().await;
-        served
+        gateway.sessions.end_streams().await;
     };
+    let bound = async {
+        stopping.cancelled().await;
+        tokio::time::sleep(DRAIN_BOUND).await;
+    };
+    let finished = async { tokio::join!(server, drained).0 };
     let served = tokio::select! {
         served = finished => served,
         () = bound => {

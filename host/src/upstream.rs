@@ -246,7 +246,7 @@ impl Upstreams {
     }
 
     /// Closes the sessions paired with a downstream session that has ended.
-    pub async fn end_paired(&self, downstream_session: &str) {
+    pub fn end_paired(&self, downstream_session: &str) {
         let servers = self.servers.read().all();
         for sessions in servers {
             sessions.end_paired(downstream_session);

@@ -7,10 +7,12 @@ use std::time::Instant;
 use bytes::Bytes;
 use thiserror::Error;
 
+use crate::catalog::CatalogServer;
 use crate::gateway::Gateway;
+use crate::names::ServerName;
 use crate::pipeline::{Denial, Endpoint, Item, Observation, Outcome, Pipeline, Principal, Request, UpstreamView};
 use crate::protocol::LogLevel;
-use crate::upstream::{Call, Cancellation, ClientDeclaration, Counterpart, Pairing, UpstreamError};
+use crate::upstream::{Call, Cancellation, ClientDeclaration, Counterpart, NoClient, Pairing, UpstreamError};
 use crate::wire::{self, object_members};
 
 mod headers;
@@ -29,16 +31,44 @@ pub struct Caller {
     pub principal: Arc<Principal>,
     /// What upstreams are told of the client.
     pub client: ClientDeclaration,
-    /// The downstream session that upstream sessions can pair with, if there is one.
-    pub session: Option<Pairing>,
-    /// Takes what the upstream sends while the call runs.
-    pub counterpart: Arc<dyn Counterpart>,
-    /// Tells when the caller wants the answer no more.
-    pub cancellation: Cancellation,
+    /// The client itself, while the call runs.
+    pub side: Arc<dyn ClientSide>,
     /// The log level that the client has set.
     pub log_level: Option<LogLevel>,
     /// Whether disabled items can be reached: over the admin API they can.
     pub reaches_disabled: bool,
+}
+
+/// The client's side of one call: takes what the upstream sends while it runs.
+pub trait ClientSide: Counterpart {
+    /// Told once which server takes the call, before anything comes from it.
+    fn serve_with(&self, server: &ServerName);
+
+    /// Tells when the client wants the answer no more.
+    fn cancellation(&self) -> Cancellation;
+
+    /// The downstream session, for upstream sessions of this server that are to be its
+    /// own; `None` if there is no session.
+    fn pairing(&self, server: &ServerName) -> Option<Pairing>;
+
+    /// The name, as the client spelled it, of the tool that a task is a call of.
+    fn task_item(&self, task: &str) -> Option<Arc<str>>;
+}
+
+impl ClientSide for NoClient {
+    fn serve_with(&self, _: &ServerName) {}
+
+    fn cancellation(&self) -> Cancellation {
+        Cancellation::default()
+    }
+
+    fn pairing(&self, _: &ServerName) -> Option<Pairing> {
+        None
+    }
+
+    fn task_item(&self, _: &str) -> Option<Arc<str>> {
+        None
+    }
 }
 
 /// Why a call got no answer from an upstream.
@@ -64,6 +94,9 @@ pub enum Refusal {
     /// The upstream gave no answer.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
+    /// The task that a call became is unknown to the session, so nobody could ask for it.
+    #[error("the server's task could not be kept: its id is in use, or this session has too many tasks")]
+    TaskNotKept,
     /// As many calls are in flight as the gateway holds at a time.
     #[error("too many calls are in flight: try again later")]
     Overloaded,
@@ -75,8 +108,7 @@ pub enum Refusal {
 /// Each holds its request in memory until its upstream answers, however long that takes.
 const MAX_CALLS_IN_FLIGHT: usize = 10_000;
 
-/// Performs a `tools/call`, `prompts/get` or `resources/read` whose parameters
-/// name the item as this endpoint lists it. The answer's id is the upstream
+/// Performs a request whose parameters name the item as this endpoint lists it. The answer's id is the upstream
 /// connection's: render it under the caller's.
 ///
 /// A call that has begun goes on when nobody waits for it any more: in the
@@ -94,6 +126,42 @@ pub async fn perform(
         tracing::error!(%error, "a call broke down");
         Err(Refusal::BrokenDown)
     })
+}
+
+/// Sends a request that names no item to a server itself, on the session that is
+/// paired with its caller's. Only a server's own endpoint has such requests.
+pub async fn ask_server(
+    gateway: &Arc<Gateway>,
+    caller: Caller,
+    server: &ServerName,
+    request: wire::Request,
+) -> Result<wire::Response, Refusal> {
+    let snapshot = gateway.snapshot();
+    let not_found = || Refusal::NotFound { what: "server", name: server.to_string() };
+    let server = snapshot.servers.get(server).filter(|server| server.enabled).ok_or_else(not_found)?;
+    let headers = inject_headers(&gateway.pipeline(), &caller, server).await?;
+    caller.side.serve_with(&server.server.name);
+    Ok(gateway.upstreams.call(&server.server, upstream_call(&caller, server, request, headers, true)).await?)
+}
+
+/// The request as it goes to its upstream.
+fn upstream_call(
+    caller: &Caller,
+    server: &CatalogServer,
+    mut request: wire::Request,
+    headers: http::HeaderMap,
+    has_own_session: bool,
+) -> Call {
+    request.find_progress_token();
+    Call {
+        request,
+        headers,
+        client: caller.client.clone(),
+        paired_with: if has_own_session { caller.side.pairing(&server.server.name) } else { None },
+        counterpart: Arc::clone(&caller.side) as Arc<dyn Counterpart>,
+        cancellation: caller.side.cancellation(),
+        log_level: caller.log_level,
+    }
 }
 
 async fn perform_to_the_end(
@@ -121,21 +189,13 @@ async fn walk(
     let target = resolve::resolve(gateway, &pipeline, caller, &mut request).await?;
     *seen = Some(target.item.clone());
     decide(&pipeline, caller, &target).await?;
-    if pipeline.has_guards() {
+    if pipeline.has_guards() && matches!(request.method(), "tools/call" | "prompts/get" | "resources/read") {
         review_arguments(&pipeline, caller, &target, &mut request).await?;
     }
-    let headers = inject_headers(&pipeline, caller, &target).await?;
-    request.find_progress_token();
-    let is_transparent = matches!(caller.request.endpoint, Endpoint::Server(_));
-    let call = Call {
-        request,
-        headers,
-        client: caller.client.clone(),
-        paired_with: caller.session.clone().filter(|_| is_transparent),
-        counterpart: Arc::clone(&caller.counterpart),
-        cancellation: caller.cancellation.clone(),
-        log_level: caller.log_level,
-    };
+    let headers = inject_headers(&pipeline, caller, &target.server).await?;
+    caller.side.serve_with(&target.server.server.name);
+    let has_own_session = target.outlives_call || matches!(caller.request.endpoint, Endpoint::Server(_));
+    let call = upstream_call(caller, &target.server, request, headers, has_own_session);
     let response = gateway.upstreams.call(&target.server.server, call).await?;
     finish_result(&pipeline, caller, &target, response).await
 }
@@ -178,12 +238,16 @@ async fn review_arguments(
     Ok(())
 }
 
-async fn inject_headers(pipeline: &Pipeline, caller: &Caller, target: &Target) -> Result<http::HeaderMap, Refusal> {
-    let server = &target.server.server;
+async fn inject_headers(
+    pipeline: &Pipeline,
+    caller: &Caller,
+    catalog_server: &CatalogServer,
+) -> Result<http::HeaderMap, Refusal> {
+    let server = &catalog_server.server;
     let view = UpstreamView {
         name: &server.name,
         transport: server.transport.kind(),
-        secret_names: &target.server.secret_names,
+        secret_names: &catalog_server.secret_names,
     };
     let injected = pipeline.headers(&caller.request, &caller.principal, view).await.map_err(Refusal::Policy)?;
     Ok(resolve_headers(server, &injected)?)
@@ -198,7 +262,7 @@ async fn finish_result(
     response: wire::Response,
 ) -> Result<wire::Response, Refusal> {
     let Ok(result) = response.outcome() else { return Ok(response) };
-    let reviewed = if pipeline.has_guards() {
+    let reviewed = if pipeline.has_guards() && brings_result(&caller.request.method) {
         pipeline
             .review_result(&caller.request, &caller.principal, &target.item, result)
             .await
@@ -219,6 +283,11 @@ async fn finish_result(
     })
 }
 
+/// Whether what comes back is the result of an item, and not only word about it.
+fn brings_result(method: &str) -> bool {
+    matches!(method, "tools/call" | "prompts/get" | "resources/read" | "tasks/result")
+}
+
 fn observation(
     caller: &Caller,
     item: Option<Item>,
@@ -236,9 +305,13 @@ fn observation(
             (Outcome::Denied, by.as_ref().map(|by| Arc::clone(&by.plugin)))
         }
         Err(Refusal::InvalidParams(_) | Refusal::NotFound { .. }) => (Outcome::Denied, None),
-        Err(Refusal::Headers(_) | Refusal::Upstream(_) | Refusal::Overloaded | Refusal::BrokenDown) => {
-            (Outcome::Unavailable, None)
-        }
+        Err(
+            Refusal::Headers(_)
+            | Refusal::Upstream(_)
+            | Refusal::TaskNotKept
+            | Refusal::Overloaded
+            | Refusal::BrokenDown,
+        ) => (Outcome::Unavailable, None),
     };
     Observation {
         request: caller.request.clone(),

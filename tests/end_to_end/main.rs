@@ -1,6 +1,8 @@
 //! The gateway as its users meet it: the real binary, real MCP servers, real clients.
 
 mod catalog;
+#[cfg(feature = "e2e")]
+mod conformance;
 mod edge;
 mod fidelity;
 mod harness;

@@ -1,9 +1,11 @@
 //! Servers that nobody here wrote, registered through the real command line.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
 use crate::harness::client::Client;
-use crate::harness::gateway::Gateway;
+use crate::harness::gateway::{Gateway, finish};
 use crate::harness::programs::{EverythingServer, python, stdio_registration};
 
 async fn call(client: &Client, tool: &str, arguments: Value) -> Value {
@@ -116,4 +118,65 @@ async fn mcp_server_time_converts_times() {
     let arguments = json!({ "source_timezone": "UTC", "time": "12:00", "target_timezone": "Asia/Kolkata" });
     let converted = call(&client, "time__convert_time", arguments).await;
     assert!(converted["content"][0]["text"].to_string().contains("17:30"), "{converted}");
+}
+
+#[tokio::test]
+async fn server_memory_remembers_between_calls() {
+    let gateway = Gateway::start();
+    let mut registration = stdio_registration("memory", "mcp-server-memory", &[]);
+    registration["env"] = json!({ "MEMORY_FILE_PATH": gateway.home().join("memory.jsonl") });
+    gateway.register(&registration);
+    let client = Client::connect(gateway.url("/mcp")).await;
+    let entity = json!({ "name": "gateway", "entityType": "program", "observations": ["relays bytes"] });
+    call(&client, "memory__create_entities", json!({ "entities": [entity] })).await;
+    let found = call(&client, "memory__search_nodes", json!({ "query": "bytes" })).await;
+    assert_eq!(found["structuredContent"]["entities"], json!([entity]), "{found}");
+}
+
+#[tokio::test]
+async fn mcp_server_git_commits() {
+    let gateway = Gateway::start();
+    let repository = gateway.home().join("repository");
+    let git = |arguments: &[&str]| {
+        let mut command = Command::new("git");
+        command.env("HOME", gateway.home()).env("GIT_CONFIG_NOSYSTEM", "1").arg("-C").arg(&repository).args(arguments);
+        let finished = finish(command);
+        assert_eq!(finished.code, Some(0), "git {arguments:?}: {finished:?}");
+        finished.stdout
+    };
+    std::fs::create_dir(&repository).expect("the home is writable");
+    git(&["init", "--quiet"]);
+    git(&["config", "user.name", "Test"]);
+    git(&["config", "user.email", "test@example.com"]);
+    std::fs::write(repository.join("note.txt"), "written").expect("it is writable");
+    gateway.register(&json!({
+        "name": "git", "transport": "stdio", "command": python(),
+        "args": ["-m", "mcp_server_git", "--repository", repository],
+    }));
+    let client = Client::connect(gateway.url("/mcp")).await;
+
+    call(&client, "git__git_add", json!({ "repo_path": repository, "files": ["note.txt"] })).await;
+    call(&client, "git__git_commit", json!({ "repo_path": repository, "message": "through the gateway" })).await;
+    assert_eq!(git(&["log", "--format=%s"]), "through the gateway\n");
+    let log = call(&client, "git__git_log", json!({ "repo_path": repository })).await;
+    assert!(log["content"][0]["text"].to_string().contains("through the gateway"), "{log}");
+}
+
+#[tokio::test]
+async fn mcp_server_fetch_fetches_a_page() {
+    let page = axum::Router::new().route("/page", axum::routing::get(async || "fetched through the gateway"));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let url = format!("http://{}/page", listener.local_addr().expect("it has an address"));
+    tokio::spawn(async move { axum::serve(listener, page).await });
+    let gateway = Gateway::start();
+    gateway.register(&json!({
+        "name": "fetch", "transport": "stdio", "command": python(),
+        "args": ["-m", "mcp_server_fetch", "--allow-private-ips"],
+    }));
+    let client = Client::connect(gateway.url("/mcp")).await;
+    let fetched = call(&client, "fetch__fetch", json!({ "url": url })).await;
+    assert!(fetched["content"][0]["text"].to_string().contains("fetched through the gateway"), "{fetched}");
+    let params = json!({ "name": "fetch__fetch", "arguments": { "url": url } });
+    let prompt: Value = serde_json::from_str(&client.ask("prompts/get", &params.to_string()).await).unwrap();
+    assert!(prompt["result"]["messages"].to_string().contains("fetched through the gateway"), "{prompt}");
 }

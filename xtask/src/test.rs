@@ -12,12 +12,14 @@ use crate::system::{Requirement, require, run, succeeds};
 
 const EVERY_TEST: [&str; 3] = ["--workspace", "--features", "mcpjungle/e2e"];
 
-const NEEDED: [Requirement; 4] = [
+const NEEDED: [Requirement; 5] = [
     Requirement { probe: &["node", "--version"], package: "nodejs" },
     Requirement { probe: &["npm", "--version"], package: "npm" },
     Requirement { probe: &["python3", "--version"], package: "python3" },
     // Debian's python3 has the module, but not what it needs to make an environment.
     Requirement { probe: &["python3", "-c", "import ensurepip, venv"], package: "python3-venv" },
+    // One of the MCP servers drives it.
+    Requirement { probe: &["git", "--version"], package: "git" },
 ];
 
 /// Arguments of `cargo xtask test`.
@@ -32,7 +34,7 @@ impl Test {
     /// Sets up and runs.
     pub(crate) fn run(self) -> Result<()> {
         let workspace = workspace();
-        step("programs of the system: Node, npm, Python");
+        step("programs of the system: Node, npm, Python, Git");
         require(&NEEDED)?;
         step("MCP servers and clients from npm");
         fetch::from_npm(&workspace)?;

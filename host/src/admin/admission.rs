@@ -14,7 +14,7 @@ use crate::admin::error::ApiError;
 use crate::gateway::Gateway;
 use crate::pipeline::{self, Denial, Endpoint, HttpRequest, Mode, Principal, PrincipalKind};
 use crate::protocol::ProtocolVersion;
-use crate::upstream::{Cancellation, ClientDeclaration, NoClient};
+use crate::upstream::{ClientDeclaration, NoClient};
 use crate::walk::Caller;
 
 /// A request that the authenticators let in.
@@ -43,9 +43,7 @@ impl Admission {
             request: self.request(Endpoint::Api, method),
             principal: Arc::clone(&self.principal),
             client: ClientDeclaration::plain(ProtocolVersion::LATEST),
-            session: None,
-            counterpart: Arc::new(NoClient),
-            cancellation: Cancellation::default(),
+            side: Arc::new(NoClient),
             log_level: None,
             reaches_disabled: true,
         }

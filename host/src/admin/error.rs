@@ -95,7 +95,7 @@ impl From<Refusal> for ApiError {
             Refusal::Headers(error) => error.into(),
             Refusal::Upstream(error) => error.into(),
             Refusal::Overloaded => Self::new(StatusCode::SERVICE_UNAVAILABLE, refusal.to_string()),
-            Refusal::BrokenDown => Self::failed(refusal.to_string()),
+            Refusal::TaskNotKept | Refusal::BrokenDown => Self::failed(refusal.to_string()),
         }
     }
 }

@@ -48,6 +48,8 @@ pub struct View {
     pub result: Bytes,
     /// The same items, in the same order.
     pub items: Vec<(Arc<CatalogServer>, Arc<CatalogItem>)>,
+    /// Of `result`; never 0. Equal lists have equal ones as long as the process runs.
+    pub digest: u64,
     snapshot_revision: u64,
     pipeline_revision: u64,
     expires_at: Option<Instant>,
@@ -79,7 +81,7 @@ impl Views {
         if let Some(view) = self.find(&key, scope) {
             return Ok(view);
         }
-        let (view, holds) = make_view(scope, kind).await?;
+        let (view, holds) = make_view(scope, kind, &self.hasher).await?;
         let view = Arc::new(view);
         if holds != Validity::NotKept {
             self.keep(key, Arc::clone(&view));
@@ -109,6 +111,11 @@ impl Views {
 }
 
 impl View {
+    /// The snapshot that it was made of.
+    pub fn snapshot_revision(&self) -> u64 {
+        self.snapshot_revision
+    }
+
     fn retained_bytes(&self) -> usize {
         self.result.len() + self.items.len() * 2 * size_of::<usize>() + BYTES_PER_VIEW
     }
@@ -120,7 +127,7 @@ impl View {
     }
 }
 
-async fn make_view(scope: ViewScope<'_>, kind: ItemKind) -> Result<(View, Validity), Denial> {
+async fn make_view(scope: ViewScope<'_>, kind: ItemKind, hasher: &RandomState) -> Result<(View, Validity), Denial> {
     let asked_at = Instant::now();
     let mut items = candidates(scope, kind);
     let mut holds = Validity::UntilChange;
@@ -137,8 +144,10 @@ async fn make_view(scope: ViewScope<'_>, kind: ItemKind) -> Result<(View, Validi
         Validity::Milliseconds(milliseconds) => Some(asked_at + Duration::from_millis(milliseconds.into())),
         Validity::UntilChange | Validity::NotKept => None,
     };
+    let result = render(&items, kind, matches!(scope.request.endpoint, Endpoint::Server(_)));
     let view = View {
-        result: render(&items, kind, matches!(scope.request.endpoint, Endpoint::Server(_))),
+        digest: hasher.hash_one(&result).max(1),
+        result,
         items,
         snapshot_revision: scope.snapshot.revision,
         pipeline_revision: scope.pipeline.revision(),

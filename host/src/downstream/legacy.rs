@@ -2,6 +2,7 @@
 //! `initialize` and sessions. Newer revisions are told to fall back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
@@ -9,40 +10,41 @@ use bytes::Bytes;
 use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 
-use crate::downstream::sessions::Session;
-use crate::downstream::{Exchange, MAX_BODY_BYTES, methods, reply};
+use crate::downstream::call::CallLink;
+use crate::downstream::event_stream::{EventStream, NotResumable};
+use crate::downstream::session::{Delivery, Session};
+use crate::downstream::{Exchange, MAX_BODY_BYTES, Refused, initialize, methods, reply, sessions};
 use crate::gateway::Gateway;
-use crate::pipeline;
 use crate::protocol::ProtocolVersion;
-use crate::upstream::{Cancellation, ClientDeclaration, NoClient, Pairing};
-use crate::walk::Caller;
-use crate::wire::{Id, Message, Request, code, error_response_with_data};
-
-mod initialize;
+use crate::wire::{Id, Message, Request, code, error_response_with_data, result_parts};
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
 /// MCP's own code for a revision that is not served, of 2026-07-28.
 const UNSUPPORTED_PROTOCOL_VERSION: i64 = -32022;
 
-/// What is wrong with the HTTP request, already as the answer.
-type Refused = Box<Response>;
+/// An answer that takes longer comes as a stream: clients and proxies give up on a
+/// response that does not begin.
+const STREAM_AFTER: Duration = Duration::from_secs(1);
 
 pub(super) async fn serve(gateway: &Arc<Gateway>, exchange: &Exchange, body: Body) -> Response {
     let answer = match exchange.head.method {
         Method::POST => post(gateway, exchange, body).await,
-        Method::DELETE => delete(gateway, exchange).await,
+        Method::GET => get(gateway, exchange),
+        Method::DELETE => delete(gateway, exchange),
         _ => Ok(method_not_allowed()),
     };
     answer.unwrap_or_else(|refused| *refused)
 }
 
-/// There is no stream of its own for notifications yet, so GET is refused, as the transport allows.
 fn method_not_allowed() -> Response {
-    let mut response =
-        reply::plain_error(StatusCode::METHOD_NOT_ALLOWED, "use POST to send messages and DELETE to end the session");
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST, DELETE"));
+    let mut response = reply::plain_error(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "use POST to send messages, GET to listen and DELETE to end the session",
+    );
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST, GET, DELETE"));
     response
 }
 
@@ -53,28 +55,114 @@ async fn post(gateway: &Arc<Gateway>, exchange: &Exchange, body: Body) -> Result
         .map_err(|error| Box::new(reply::rpc_error(StatusCode::BAD_REQUEST, None, error.code(), &error.to_string())))?;
     match message {
         Message::Request(request) if request.method() == "initialize" => {
-            initialize::initialize(gateway, exchange, &request).await
+            open_session(gateway, exchange, &request).await
         }
         Message::Request(request) => {
-            let caller = caller(gateway, exchange, request.method(), Some(&request.id()))?;
-            Ok(reply::json(StatusCode::OK, methods::answer(gateway, caller, request).await))
+            let session = session(gateway, exchange, Some(&request.id()))?;
+            Ok(respond(gateway, exchange, &session, request).await)
         }
-        // Nothing that a client notifies of, or answers, concerns an upstream yet.
         Message::Notification(notification) => {
-            caller(gateway, exchange, notification.method(), None)?;
+            let session = session(gateway, exchange, None)?;
+            methods::notified(gateway, &session, notification);
             Ok(reply::empty(StatusCode::ACCEPTED))
         }
-        Message::Response(_) => {
-            caller(gateway, exchange, "response", None)?;
+        Message::Response(response) => {
+            session(gateway, exchange, None)?.answer(&response);
             Ok(reply::empty(StatusCode::ACCEPTED))
         }
     }
 }
 
-async fn delete(gateway: &Gateway, exchange: &Exchange) -> Result<Response, Refused> {
+async fn open_session(gateway: &Arc<Gateway>, exchange: &Exchange, request: &Request) -> Result<Response, Refused> {
+    let introduction = initialize::introduce(gateway, exchange, request)
+        .await
+        .map_err(|refused| Box::new(refused.response(&request.id())))?;
+    let session = sessions::open(gateway, exchange, Delivery::PerCall).ok_or_else(|| {
+        let message = "no session could be opened: see the gateway's log";
+        Box::new(reply::rpc_error(StatusCode::SERVICE_UNAVAILABLE, Some(&request.id()), code::INTERNAL_ERROR, message))
+    })?;
+    session.declare(&introduction.client);
+    let mut response = reply::json(StatusCode::OK, result_parts(&request.id(), introduction.result));
+    let session_id = HeaderValue::from_str(&session.id).expect("a session id is visible ASCII");
+    response.headers_mut().insert(SESSION_ID, session_id);
+    Ok(response)
+}
+
+/// As one JSON body where the answer is all that there is to say, and soon; otherwise
+/// as a stream that begins with what comes before it.
+async fn respond(gateway: &Arc<Gateway>, exchange: &Exchange, session: &Arc<Session>, request: Request) -> Response {
+    if !methods::is_forwarded(request.method(), session) {
+        return reply::json(StatusCode::OK, methods::answer(gateway, exchange, session, &request).await);
+    }
+    let link = session.begin_call(request.id());
+    let side: Arc<CallLink> = Arc::clone(&link);
+    let caller = methods::caller(exchange, session, request.method(), side);
+    let mut answer = Box::pin(methods::forward(Arc::clone(gateway), Arc::clone(session), caller, request));
+    let answered = tokio::select! {
+        biased;
+        answered = &mut answer => Some(answered),
+        () = link.stream_opened() => None,
+        () = tokio::time::sleep(STREAM_AFTER) => None,
+    };
+    match (answered, link.stream()) {
+        (Some(Some(parts)), None) => reply::json(StatusCode::OK, parts),
+        (Some(answered), _) => {
+            let stream = link.open_stream();
+            finish(stream, answered);
+            reply::event_stream(stream.read())
+        }
+        (None, _) => {
+            let stream = Arc::clone(link.open_stream());
+            let body = stream.read();
+            // Not with the connection: what comes later can be read on another one.
+            tokio::spawn(async move { finish(&stream, answer.await) });
+            reply::event_stream(body)
+        }
+    }
+}
+
+/// The response ends the stream of its call; there is none for a call that was cancelled.
+fn finish(stream: &EventStream, answer: Option<[Bytes; 3]>) {
+    if let Some(parts) = answer {
+        stream.send(parts.concat().into());
+    }
+    stream.end();
+}
+
+/// The stream for what belongs to no call, or one that broke.
+fn get(gateway: &Arc<Gateway>, exchange: &Exchange) -> Result<Response, Refused> {
+    let headers = &exchange.head.headers;
+    if !accepts(headers, "text/event-stream") {
+        return Err(refused(StatusCode::NOT_ACCEPTABLE, None, "Accept must list text/event-stream"));
+    }
     let session = session(gateway, exchange, None)?;
-    gateway.sessions.close(&session);
-    gateway.upstreams.end_paired(&session.id).await;
+    let body = match headers.get(LAST_EVENT_ID) {
+        Some(event) => session.resume(event.to_str().unwrap_or_default()).map_err(not_resumable)?,
+        None => session.listen(),
+    };
+    Ok(reply::event_stream(body))
+}
+
+/// Clients that missed nothing, but got no result, come back to a stream for ever,
+/// unless they are told that there is none; 405 says that to all of them.
+fn not_resumable(reason: NotResumable) -> Refused {
+    match reason {
+        NotResumable::Forgotten => {
+            let message = "Last-Event-ID is not of a stream that can be resumed: GET without it to listen anew";
+            refused(StatusCode::BAD_REQUEST, None, message)
+        }
+        NotResumable::Ended => {
+            let message = "the stream of this Last-Event-ID has ended, and nothing follows that event";
+            let mut response = reply::plain_error(StatusCode::METHOD_NOT_ALLOWED, message);
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST, DELETE"));
+            Box::new(response)
+        }
+    }
+}
+
+fn delete(gateway: &Arc<Gateway>, exchange: &Exchange) -> Result<Response, Refused> {
+    let session = session(gateway, exchange, None)?;
+    sessions::close(gateway, &session);
     Ok(reply::empty(StatusCode::NO_CONTENT))
 }
 
@@ -108,7 +196,7 @@ fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
         })
 }
 
-async fn read_body(exchange: &Exchange, body: Body) -> Result<Bytes, Refused> {
+pub(super) async fn read_body(exchange: &Exchange, body: Body) -> Result<Bytes, Refused> {
     axum::body::to_bytes(body, MAX_BODY_BYTES).await.map_err(|error| {
         tracing::debug!(request.id = %exchange.id, %error, "the body could not be read");
         let message = format!("the body could not be read, or is longer than {} MiB", MAX_BODY_BYTES >> 20);
@@ -116,27 +204,8 @@ async fn read_body(exchange: &Exchange, body: Body) -> Result<Bytes, Refused> {
     })
 }
 
-/// Whom the message acts for, by its session.
-fn caller(gateway: &Gateway, exchange: &Exchange, method: &str, id: Option<&Id>) -> Result<Caller, Refused> {
-    check_version_header(&exchange.head.headers, id)?;
-    let session = session(gateway, exchange, id)?;
-    Ok(Caller {
-        request: policy_request(exchange, method),
-        principal: Arc::clone(&exchange.principal),
-        client: ClientDeclaration::plain(session.protocol_version),
-        session: Some(Pairing { id: Arc::clone(&session.id), counterpart: Arc::new(NoClient) }),
-        counterpart: Arc::new(NoClient),
-        cancellation: Cancellation::default(),
-        log_level: None,
-        reaches_disabled: false,
-    })
-}
-
-fn policy_request(exchange: &Exchange, method: &str) -> pipeline::Request {
-    pipeline::Request { id: Arc::clone(&exchange.id), endpoint: exchange.endpoint.clone(), method: method.into() }
-}
-
 fn session(gateway: &Gateway, exchange: &Exchange, id: Option<&Id>) -> Result<Arc<Session>, Refused> {
+    check_version_header(&exchange.head.headers, id)?;
     let Some(session_id) = exchange.head.headers.get(SESSION_ID) else {
         let message = "Mcp-Session-Id is missing: send initialize first, then its answer's session id";
         return Err(refused(StatusCode::BAD_REQUEST, id, message));
@@ -144,7 +213,7 @@ fn session(gateway: &Gateway, exchange: &Exchange, id: Option<&Id>) -> Result<Ar
     let session_id = session_id.to_str().unwrap_or_default();
     gateway
         .sessions
-        .find(session_id, &exchange.endpoint, &exchange.principal)
+        .find(session_id, &exchange.endpoint, &exchange.principal, Delivery::PerCall)
         .ok_or_else(|| refused(StatusCode::NOT_FOUND, id, "session not found: send initialize to start a new one"))
 }
 
@@ -165,11 +234,6 @@ fn check_version_header(headers: &HeaderMap, id: Option<&Id>) -> Result<(), Refu
 
 fn refused(status: StatusCode, id: Option<&Id>, message: &str) -> Refused {
     Box::new(reply::rpc_error(status, id, code::INVALID_REQUEST, message))
-}
-
-/// What is wrong with a request's parameters.
-fn invalid_params(request: &Request, message: &str) -> Refused {
-    Box::new(reply::rpc_error(StatusCode::BAD_REQUEST, Some(&request.id()), code::INVALID_PARAMS, message))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use axum::body::Body;
 use axum::response::Response;
 use bytes::{Buf, Bytes};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
 use http_body::{Frame, SizeHint};
 
@@ -49,6 +49,16 @@ pub(crate) fn json(status: StatusCode, parts: impl IntoIterator<Item = Bytes>) -
     let mut response = Response::new(Body::new(Parts { parts, remaining }));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// A stream of events, which nobody on the way may hold back or keep.
+pub(crate) fn event_stream(body: Body) -> Response {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
 }
 
@@ -99,6 +109,7 @@ pub(crate) fn refusal(id: &Id, refusal: &Refusal) -> Bytes {
             (code::POLICY_UNAVAILABLE, policy_unavailable(Stage::HeaderInjector))
         }
         Refusal::Upstream(error) => (code::INTERNAL_ERROR, error.to_string()),
+        Refusal::TaskNotKept => (code::INTERNAL_ERROR, refusal.to_string()),
         Refusal::Overloaded => (code::OVERLOADED, refusal.to_string()),
         Refusal::BrokenDown => (code::INTERNAL_ERROR, refusal.to_string()),
     };

@@ -1,17 +1,18 @@
-//! Downstream sessions: what a client said in `initialize`, under an id that
-//! nobody can guess.
+//! All downstream sessions, each under an id that nobody can guess.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use parking_lot::RwLock;
 
+use crate::downstream::Exchange;
+use crate::downstream::session::{Delivery, Session};
+use crate::gateway::Gateway;
 use crate::pipeline::{Endpoint, Principal};
-use crate::protocol::ProtocolVersion;
 
 /// A session that has carried nothing for this long ends; its client is told so
 /// by 404 and starts anew.
@@ -19,24 +20,14 @@ const IDLE_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 /// Beyond this many, the one that has idled longest ends.
 const MAX_SESSIONS: usize = 10_000;
 
+/// How often it is looked whether the last answer has been written, while stopping.
+const ANSWER_CHECK: Duration = Duration::from_millis(10);
+
 /// All downstream sessions of one gateway.
 pub struct Sessions {
     open: RwLock<HashMap<Arc<str>, Arc<Session>>>,
     /// Times in sessions count from here.
     epoch: Instant,
-}
-
-/// One downstream session.
-pub struct Session {
-    /// Random, unguessable, visible ASCII.
-    pub id: Arc<str>,
-    /// Where it was opened; it is unknown anywhere else.
-    pub endpoint: Endpoint,
-    /// Who opened it; it is unknown to anyone else.
-    pub principal: Arc<Principal>,
-    /// What was agreed on in `initialize`.
-    pub protocol_version: ProtocolVersion,
-    last_used_ms: AtomicU64,
 }
 
 /// The system gave no random bytes, so no session can be opened safely.
@@ -51,18 +42,18 @@ impl Default for Sessions {
 }
 
 impl Sessions {
-    /// Opens a session. Returns the ids of sessions that ended to make room.
+    /// Opens a session. Returns the sessions that ended to make room.
     pub fn open(
         &self,
         endpoint: Endpoint,
         principal: Arc<Principal>,
-        protocol_version: ProtocolVersion,
-    ) -> Result<(Arc<Session>, Vec<Arc<str>>), NoRandomness> {
+        delivery: Delivery,
+    ) -> Result<(Arc<Session>, Vec<Arc<Session>>), NoRandomness> {
         let mut random = [0; 24];
         getrandom::fill(&mut random).map_err(NoRandomness)?;
         let id: Arc<str> = URL_SAFE_NO_PAD.encode(random).into();
-        let last_used_ms = AtomicU64::new(self.now_ms());
-        let session = Arc::new(Session { id: Arc::clone(&id), endpoint, principal, protocol_version, last_used_ms });
+        let session = Arc::new(Session::new(Arc::clone(&id), endpoint, principal, delivery));
+        session.last_used_ms.store(self.now_ms(), Ordering::Relaxed);
         let mut open = self.open.write();
         let ended = if open.len() >= MAX_SESSIONS { self.make_room(&mut open) } else { Vec::new() };
         open.insert(id, Arc::clone(&session));
@@ -70,9 +61,16 @@ impl Sessions {
     }
 
     /// The session of this id, if it was opened at this endpoint by this principal.
-    pub fn find(&self, id: &str, endpoint: &Endpoint, principal: &Principal) -> Option<Arc<Session>> {
+    pub fn find(
+        &self,
+        id: &str,
+        endpoint: &Endpoint,
+        principal: &Principal,
+        delivery: Delivery,
+    ) -> Option<Arc<Session>> {
         let session = Arc::clone(self.open.read().get(id)?);
         let is_theirs = session.endpoint == *endpoint
+            && session.delivery() == delivery
             && session.principal.kind == principal.kind
             && session.principal.name == principal.name;
         is_theirs.then(|| {
@@ -81,37 +79,65 @@ impl Sessions {
         })
     }
 
-    /// Ends a session.
-    pub fn close(&self, session: &Session) {
-        self.open.write().remove(&session.id);
+    /// Ends a session; `false` if it has ended before.
+    pub fn close(&self, session: &Session) -> bool {
+        let was_open = self.open.write().remove(&session.id).is_some();
+        session.close();
+        was_open
     }
 
-    /// Ends every session that has idled too long, and returns their ids.
-    pub fn end_idle(&self) -> Vec<Arc<str>> {
+    /// All that are open.
+    pub fn all(&self) -> Vec<Arc<Session>> {
+        self.open.read().values().cloned().collect()
+    }
+
+    /// How many are open.
+    pub fn count(&self) -> usize {
+        self.open.read().len()
+    }
+
+    /// Ends the streams on which clients only listen.
+    pub fn stop_listening(&self) {
+        for session in self.all() {
+            if session.delivery() == Delivery::PerCall {
+                session.general().end();
+            }
+        }
+    }
+
+    /// Ends the streams that also carry answers, each after the last of its answers.
+    pub async fn end_streams(&self) {
+        for session in self.all() {
+            while session.has_calls() {
+                tokio::time::sleep(ANSWER_CHECK).await;
+            }
+            session.general().end();
+        }
+    }
+
+    /// Ends every session that has idled too long, and returns them.
+    pub fn end_idle(&self) -> Vec<Arc<Session>> {
         let mut open = self.open.write();
         let ended = self.idle_sessions(&open);
-        for id in &ended {
-            open.remove(id);
-        }
+        remove(&mut open, &ended);
         ended
     }
 
     /// Ends what has idled too long, or at least the one that has idled longest.
-    fn make_room(&self, open: &mut HashMap<Arc<str>, Arc<Session>>) -> Vec<Arc<str>> {
+    fn make_room(&self, open: &mut HashMap<Arc<str>, Arc<Session>>) -> Vec<Arc<Session>> {
         let mut ended = self.idle_sessions(open);
         if ended.is_empty() {
-            let longest = open.values().max_by_key(|session| self.idle_time(session));
-            ended.extend(longest.map(|session| Arc::clone(&session.id)));
+            // One with a call under way goes only if there is no other.
+            let longest = open.values().max_by_key(|session| (!session.is_busy(), self.idle_time(session)));
+            ended.extend(longest.map(Arc::clone));
         }
-        for id in &ended {
-            open.remove(id);
-        }
+        remove(open, &ended);
         ended
     }
 
-    fn idle_sessions(&self, open: &HashMap<Arc<str>, Arc<Session>>) -> Vec<Arc<str>> {
-        let idle = open.values().filter(|session| self.idle_time(session) > IDLE_LIMIT);
-        idle.map(|session| Arc::clone(&session.id)).collect()
+    fn idle_sessions(&self, open: &HashMap<Arc<str>, Arc<Session>>) -> Vec<Arc<Session>> {
+        let is_idle = |session: &&Arc<Session>| self.idle_time(session) > IDLE_LIMIT && !session.is_busy();
+        open.values().filter(is_idle).map(Arc::clone).collect()
     }
 
     fn idle_time(&self, session: &Session) -> Duration {
@@ -120,6 +146,37 @@ impl Sessions {
 
     fn now_ms(&self) -> u64 {
         u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Opens a session for whoever sent this request; `None` if that cannot be done
+/// safely, which the log tells.
+pub(super) fn open(gateway: &Gateway, exchange: &Exchange, delivery: Delivery) -> Option<Arc<Session>> {
+    let opened = gateway.sessions.open(exchange.endpoint.clone(), Arc::clone(&exchange.principal), delivery);
+    let (session, ended) = match opened {
+        Ok(opened) => opened,
+        Err(error) => {
+            tracing::error!(%error, "no session could be opened");
+            return None;
+        }
+    };
+    for session in ended {
+        gateway.upstreams.end_paired(&session.id);
+    }
+    Some(session)
+}
+
+/// Ends a session with all that belongs to it.
+pub(super) fn close(gateway: &Gateway, session: &Session) {
+    if gateway.sessions.close(session) {
+        gateway.upstreams.end_paired(&session.id);
+    }
+}
+
+fn remove(open: &mut HashMap<Arc<str>, Arc<Session>>, ended: &[Arc<Session>]) {
+    for session in ended {
+        open.remove(&session.id);
+        session.close();
     }
 }
 
@@ -141,20 +198,20 @@ mod tests {
     fn a_session_is_known_only_to_who_opened_it_and_where() {
         let sessions = Sessions::default();
         let alice = principal("alice");
-        let (session, _) = sessions.open(Endpoint::Main, Arc::clone(&alice), ProtocolVersion::LATEST).unwrap();
-        assert!(sessions.find(&session.id, &Endpoint::Main, &alice).is_some());
-        assert!(sessions.find(&session.id, &Endpoint::Main, &principal("bob")).is_none());
-        assert!(sessions.find(&session.id, &Endpoint::Api, &alice).is_none());
-        assert!(sessions.find("guess", &Endpoint::Main, &alice).is_none());
+        let (session, _) = sessions.open(Endpoint::Main, Arc::clone(&alice), Delivery::PerCall).unwrap();
+        assert!(sessions.find(&session.id, &Endpoint::Main, &alice, Delivery::PerCall).is_some());
+        assert!(sessions.find(&session.id, &Endpoint::Main, &principal("bob"), Delivery::PerCall).is_none());
+        assert!(sessions.find(&session.id, &Endpoint::Api, &alice, Delivery::PerCall).is_none());
+        assert!(sessions.find("guess", &Endpoint::Main, &alice, Delivery::PerCall).is_none());
         sessions.close(&session);
-        assert!(sessions.find(&session.id, &Endpoint::Main, &alice).is_none());
+        assert!(sessions.find(&session.id, &Endpoint::Main, &alice, Delivery::PerCall).is_none());
     }
 
     #[test]
     fn the_number_of_sessions_is_bounded() {
         let sessions = Sessions::default();
         let alice = principal("alice");
-        let open = || sessions.open(Endpoint::Main, Arc::clone(&alice), ProtocolVersion::LATEST).unwrap();
+        let open = || sessions.open(Endpoint::Main, Arc::clone(&alice), Delivery::PerCall).unwrap();
         for _ in 0..MAX_SESSIONS {
             assert!(open().1.is_empty());
         }

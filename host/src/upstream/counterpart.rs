@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -48,6 +49,17 @@ pub struct Reply {
 pub trait Counterpart: Send + Sync {
     /// Takes one message.
     fn receive(&self, message: ServerMessage);
+
+    /// The upstream has closed the stream of its call before the response, and goes on
+    /// with it for who comes back after this long.
+    fn pause(&self, retry: Duration) {
+        let _ = retry;
+    }
+
+    /// Whether a client is there to listen even while no call runs.
+    fn is_listening(&self) -> bool {
+        false
+    }
 }
 
 impl ServerRequest {

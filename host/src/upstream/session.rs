@@ -151,7 +151,10 @@ impl Session {
         let mut exchange = std::pin::pin!(self.exchange(id, &call.request));
         let notice = tokio::select! {
             biased;
-            answer = &mut exchange => return answer,
+            answer = &mut exchange => {
+                self.note_log_level(&call.request, &answer).await;
+                return answer;
+            }
             notice = call.cancellation.requested() => notice,
         };
         self.notify(cancellation_of(id, notice));
@@ -194,6 +197,16 @@ impl Session {
         match timeout(LOG_LEVEL_TIMEOUT, self.ask(&request)).await {
             Ok(Ok(answer)) if answer.outcome().is_ok() => {}
             outcome => tracing::debug!(upstream.server = %self.server, ?outcome, "the log level could not be set"),
+        }
+    }
+
+    /// A level that a client has set by itself need not be asked for again.
+    async fn note_log_level(&self, request: &wire::Request, answer: &Result<Response, CallFailure>) {
+        let (Some(last_asked_for), "logging/setLevel") = (&self.log_level, request.method()) else { return };
+        let Ok([Some(level)]) = request.param_members(["level"]) else { return };
+        let level = wire::borrowed_text(level).and_then(|level| LogLevel::parse(&level));
+        if level.is_some() && answer.as_ref().is_ok_and(|answer| answer.outcome().is_ok()) {
+            *last_asked_for.lock().await = level;
         }
     }
 

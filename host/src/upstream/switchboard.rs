@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -85,6 +86,14 @@ impl Switchboard {
     pub(super) fn disconnect(&self, id: u64) {
         // Dropped after the lock: with its counterpart, ways back to here may go.
         let _ended = self.state.lock().calls.remove(&id);
+    }
+
+    /// The stream of a call was closed before the response, to be taken up again after `retry`.
+    pub(super) fn pause(&self, id: u64, retry: Duration) {
+        let counterpart = self.state.lock().calls.get(&id).map(|call| Arc::clone(&call.counterpart));
+        if let Some(counterpart) = counterpart {
+            counterpart.pause(retry);
+        }
     }
 
     /// Takes a notification of the server's.

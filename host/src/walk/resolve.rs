@@ -1,7 +1,6 @@
 //! From the name in a request to the upstream's item. The request is changed to
 //! carry the upstream's own name.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::catalog::{CatalogItem, CatalogServer, ResourceAddress, Snapshot, ViewScope};
@@ -22,6 +21,8 @@ pub(super) struct Target {
     pub(super) also: Vec<Item>,
     /// Set for resources whose URI is not the upstream's own at this endpoint.
     pub(super) asked_uri: Option<AskedUri>,
+    /// Whether its upstream session must be there for what follows: a subscription, a task.
+    pub(super) outlives_call: bool,
     what: &'static str,
     asked_name: String,
 }
@@ -44,6 +45,12 @@ pub(super) async fn resolve(
         "tools/call" => named(&snapshot, caller, request, ItemKind::Tool, "tool"),
         "prompts/get" => named(&snapshot, caller, request, ItemKind::Prompt, "prompt"),
         "resources/read" => resource(gateway, &snapshot, pipeline, caller, request).await,
+        "resources/subscribe" | "resources/unsubscribe" => {
+            let target = resource(gateway, &snapshot, pipeline, caller, request).await?;
+            Ok(Target { asked_uri: None, outlives_call: true, ..target })
+        }
+        "tasks/get" | "tasks/result" | "tasks/cancel" => task(&snapshot, caller, request),
+        "completion/complete" => completion(gateway, &snapshot, pipeline, caller, request).await,
         other => Err(Refusal::InvalidParams(format!("`{other}` does not name an item"))),
     }
 }
@@ -56,28 +63,88 @@ fn named(
     kind: ItemKind,
     what: &'static str,
 ) -> Result<Target, Refusal> {
-    let (range, asked) = text_param(request, "name")?;
-    let not_found = || Refusal::NotFound { what, name: asked.clone() };
+    let [name, task] = param_members(request, ["name", "task"])?;
+    let (range, asked) = text(request, "params.name", name)?;
+    let outlives_call = task.is_some_and(|task| task != "null");
+    let (target, own_name) = find_named(snapshot, caller, kind, what, &asked)?;
+    if *own_name != *asked {
+        request.replace(range, json_text(&own_name));
+    }
+    Ok(Target { outlives_call, ..target })
+}
+
+/// The tool or prompt that a caller calls `asked`, and its server's own name for it.
+fn find_named(
+    snapshot: &Snapshot,
+    caller: &Caller,
+    kind: ItemKind,
+    what: &'static str,
+    asked: &str,
+) -> Result<(Target, Arc<str>), Refusal> {
+    let not_found = || Refusal::NotFound { what, name: asked.to_owned() };
     let canonical = match &caller.request.endpoint {
-        Endpoint::Server(server) => CanonicalName { server: server.clone(), name: asked.as_str().into() },
+        Endpoint::Server(server) => CanonicalName { server: server.clone(), name: asked.into() },
         // Not a canonical name: nothing has it.
-        Endpoint::Main | Endpoint::Group(_) | Endpoint::Api => CanonicalName::parse(&asked).map_err(|_| not_found())?,
+        Endpoint::Main | Endpoint::Group(_) | Endpoint::Api => CanonicalName::parse(asked).map_err(|_| not_found())?,
     };
     let (server, item) = snapshot.find(kind, &canonical).ok_or_else(not_found)?;
     if !(caller.reaches_disabled || (server.enabled && item.enabled)) {
         return Err(not_found());
     }
-    if *canonical.name != *asked {
-        request.replace(range, json_text(&canonical.name));
-    }
-    Ok(Target {
+    let target = Target {
         server: Arc::clone(server),
         item: item.item.clone(),
         also: Vec::new(),
         asked_uri: None,
+        outlives_call: false,
         what,
-        asked_name: asked,
-    })
+        asked_name: asked.to_owned(),
+    };
+    Ok((target, canonical.name))
+}
+
+/// A task is reached as the tool that it is a call of; only the session that began it knows it.
+fn task(snapshot: &Snapshot, caller: &Caller, request: &wire::Request) -> Result<Target, Refusal> {
+    let [task] = param_members(request, ["taskId"])?;
+    let (_, task) = text(request, "params.taskId", task)?;
+    let not_found = || Refusal::NotFound { what: "task", name: task.clone() };
+    let tool = caller.side.task_item(&task).ok_or_else(not_found)?;
+    let (target, _) = find_named(snapshot, caller, ItemKind::Tool, "task", &tool).map_err(|_| not_found())?;
+    Ok(Target { outlives_call: true, asked_name: task, ..target })
+}
+
+/// What the values of an argument can be: of a prompt, or of a resource template.
+async fn completion(
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    pipeline: &Pipeline,
+    caller: &Caller,
+    request: &mut wire::Request,
+) -> Result<Target, Refusal> {
+    let [reference] = param_members(request, ["ref"])?;
+    let invalid = |problem: &str| Refusal::InvalidParams(problem.to_owned());
+    let reference = reference.ok_or_else(|| invalid("`params.ref` is missing"))?;
+    let [kind, name, uri] = wire::object_members(reference, ["type", "name", "uri"])
+        .map_err(|_| invalid("`params.ref` must be an object with each member once"))?;
+    match kind.and_then(borrowed_text).as_deref() {
+        Some("ref/prompt") => {
+            let (range, asked) = text(request, "params.ref.name", name)?;
+            let (target, own_name) = find_named(snapshot, caller, ItemKind::Prompt, "prompt", &asked)?;
+            if *own_name != *asked {
+                request.replace(range, json_text(&own_name));
+            }
+            Ok(target)
+        }
+        Some("ref/resource") => {
+            let (range, asked) = text(request, "params.ref.uri", uri)?;
+            let (target, original) = find_resource(gateway, snapshot, pipeline, caller, &asked).await?;
+            if original != asked {
+                request.replace(range, json_text(&original));
+            }
+            Ok(Target { asked_uri: None, ..target })
+        }
+        _ => Err(invalid("`params.ref.type` must be `ref/prompt` or `ref/resource`")),
+    }
 }
 
 async fn resource(
@@ -87,18 +154,34 @@ async fn resource(
     caller: &Caller,
     request: &mut wire::Request,
 ) -> Result<Target, Refusal> {
-    let (range, asked) = text_param(request, "uri")?;
-    let not_found = || Refusal::NotFound { what: "resource", name: asked.clone() };
+    let [uri] = param_members(request, ["uri"])?;
+    let (range, asked) = text(request, "params.uri", uri)?;
+    let (target, original) = find_resource(gateway, snapshot, pipeline, caller, &asked).await?;
+    if original != asked {
+        request.replace(range, json_text(&original));
+    }
+    Ok(target)
+}
+
+/// The resource, or the template, that a caller calls `asked`, and its server's own URI for it.
+async fn find_resource(
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    pipeline: &Pipeline,
+    caller: &Caller,
+    asked: &str,
+) -> Result<(Target, String), Refusal> {
+    let not_found = || Refusal::NotFound { what: "resource", name: asked.to_owned() };
     let (server_name, original) = match &caller.request.endpoint {
-        Endpoint::Server(server) => (server.clone(), Cow::Borrowed(asked.as_str())),
+        Endpoint::Server(server) => (server.clone(), asked.to_owned()),
         Endpoint::Main | Endpoint::Group(_) | Endpoint::Api => {
-            match ResourceAddress::parse(&asked).ok_or_else(not_found)? {
-                ResourceAddress::OfServer(server, original) => (server, Cow::Owned(original)),
+            match ResourceAddress::parse(asked).ok_or_else(not_found)? {
+                ResourceAddress::OfServer(server, original) => (server, original),
                 ResourceAddress::Foreign => {
                     let scope =
                         ViewScope { snapshot, pipeline, request: &caller.request, principal: &caller.principal };
-                    let owner = only_owner(gateway, scope, &asked).await?.ok_or_else(not_found)?;
-                    (owner, Cow::Borrowed(asked.as_str()))
+                    let owner = only_owner(gateway, scope, asked).await?.ok_or_else(not_found)?;
+                    (owner, asked.to_owned())
                 }
             }
         }
@@ -106,22 +189,21 @@ async fn resource(
     let server = snapshot.servers.get(&server_name).ok_or_else(not_found)?;
     let mut items = resource_items(server, caller, &original).ok_or_else(not_found)?.into_iter();
     let item = items.next().ok_or_else(not_found)?;
-    if *original != *asked {
-        request.replace(range, json_text(&original));
-    }
     let is_transparent = matches!(caller.request.endpoint, Endpoint::Server(_));
-    Ok(Target {
+    let target = Target {
         server: Arc::clone(server),
         item,
         also: items.collect(),
         asked_uri: (!is_transparent).then(|| AskedUri {
             server: server_name,
-            original: original.into_owned(),
-            asked: asked.clone(),
+            original: original.clone(),
+            asked: asked.to_owned(),
         }),
+        outlives_call: false,
         what: "resource",
-        asked_name: asked,
-    })
+        asked_name: asked.to_owned(),
+    };
+    Ok((target, original))
 }
 
 /// The listed resource of this URI, or all templates that it expands; `None` if
@@ -164,10 +246,20 @@ async fn only_owner(gateway: &Gateway, scope: ViewScope<'_>, uri: &str) -> Resul
     Ok(None)
 }
 
+fn param_members<'r, const N: usize>(
+    request: &'r wire::Request,
+    names: [&str; N],
+) -> Result<[Option<&'r str>; N], Refusal> {
+    request.param_members(names).map_err(|error| Refusal::InvalidParams(error.to_string()))
+}
+
 /// A parameter that must be a string: where it stands, and its text.
-fn text_param(request: &wire::Request, name: &'static str) -> Result<(std::ops::Range<usize>, String), Refusal> {
-    let [raw] = request.param_members([name]).map_err(|error| Refusal::InvalidParams(error.to_string()))?;
-    let raw = raw.ok_or_else(|| Refusal::InvalidParams(format!("`params.{name}` is missing")))?;
-    let text = borrowed_text(raw).ok_or_else(|| Refusal::InvalidParams(format!("`params.{name}` must be a string")))?;
+fn text(
+    request: &wire::Request,
+    path: &str,
+    parameter: Option<&str>,
+) -> Result<(std::ops::Range<usize>, String), Refusal> {
+    let raw = parameter.ok_or_else(|| Refusal::InvalidParams(format!("`{path}` is missing")))?;
+    let text = borrowed_text(raw).ok_or_else(|| Refusal::InvalidParams(format!("`{path}` must be a string")))?;
     Ok((request.range_of(raw), text.into_owned()))
 }

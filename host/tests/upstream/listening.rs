@@ -146,7 +146,7 @@ async fn what_comes_aside_on_a_paired_session_is_for_its_client_even_during_a_ca
     talkative.fake.wait_until(|fake| fake.seen().iter().any(|seen| seen.body == answer("5", "[]"))).await;
 
     // The stream ends with the session.
-    upstreams.end_paired("d").await;
+    upstreams.end_paired("d");
     talkative.fake.wait_until_deleted("s1").await;
     talkative.streams.lock().unwrap()[0].closed().await;
 }

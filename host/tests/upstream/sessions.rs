@@ -259,7 +259,7 @@ async fn a_downstream_session_has_an_upstream_session_to_itself_until_it_ends() 
     for (downstream, expected) in [("d1", "\"s1\""), ("d2", "\"s2\""), ("d1", "\"s1\""), ("d2", "\"s2\"")] {
         assert_eq!(outcome(upstreams.call(&server, paired_call(downstream)).await).unwrap(), expected);
     }
-    upstreams.end_paired("d1").await;
+    upstreams.end_paired("d1");
     fake.wait_until_deleted("s1").await;
     assert_eq!(outcome(upstreams.call(&server, paired_call("d2")).await).unwrap(), "\"s2\"");
     assert_eq!(fake.deleted_sessions(), ["s1"]);

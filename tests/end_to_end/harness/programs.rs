@@ -48,10 +48,20 @@ pub(crate) fn run_npm(name: &str, arguments: &[&str]) -> Finished {
 
 /// Runs one of the scripts of `tests/programs` to its end; the JSON that it printed.
 pub(crate) fn run_python(script: &str, arguments: &[&str]) -> Value {
-    let mut command = Command::new(python());
-    command.arg(root().join("tests/programs").join(script)).args(arguments);
-    without_proxies(&mut command);
-    let finished = finish(command);
+    run_script(Command::new(python()), script, arguments)
+}
+
+/// As [`run_python`], for Node, with what is installed from npm at hand.
+pub(crate) fn run_javascript(script: &str, arguments: &[&str]) -> Value {
+    let mut command = Command::new(node());
+    command.env("NODE_PATH", installed(root().join("target/e2e/npm/node_modules")));
+    run_script(command, script, arguments)
+}
+
+fn run_script(mut interpreter: Command, script: &str, arguments: &[&str]) -> Value {
+    interpreter.arg(root().join("tests/programs").join(script)).args(arguments);
+    without_proxies(&mut interpreter);
+    let finished = finish(interpreter);
     assert_eq!(finished.code, Some(0), "{script} {arguments:?}: {finished:?}");
     serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{error}: {finished:?}"))
 }
@@ -152,14 +162,19 @@ impl StdioProgram {
     pub(crate) fn ask(&mut self, id: u32, method: &str, params: &Value) -> Value {
         self.tell(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }));
         loop {
-            let mut line = String::new();
-            let read = self.output.read_line(&mut line).expect("the program writes text");
-            assert_ne!(read, 0, "the program ended before it answered `{method}`");
-            let message: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-            if message["id"] == id {
+            let message = self.hear();
+            if message["id"] == id && message["method"].is_null() {
                 return message;
             }
         }
+    }
+
+    /// Reads one message.
+    pub(crate) fn hear(&mut self) -> Value {
+        let mut line = String::new();
+        let read = self.output.read_line(&mut line).expect("the program writes text");
+        assert_ne!(read, 0, "the program ended before it said what was waited for");
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
     }
 }
 

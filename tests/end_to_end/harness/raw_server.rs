@@ -1,4 +1,5 @@
-//! The fixture that answers in bytes of its own, and its record of what it was asked.
+//! The fixtures that are servers: one that answers in bytes of its own, one that the
+//! conformance suite accepts. Each keeps a record of what it was asked.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -13,6 +14,7 @@ use super::gateway::BINARY;
 
 /// A running fixture, or for stdio the means to have it started.
 pub(crate) struct RawServer {
+    program: PathBuf,
     child: Option<Child>,
     port: u16,
     directory: TempDir,
@@ -28,21 +30,41 @@ pub(crate) struct Recorded {
 impl RawServer {
     /// Over HTTP, with options such as `--session-ids`.
     pub(crate) fn http(options: &[&str]) -> Self {
+        Self::start(program("raw-server"), options)
+    }
+
+    /// Over stdio: a gateway starts it, by [`Self::registration`].
+    pub(crate) fn stdio() -> Self {
+        Self::to_be_started(program("raw-server"))
+    }
+
+    /// The server that the conformance suite accepts, over HTTP.
+    #[cfg(feature = "e2e")]
+    pub(crate) fn conformance() -> Self {
+        Self::start(program("conformance-server"), &[])
+    }
+
+    /// As [`Self::conformance`], over stdio.
+    #[cfg(feature = "e2e")]
+    pub(crate) fn conformance_over_stdio() -> Self {
+        Self::to_be_started(program("conformance-server"))
+    }
+
+    fn start(program: PathBuf, options: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        let mut command = Command::new(program());
+        let mut command = Command::new(&program);
         command.arg("http").args(options).arg("--record").arg(record_in(&directory));
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the fixture runs");
         let mut line = String::new();
         let output = child.stdout.take().expect("stdout is piped");
         BufReader::new(output).read_line(&mut line).expect("the fixture prints its port");
         let port = line.trim().parse().expect("the fixture prints its port");
-        Self { child: Some(child), port, directory }
+        Self { program, child: Some(child), port, directory }
     }
 
-    /// Over stdio: a gateway starts it, by [`Self::registration`].
-    pub(crate) fn stdio() -> Self {
+    fn to_be_started(program: PathBuf) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        Self { child: None, port: 0, directory }
+        Self { program, child: None, port: 0, directory }
     }
 
     /// Its endpoint; for HTTP only.
@@ -55,7 +77,7 @@ impl RawServer {
         match self.child {
             Some(_) => json!({ "name": name, "transport": "streamable_http", "url": self.url() }),
             None => json!({
-                "name": name, "transport": "stdio", "command": program(),
+                "name": name, "transport": "stdio", "command": self.program,
                 "args": ["stdio", "--record", record_in(&self.directory)],
             }),
         }
@@ -105,9 +127,9 @@ fn record_in(directory: &TempDir) -> PathBuf {
 }
 
 /// Cargo builds examples beside the binaries.
-fn program() -> PathBuf {
+fn program(name: &str) -> PathBuf {
     let beside = Path::new(BINARY).parent().expect("a binary lies in a directory");
-    let program = beside.join("examples/raw-server");
-    assert!(program.exists(), "run `cargo build --package mcpjungle --example raw-server` first");
+    let program = beside.join("examples").join(name);
+    assert!(program.exists(), "run `cargo build --package mcpjungle --example {name}` first");
     program
 }

@@ -80,6 +80,9 @@ impl Channel {
                 Ended::Answered(response) => return Ok(response),
                 Ended::Early(error) => error,
             };
+            if let Some(retry) = events.retry() {
+                self.switchboard.pause(id, retry.min(RETRY_LIMIT));
+            }
             fruitless = if cursor.follow(&events) || opened_at.elapsed() >= LASTED { 0 } else { fruitless + 1 };
             reply = loop {
                 let (Some(position), 0..FRUITLESS_LIMIT) = (cursor.position(), fruitless) else { return Err(early) };

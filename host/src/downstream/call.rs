@@ -1,0 +1,141 @@
+//! The client's side of one call: what an upstream sends before its response goes
+//! to the stream of that call.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::catalog::resource_uri;
+use crate::downstream::event_stream::EventStream;
+use crate::downstream::session::Session;
+use crate::names::ServerName;
+use crate::upstream::{Cancellation, Counterpart, Pairing, ServerMessage};
+use crate::walk::ClientSide;
+use crate::wire::{Edit, Id, Notification};
+
+/// The client's side of one call. Dropped when the call has ended.
+pub(super) struct CallLink {
+    session: Arc<Session>,
+    id: Id,
+    cancellation: Cancellation,
+    server: OnceLock<ServerName>,
+    stream: OnceLock<Arc<EventStream>>,
+    /// Tells whoever waits for the answer that there is a stream now.
+    opened: Notify,
+}
+
+impl CallLink {
+    pub(super) fn new(session: Arc<Session>, id: Id, cancellation: Cancellation) -> Self {
+        Self { session, id, cancellation, server: OnceLock::new(), stream: OnceLock::new(), opened: Notify::new() }
+    }
+
+    /// The stream of this call, if it has one by now.
+    pub(super) fn stream(&self) -> Option<&Arc<EventStream>> {
+        self.stream.get()
+    }
+
+    /// The stream of this call, opened now if it has none.
+    pub(super) fn open_stream(&self) -> &Arc<EventStream> {
+        self.stream.get_or_init(|| {
+            self.opened.notify_one();
+            self.session.open_call_stream()
+        })
+    }
+
+    /// Resolves once there is a stream.
+    pub(super) async fn stream_opened(&self) {
+        self.opened.notified().await;
+    }
+}
+
+impl Counterpart for CallLink {
+    fn receive(&self, message: ServerMessage) {
+        deliver(&self.session, self.server.get(), message, self.open_stream());
+    }
+
+    fn pause(&self, retry: Duration) {
+        // As the upstream does it, where the client knows how to come back.
+        if self.session.can_pause_streams() {
+            self.open_stream().pause(retry);
+        }
+    }
+}
+
+impl ClientSide for CallLink {
+    fn serve_with(&self, server: &ServerName) {
+        // One call has one server, so it is set once.
+        let _ = self.server.set(server.clone());
+    }
+
+    fn cancellation(&self) -> Cancellation {
+        self.cancellation.clone()
+    }
+
+    fn pairing(&self, server: &ServerName) -> Option<Pairing> {
+        let counterpart = SessionLink { session: Arc::clone(&self.session), server: server.clone() };
+        Some(Pairing { id: Arc::clone(&self.session.id), counterpart: Arc::new(counterpart) })
+    }
+
+    fn task_item(&self, task: &str) -> Option<Arc<str>> {
+        self.session.task_item(task)
+    }
+}
+
+impl Drop for CallLink {
+    fn drop(&mut self) {
+        self.session.end_call(&self.id, &self.cancellation);
+    }
+}
+
+/// The client's side of a session of one upstream, outside of any call.
+struct SessionLink {
+    session: Arc<Session>,
+    server: ServerName,
+}
+
+impl Counterpart for SessionLink {
+    fn receive(&self, message: ServerMessage) {
+        let reachable = self.session.reachable_stream();
+        match (&message, reachable) {
+            (_, Some(stream)) => deliver(&self.session, Some(&self.server), message, &stream),
+            // They wait for a client that connects again.
+            (ServerMessage::Notification(_), None) => {
+                deliver(&self.session, Some(&self.server), message, self.session.general());
+            }
+            // Dropped: nobody could answer it, and its upstream is told so.
+            (ServerMessage::Request(_), None) => {}
+        }
+    }
+
+    fn is_listening(&self) -> bool {
+        self.session.general().is_attended()
+    }
+}
+
+fn deliver(session: &Session, server: Option<&ServerName>, message: ServerMessage, stream: &EventStream) {
+    match message {
+        ServerMessage::Request(request) => session.ask(request, stream),
+        ServerMessage::Notification(notification) => {
+            if notification.method() == "notifications/cancelled" {
+                session.forget_request(&notification);
+            }
+            let renamed = match server {
+                Some(server) if !session.is_transparent() => rename_resource(server, &notification),
+                _ => None,
+            };
+            stream.send(renamed.unwrap_or_else(|| notification.bytes().clone()));
+        }
+    }
+}
+
+/// An update of a resource under the URI that the gateway lists it by.
+fn rename_resource(server: &ServerName, notification: &Notification) -> Option<bytes::Bytes> {
+    if notification.method() != "notifications/resources/updated" {
+        return None;
+    }
+    let Ok([Some(uri)]) = notification.param_members(["uri"]) else { return None };
+    let original = crate::wire::borrowed_text(uri)?;
+    let listed = serde_json::to_vec(&resource_uri(server, &original)).expect("text serialises");
+    Some(notification.with_edits(vec![Edit { range: notification.range_of(uri), replacement: listed.into() }]))
+}

@@ -1,0 +1,74 @@
+//! Telling clients that a list has changed: those whose own view of it has, and nobody else.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
+use crate::catalog::{View, ViewScope};
+use crate::downstream::session::{Session, list_changed};
+use crate::gateway::Gateway;
+use crate::pipeline::{Endpoint, ItemKind, Principal, Request};
+
+const KINDS: [(ItemKind, &str); 4] = [
+    (ItemKind::Tool, "tools/list"),
+    (ItemKind::Prompt, "prompts/list"),
+    (ItemKind::Resource, "resources/list"),
+    (ItemKind::ResourceTemplate, "resources/templates/list"),
+];
+
+/// Notes what a client is given now. If it is outdated already, the client will be told.
+pub(super) fn note(gateway: &Gateway, session: &Session, kind: ItemKind, view: &View) {
+    session.note_list(kind, view.digest);
+    // Between the making of the view and the note, who tells of changes may have passed by.
+    if gateway.snapshot().revision != view.snapshot_revision() {
+        gateway.views_changed();
+    }
+}
+
+/// Tells of changes until the gateway ends.
+pub(crate) async fn tell(gateway: Weak<Gateway>, mut changed: tokio::sync::watch::Receiver<()>) {
+    while changed.changed().await.is_ok() {
+        let Some(gateway) = gateway.upgrade() else { return };
+        // Sessions of the same principal at the same endpoint see the same.
+        let mut digests = HashMap::new();
+        for session in gateway.sessions.all() {
+            tell_session(&gateway, &session, &mut digests).await;
+        }
+    }
+}
+
+type Digests = HashMap<(Arc<Principal>, Endpoint, ItemKind), Option<u64>>;
+
+async fn tell_session(gateway: &Gateway, session: &Session, digests: &mut Digests) {
+    let mut told: Vec<bytes::Bytes> = Vec::new();
+    for (kind, method) in KINDS {
+        let Some(given) = session.list_given(kind) else { continue };
+        let key = (Arc::clone(&session.principal), session.endpoint.clone(), kind);
+        let current = match digests.get(&key) {
+            Some(current) => *current,
+            None => {
+                let current = digest(gateway, session, kind, method).await;
+                digests.insert(key, current);
+                current
+            }
+        };
+        // A policy that cannot decide changes nothing that could be told.
+        if current.is_none_or(|current| current == given) {
+            continue;
+        }
+        // Until it lists again there is nothing new to tell it.
+        session.note_list(kind, 0);
+        let notification = list_changed(kind);
+        if !told.contains(&notification) {
+            session.general().send(notification.clone());
+            told.push(notification);
+        }
+    }
+}
+
+async fn digest(gateway: &Gateway, session: &Session, kind: ItemKind, method: &str) -> Option<u64> {
+    let (snapshot, pipeline) = (gateway.snapshot(), gateway.pipeline());
+    let request = Request { id: gateway.next_request_id(), endpoint: session.endpoint.clone(), method: method.into() };
+    let scope =
+        ViewScope { snapshot: &snapshot, pipeline: &pipeline, request: &request, principal: &session.principal };
+    gateway.views.view(scope, kind).await.ok().map(|view| view.digest)
+}

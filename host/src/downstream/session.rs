@@ -1,0 +1,330 @@
+//! One downstream session: what its client said in `initialize`, what is under
+//! way for it, and the streams towards it.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use crate::downstream::call::CallLink;
+use crate::downstream::event_stream::{EventStream, NotResumable};
+use crate::pipeline::{Endpoint, ItemKind, Principal};
+use crate::protocol::{LogLevel, ProtocolVersion};
+use crate::upstream::{Cancellation, ClientDeclaration, Reply, ServerRequest};
+use crate::wire::{Id, Notification, Response, code};
+
+/// How many requests of upstreams may wait for the client's answer.
+const MAX_PENDING_REQUESTS: usize = 256;
+/// How many streams of calls can be taken up again; the one that ended first goes.
+const MAX_CALL_STREAMS: usize = 64;
+/// For how long the stream of a call that has ended can be taken up again.
+const RESUMABLE: Duration = Duration::from_secs(60);
+/// How many tasks a session can own.
+const MAX_TASKS: usize = 1_000;
+/// The stream that belongs to no call.
+const GENERAL_STREAM: u64 = 0;
+
+/// How messages get to the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// Streamable HTTP: each call has a stream of its own, and there is one for all else.
+    PerCall,
+    /// HTTP+SSE of 2024-11-05: one stream for everything.
+    OneStream,
+}
+
+/// One downstream session.
+pub struct Session {
+    /// Random, unguessable, visible ASCII.
+    pub id: Arc<str>,
+    /// Where it was opened; it is unknown anywhere else.
+    pub endpoint: Endpoint,
+    /// Who opened it; it is unknown to anyone else.
+    pub principal: Arc<Principal>,
+    delivery: Delivery,
+    /// What the client said in `initialize`.
+    declared: OnceLock<ClientDeclaration>,
+    log_level: Mutex<Option<LogLevel>>,
+    /// Carries what belongs to no call.
+    general: Arc<EventStream>,
+    state: Mutex<State>,
+    /// What the client was last given of each kind of list, by digest; 0 is nothing.
+    lists_given: [AtomicU64; 4],
+    pub(super) last_used_ms: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    closed: bool,
+    next_stream: u64,
+    streams: VecDeque<(u64, Arc<EventStream>)>,
+    /// Calls under way, by the client's own id.
+    calls: HashMap<Id, Cancellation>,
+    /// Requests of upstreams that the client has not answered, by their serial.
+    pending: HashMap<u64, Reply>,
+    /// Which item each task of the session is a call of, by the task's id.
+    tasks: HashMap<Box<str>, Arc<str>>,
+}
+
+impl Session {
+    pub(super) fn new(id: Arc<str>, endpoint: Endpoint, principal: Arc<Principal>, delivery: Delivery) -> Self {
+        let name = (delivery == Delivery::PerCall).then_some(GENERAL_STREAM);
+        Self {
+            id,
+            endpoint,
+            principal,
+            delivery,
+            declared: OnceLock::new(),
+            log_level: Mutex::new(None),
+            general: Arc::new(EventStream::new(name)),
+            state: Mutex::default(),
+            lists_given: Default::default(),
+            last_used_ms: AtomicU64::new(0),
+        }
+    }
+
+    /// Keeps what the client said in `initialize`; `false` if it has said it before.
+    pub(super) fn declare(&self, client: &ClientDeclaration) -> bool {
+        self.declared.set(client.clone()).is_ok()
+    }
+
+    /// What the client said in `initialize`; `None` before.
+    pub(super) fn declared(&self) -> Option<&ClientDeclaration> {
+        self.declared.get()
+    }
+
+    /// Whether each server's own words and names are used.
+    pub(super) fn is_transparent(&self) -> bool {
+        matches!(self.endpoint, Endpoint::Server(_))
+    }
+
+    pub(super) fn log_level(&self) -> Option<LogLevel> {
+        *self.log_level.lock()
+    }
+
+    pub(super) fn set_log_level(&self, level: LogLevel) {
+        *self.log_level.lock() = Some(level);
+    }
+
+    /// Begins a call, whose request has this id.
+    pub(super) fn begin_call(self: &Arc<Self>, id: Id) -> Arc<CallLink> {
+        let cancellation = Cancellation::default();
+        self.state.lock().calls.insert(id.clone(), cancellation.clone());
+        Arc::new(CallLink::new(Arc::clone(self), id, cancellation))
+    }
+
+    pub(super) fn end_call(&self, id: &Id, cancellation: &Cancellation) {
+        let mut state = self.state.lock();
+        // A client may have used the id again.
+        if state.calls.get(id).is_some_and(|current| current.is_same(cancellation)) {
+            state.calls.remove(id);
+        }
+    }
+
+    /// Passes the client's `notifications/cancelled` on to the call it means.
+    pub(super) fn cancel(&self, notice: Notification) {
+        let id = notice.param_members(["requestId"]).ok().and_then(|[id]| Id::from_json(id?));
+        let call = id.and_then(|id| self.state.lock().calls.get(&id).cloned());
+        if let Some(call) = call {
+            call.cancel(notice);
+        }
+    }
+
+    /// Asks the client, on a stream of its own choice or `on` this one.
+    pub(super) fn ask(&self, request: ServerRequest, on: &EventStream) {
+        let ServerRequest { serial, message, reply, .. } = request;
+        let mut state = self.state.lock();
+        if state.closed || state.pending.len() >= MAX_PENDING_REQUESTS {
+            drop(state);
+            return reply.refuse(code::OVERLOADED, "the client has gone, or has too many requests to answer");
+        }
+        state.pending.insert(serial, reply);
+        drop(state);
+        on.send(message);
+    }
+
+    /// An upstream wants an answer no more.
+    pub(super) fn forget_request(&self, notice: &Notification) {
+        if let Some(serial) = serial_in(notice, "requestId") {
+            // Dropped outside of the lock: it tells the upstream, which may call back.
+            let _reply = self.state.lock().pending.remove(&serial);
+        }
+    }
+
+    /// Passes the client's answer on to the upstream that asked; others go by.
+    pub(super) fn answer(&self, response: &Response) {
+        let reply = response.id().as_u64().and_then(|serial| self.state.lock().pending.remove(&serial));
+        match reply {
+            Some(reply) => reply.send(response),
+            None => tracing::debug!("a client's answer to nothing that was asked went by"),
+        }
+    }
+
+    /// Passes the client's progress on to the upstream whose request it is about.
+    pub(super) fn tell_progress(&self, progress: &Notification) {
+        let Some(serial) = serial_in(progress, "progressToken") else { return };
+        if let Some(reply) = self.state.lock().pending.get(&serial) {
+            reply.tell_progress(progress);
+        }
+    }
+
+    /// The stream that belongs to no call.
+    pub(super) fn general(&self) -> &Arc<EventStream> {
+        &self.general
+    }
+
+    /// A stream for one call; over HTTP+SSE that is the one for everything.
+    pub(super) fn open_call_stream(&self) -> Arc<EventStream> {
+        if self.delivery == Delivery::OneStream {
+            return Arc::clone(&self.general);
+        }
+        let mut state = self.state.lock();
+        state.next_stream += 1;
+        let name = state.next_stream;
+        let stream = Arc::new(EventStream::new(Some(name)));
+        if self.primes_streams() {
+            stream.prime();
+        }
+        if state.streams.len() >= MAX_CALL_STREAMS {
+            let ended = state.streams.iter().position(|(_, stream)| stream.ended_for().is_some());
+            // All calls under way: the oldest goes on, but cannot be taken up again.
+            state.streams.remove(ended.unwrap_or(0));
+        }
+        state.streams.push_back((name, Arc::clone(&stream)));
+        stream
+    }
+
+    /// Opens the stream that belongs to no call, for the client's one reader.
+    pub(super) fn listen(&self) -> Body {
+        if self.delivery == Delivery::PerCall && self.primes_streams() {
+            self.general.prime();
+        }
+        self.general.read()
+    }
+
+    /// Since 2025-11-25; clients of older revisions take every event for a message.
+    fn primes_streams(&self) -> bool {
+        self.declared().is_some_and(|client| client.protocol_version >= ProtocolVersion::V2025_11_25)
+    }
+
+    /// Whether the stream of a call can be closed for a while before its response.
+    pub(super) fn can_pause_streams(&self) -> bool {
+        self.delivery == Delivery::PerCall && self.primes_streams()
+    }
+
+    /// How messages get to the client.
+    pub(super) fn delivery(&self) -> Delivery {
+        self.delivery
+    }
+
+    /// Takes up the stream to which this event belongs.
+    pub(super) fn resume(&self, last_event_id: &str) -> Result<Body, NotResumable> {
+        let event =
+            last_event_id.split_once('-').and_then(|(name, number)| Some((name.parse().ok()?, number.parse().ok()?)));
+        let (name, number): (u64, u64) = event.ok_or(NotResumable::Forgotten)?;
+        if name == GENERAL_STREAM {
+            return self.general.resume(number, self.primes_streams());
+        }
+        let stream = self.state.lock().streams.iter().find(|(found, _)| *found == name).map(|(_, found)| found.clone());
+        stream.ok_or(NotResumable::Forgotten)?.resume(number, self.primes_streams())
+    }
+
+    /// Where a message that belongs to no call reaches the client: the stream for
+    /// such messages if it is read, otherwise one that is.
+    pub(super) fn reachable_stream(&self) -> Option<Arc<EventStream>> {
+        if self.general.is_attended() {
+            return Some(Arc::clone(&self.general));
+        }
+        let state = self.state.lock();
+        let open = |stream: &&Arc<EventStream>| stream.is_attended() && stream.ended_for().is_none();
+        state.streams.iter().rev().map(|(_, stream)| stream).find(open).cloned()
+    }
+
+    /// Keeps which item a new task is a call of; `false` if another has this id, or there are too many.
+    pub(super) fn keep_task(&self, task: &str, item: &str) -> bool {
+        let mut state = self.state.lock();
+        let is_free = state.tasks.len() < MAX_TASKS && !state.tasks.contains_key(task);
+        if is_free {
+            state.tasks.insert(task.into(), item.into());
+        }
+        is_free
+    }
+
+    /// The name of the item that a task is a call of, as the client spelled it.
+    pub(super) fn task_item(&self, task: &str) -> Option<Arc<str>> {
+        self.state.lock().tasks.get(task).cloned()
+    }
+
+    /// All tasks, by their ids, with the names of their items.
+    pub(super) fn tasks(&self) -> Vec<(Box<str>, Arc<str>)> {
+        self.state.lock().tasks.iter().map(|(task, item)| (task.clone(), Arc::clone(item))).collect()
+    }
+
+    /// Notes what the client was given of a kind of list.
+    pub(super) fn note_list(&self, kind: ItemKind, digest: u64) {
+        self.lists_given[place(kind)].store(digest, Ordering::Release);
+    }
+
+    /// What the client was last given of a kind of list; `None` if nothing since it
+    /// was last told of a change.
+    pub(super) fn list_given(&self, kind: ItemKind) -> Option<u64> {
+        Some(self.lists_given[place(kind)].load(Ordering::Acquire)).filter(|digest| *digest != 0)
+    }
+
+    /// Whether something is under way: a call, or a client that listens.
+    pub(super) fn is_busy(&self) -> bool {
+        self.general.is_attended() || self.has_calls()
+    }
+
+    /// Whether a call is under way.
+    pub(super) fn has_calls(&self) -> bool {
+        !self.state.lock().calls.is_empty()
+    }
+
+    /// Lets go of streams that can no longer be taken up.
+    pub(crate) fn forget_streams(&self) {
+        let is_resumable = |stream: &EventStream| stream.ended_for().is_none_or(|ended| ended < RESUMABLE);
+        self.state.lock().streams.retain(|(_, stream)| is_resumable(stream));
+    }
+
+    /// Ends its streams; upstreams that wait for the client are told that it has gone.
+    pub(super) fn close(&self) {
+        let (streams, pending) = {
+            let mut state = self.state.lock();
+            state.closed = true;
+            (std::mem::take(&mut state.streams), std::mem::take(&mut state.pending))
+        };
+        drop(pending);
+        self.general.end();
+        // A call that goes on ends its own stream.
+        drop(streams);
+    }
+}
+
+/// The number under which the gateway asked the client.
+fn serial_in(notification: &Notification, member: &str) -> Option<u64> {
+    notification.param_members([member]).ok().and_then(|[serial]| serial?.parse().ok())
+}
+
+fn place(kind: ItemKind) -> usize {
+    match kind {
+        ItemKind::Tool => 0,
+        ItemKind::Prompt => 1,
+        ItemKind::Resource => 2,
+        ItemKind::ResourceTemplate => 3,
+    }
+}
+
+/// Notifications about something that the client was never given tell it nothing.
+pub(super) fn list_changed(kind: ItemKind) -> Bytes {
+    let of = match kind {
+        ItemKind::Tool => "tools",
+        ItemKind::Prompt => "prompts",
+        ItemKind::Resource | ItemKind::ResourceTemplate => "resources",
+    };
+    format!(r#"{{"jsonrpc":"2.0","method":"notifications/{of}/list_changed"}}"#).into()
+}
