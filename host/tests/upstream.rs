@@ -19,7 +19,7 @@ mod relay;
 mod resuming;
 #[path = "upstream/sessions.rs"]
 mod sessions;
-#[path = "upstream/two_way.rs"]
-mod two_way;
 #[path = "upstream/sse.rs"]
 mod sse;
+#[path = "upstream/two_way.rs"]
+mod two_way;
