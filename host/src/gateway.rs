@@ -57,7 +57,7 @@ pub enum StartError {
     #[error(transparent)]
     OpenStore(#[from] OpenError),
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Refresh(#[from] RefreshError),
     #[error("cannot load the policies: {0}")]
     Policies(#[from] LoadError),
     #[error(transparent)]
@@ -67,6 +67,11 @@ pub enum StartError {
     #[error("cannot set up metrics: {0}")]
     Metrics(#[from] prometheus::Error),
 }
+
+/// What is stored could not be read, so what was read before is served on.
+#[derive(Debug, Error)]
+#[error("cannot read what the database holds")]
+pub struct RefreshError(#[from] StoreError);
 
 /// What every request has at hand. Nothing on a request's way reads the store.
 pub struct Gateway {
@@ -168,7 +173,7 @@ impl Gateway {
 
     /// Publishes what the store holds now, if that is newer than what is served.
     /// An admin operation answers only after this, so its caller sees its own change.
-    pub async fn refresh(&self) -> Result<(), StoreError> {
+    pub async fn refresh(&self) -> Result<(), RefreshError> {
         let _turn = self.publishing.lock().await;
         let current = self.snapshot();
         let stored = self.store.load(&current.known_revisions()).await?;
@@ -178,6 +183,24 @@ impl Gateway {
             self.views.clear();
             self.views_changed();
             self.sync.snapshot_published();
+        }
+        Ok(())
+    }
+
+    /// Serves what another gateway may have changed, and ends the sessions that this
+    /// outdates. `followed` is the snapshot up to which that was done.
+    async fn catch_up(&self, followed: &mut Arc<Snapshot>) -> Result<(), RefreshError> {
+        if self.store.revision().await? > self.snapshot().revision {
+            self.refresh().await?;
+        }
+        let followed = std::mem::replace(followed, self.snapshot());
+        for (name, old) in &followed.servers {
+            // As it is now: administrators go on registering.
+            match self.snapshot().servers.get(name) {
+                Some(new) if Arc::ptr_eq(new, old) => {}
+                Some(new) => self.upstreams.supersede(&new.server),
+                None => self.upstreams.forget(&old.server).await,
+            }
         }
         Ok(())
     }
@@ -208,25 +231,32 @@ impl Gateway {
     }
 }
 
-/// Another gateway on the same database may change it: its changes are served here too.
+/// Another gateway on the same database may change it: its changes are served here
+/// too, as soon as they are announced, and within a second where nobody announces.
 async fn follow_store(gateway: std::sync::Weak<Gateway>) {
     let mut ticks = tokio::time::interval(STORE_CHECK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let Some(mut followed) = gateway.upgrade().map(|gateway| gateway.snapshot()) else { return };
     let mut is_failing = false;
     loop {
-        ticks.tick().await;
+        // Nothing is held meanwhile: a gateway that nobody uses any more ends.
+        let Some(announced) = gateway.upgrade().map(|gateway| gateway.store.announced()) else { return };
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = announced => {}
+        }
         let Some(gateway) = gateway.upgrade() else { return };
-        let checked = match gateway.store.revision().await {
-            Ok(revision) if revision > gateway.snapshot().revision => gateway.refresh().await,
-            Ok(_) => Ok(()),
-            Err(error) => Err(error),
-        };
-        match checked {
-            Ok(()) => is_failing = false,
+        match gateway.catch_up(&mut followed).await {
+            Ok(()) if is_failing => {
+                is_failing = false;
+                tracing::info!("the database can be read again");
+            }
+            Ok(()) => {}
             // Once, not every second.
             Err(error) if !is_failing => {
                 is_failing = true;
-                tracing::warn!(%error, "the database cannot be read: changes by other gateways are not seen");
+                let error: &(dyn std::error::Error + 'static) = &error;
+                tracing::warn!(error, "the database cannot be read: changes by other gateways are not seen");
             }
             Err(_) => {}
         }

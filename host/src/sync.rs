@@ -22,7 +22,7 @@ mod ear;
 mod follower;
 mod pace;
 
-pub(crate) use follower::{RefreshError, headers_of_gateway};
+pub(crate) use follower::{FollowError, headers_of_gateway};
 
 /// The followers of all servers. They end with it.
 #[derive(Default)]

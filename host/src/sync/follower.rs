@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::catalog::CatalogServer;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, RefreshError};
 use crate::pipeline::{Denial, Endpoint, ItemKind, Principal, Request, UpstreamView};
 use crate::random::random_fraction;
 use crate::server::Server;
@@ -35,7 +35,7 @@ pub(super) struct Follower {
 
 /// Why a server's lists were not read, or not kept.
 #[derive(Debug, Error)]
-pub(crate) enum RefreshError {
+pub(crate) enum FollowError {
     #[error("the policies give no headers for it: {0:?}")]
     Policy(Denial),
     #[error(transparent)]
@@ -44,6 +44,8 @@ pub(crate) enum RefreshError {
     Upstream(#[from] UpstreamError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Refresh(#[from] RefreshError),
 }
 
 impl Follower {
@@ -115,8 +117,8 @@ impl Following {
             };
             match done {
                 Ok(()) => {}
-                Err(RefreshError::Upstream(UpstreamError::ShuttingDown)) => return,
-                Err(RefreshError::Upstream(error)) => {
+                Err(FollowError::Upstream(UpstreamError::ShuttingDown)) => return,
+                Err(FollowError::Upstream(error)) => {
                     // Its health shows it, and has told of it.
                     tracing::debug!(upstream.server = %self.server.name, %error, "a server's lists could not be read");
                 }
@@ -153,7 +155,7 @@ impl Following {
         }
     }
 
-    async fn refresh(&mut self, gateway: &Gateway, is_hinted: bool) -> Result<(), RefreshError> {
+    async fn refresh(&mut self, gateway: &Gateway, is_hinted: bool) -> Result<(), FollowError> {
         let refreshed = refresh(gateway, &self.server).await;
         self.poll_at = next_poll(&self.server);
         self.pace.note(is_hinted, refreshed?);
@@ -161,7 +163,7 @@ impl Following {
     }
 
     /// Then reads the lists, too: what changed while nobody listened was not heard.
-    async fn listen(&mut self, gateway: &Gateway) -> Result<(), RefreshError> {
+    async fn listen(&mut self, gateway: &Gateway) -> Result<(), FollowError> {
         match listen(gateway, &self.server).await {
             Ok(session) => {
                 self.ear.open(session);
@@ -179,13 +181,13 @@ fn next_poll(server: &Server) -> Instant {
     Instant::now() + poll_delay(server.tool_sync_interval(), random_fraction())
 }
 
-async fn listen(gateway: &Gateway, server: &Arc<Server>) -> Result<ListeningSession, RefreshError> {
+async fn listen(gateway: &Gateway, server: &Arc<Server>) -> Result<ListeningSession, FollowError> {
     let headers = headers_of_gateway(gateway, gateway.next_request_id(), server).await?;
     Ok(gateway.upstreams.listen(server, &headers).await?)
 }
 
 /// Reads a server's lists and serves them if they are others than before; `true` if they were.
-async fn refresh(gateway: &Gateway, server: &Arc<Server>) -> Result<bool, RefreshError> {
+async fn refresh(gateway: &Gateway, server: &Arc<Server>) -> Result<bool, FollowError> {
     let headers = headers_of_gateway(gateway, gateway.next_request_id(), server).await?;
     let refetched = gateway.upstreams.refetch_offer(server, headers).await?;
     for (kind, error) in &refetched.unread {
@@ -211,10 +213,10 @@ pub(crate) async fn headers_of_gateway(
     gateway: &Gateway,
     request_id: Arc<str>,
     server: &Server,
-) -> Result<HeaderMap, RefreshError> {
+) -> Result<HeaderMap, FollowError> {
     let request = Request { id: request_id, endpoint: Endpoint::Api, method: "initialize".into() };
     let secret_names = server.header_secret_names();
     let upstream = UpstreamView { name: &server.name, transport: server.transport.kind(), secret_names: &secret_names };
     let injected = gateway.pipeline().headers(&request, &Principal::gateway(), upstream).await;
-    Ok(resolve_headers(server, &injected.map_err(RefreshError::Policy)?)?)
+    Ok(resolve_headers(server, &injected.map_err(FollowError::Policy)?)?)
 }

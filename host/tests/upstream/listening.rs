@@ -148,7 +148,8 @@ async fn what_comes_aside_on_a_paired_session_is_for_its_client_even_during_a_ca
     // The stream ends with the session.
     upstreams.end_paired("d");
     talkative.fake.wait_until_deleted("s1").await;
-    talkative.streams.lock().unwrap()[0].closed().await;
+    let stream = talkative.streams.lock().unwrap()[0].clone();
+    stream.closed().await;
 }
 
 fn answer_to(asked: &str) -> String {

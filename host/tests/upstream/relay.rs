@@ -252,7 +252,7 @@ async fn list_changes_are_heard_by_the_gateway_and_passed_on_to_nobody() {
     let (upstreams, server, client) = (upstreams(), fake.server(SessionMode::Stateless), Recorder::new());
     outcome(upstreams.call(&server, call_of(&client)).await).unwrap();
     let changed = upstreams.hints().next().await;
-    assert_eq!(changed.into_iter().collect::<Vec<_>>(), [server.name.clone()]);
+    assert!(changed.len() == 1 && changed.contains(&server.name), "{changed:?}");
     assert!(client.received().is_empty());
 }
 

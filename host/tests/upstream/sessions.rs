@@ -334,6 +334,7 @@ async fn where_no_more_sessions_may_be_open_the_paired_one_that_idled_longest_ma
     // Used again, so the second has idled longest.
     assert_eq!(outcome(upstreams.call(&server, paired_call("0")).await).unwrap(), "\"s1\"");
     assert_eq!(outcome(upstreams.call(&server, paired_call("one more")).await).unwrap(), "\"s1025\"");
+    fake.wait_until_deleted("s2").await;
     assert_eq!(fake.deleted_sessions(), ["s2"]);
     assert_eq!(outcome(upstreams.call(&server, paired_call("1")).await).unwrap(), "\"s1026\"");
 }
@@ -357,6 +358,7 @@ async fn a_session_too_many_waits_until_another_may_go() {
     };
     let (first, second) = tokio::join!(upstreams.call(&server, paired_call("d1")), scenario);
     assert_eq!((outcome(first).unwrap(), second), ("\"s1024\"".to_owned(), "\"s1025\"".to_owned()));
+    fake.wait_until_deleted("s1024").await;
     assert_eq!(fake.deleted_sessions(), ["s1024"]);
 }
 
