@@ -10,6 +10,10 @@ mod export;
 mod groups;
 mod help;
 mod mistakes;
+#[cfg(feature = "e2e")]
+#[path = "../fixtures/postgres.rs"]
+#[expect(dead_code, reason = "each test target uses its part")]
+mod postgres;
 mod progress;
 mod prompts;
 mod real_gateway;
@@ -17,6 +21,8 @@ mod resources;
 mod running;
 mod servers;
 mod starting;
+#[cfg(feature = "e2e")]
+mod starting_on_postgres;
 mod support;
 mod tools;
 mod validate;

@@ -43,6 +43,10 @@ impl LiveSession {
         self.session.holds_state()
     }
 
+    pub(super) fn connects_for_each_message(&self) -> bool {
+        self.session.connects_for_each_message()
+    }
+
     pub(super) fn is_broken(&self) -> bool {
         self.session.is_broken()
     }

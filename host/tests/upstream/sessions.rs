@@ -212,7 +212,7 @@ async fn a_forgotten_server_ends_its_calls_and_its_sessions() {
     let (upstreams, server) = (upstreams(), fake.server(SessionMode::Stateful));
     let forget = async {
         fake.wait_until(|fake| fake.requests("tools/call").len() == 1).await;
-        upstreams.forget(&server.name).await;
+        upstreams.forget(&server).await;
     };
     let (answer, ()) = tokio::join!(upstreams.call(&server, call()), forget);
     assert!(matches!(answer, Err(UpstreamError::Forgotten { .. })), "{answer:?}");
@@ -394,7 +394,7 @@ async fn a_call_that_found_its_server_before_it_was_deregistered_leaves_no_sessi
     let (_, fake) = session_server().await;
     let (upstreams, server) = (upstreams(), fake.server(SessionMode::Stateful));
     outcome(upstreams.call(&server, call()).await).unwrap();
-    upstreams.forget(&server.name).await;
+    upstreams.forget(&server).await;
     assert_eq!(outcome(upstreams.call(&server, call()).await).unwrap(), "\"s2\"");
     fake.wait_until_deleted("s2").await;
 }

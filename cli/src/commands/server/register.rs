@@ -11,6 +11,11 @@ use crate::config_file;
 use crate::environment::Environment;
 use crate::printer::Printer;
 
+const SSE_NOTE: &str = "\
+This MCP server uses the SSE (Server-sent events) transport.
+Like those of any other server, its tools are accessible at every endpoint.
+WARNING: SSE is deprecated, use the 'streamable_http' transport where the server supports it.";
+
 pub(crate) async fn run(
     arguments: &RegisterArguments,
     api: &Api,
@@ -27,6 +32,9 @@ pub(crate) async fn run(
         return Ok(printer.json(&answer)?);
     }
     writeln!(printer, "Server {name} registered successfully!")?;
+    if config_file::text(&server, "transport") == "sse" {
+        writeln!(printer, "\n{SSE_NOTE}")?;
+    }
     print_offer(name, api, printer).await
 }
 
