@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::load::Session;
 use crate::report::Report;
 use crate::targets::{Setting, Target};
-use crate::upstream::{Settings, Upstream};
+use crate::upstream::{PROGRESS, Settings, Upstream};
 use crate::{Effort, Options};
 
 /// One target in one round, or the medians of its rounds.
@@ -22,30 +22,51 @@ pub(crate) struct Figures {
     pub(crate) resident_mib: Option<f64>,
 }
 
+/// What is asked for with each call.
+#[derive(Clone, Copy)]
+enum Load {
+    /// The answer only.
+    Plain,
+    /// Progress before it.
+    Progress,
+}
+
+impl Load {
+    async fn open(self, url: &str) -> Result<Session> {
+        let session = Session::open(url).await?;
+        Ok(match self {
+            Self::Plain => session,
+            Self::Progress => session.wanting_progress(),
+        })
+    }
+}
+
 /// An upstream that keeps no state and issues no session id.
 pub(crate) async fn measure_without_session_ids(options: &Options, effort: &Effort, report: &mut Report) -> Result<()> {
     let upstream = Upstream::start(&Settings { port: options.upstream_port, session_ids: false, tools: 1 })?;
     let setting = Setting::around(&upstream, "stateless", &options.also, options)?;
-    measure("calls, upstream without session ids", &setting, effort, report).await
+    measure("calls, upstream without session ids", &setting, Load::Plain, effort, report).await?;
+    let title = format!("calls that stream {PROGRESS} progress messages each");
+    measure(&title, &setting, Load::Progress, effort, report).await
 }
 
 /// An upstream that issues session ids, registered as stateful.
 pub(crate) async fn measure_with_session_ids(options: &Options, effort: &Effort, report: &mut Report) -> Result<()> {
     let upstream = Upstream::start(&Settings { port: 0, session_ids: true, tools: 1 })?;
     let setting = Setting::around(&upstream, "stateful", &[], options)?;
-    measure("calls, stateful upstream with session ids", &setting, effort, report).await
+    measure("calls, stateful upstream with session ids", &setting, Load::Plain, effort, report).await
 }
 
 /// The targets take turns, so that whatever else the machine does meets all of them.
-async fn measure(title: &str, setting: &Setting, effort: &Effort, report: &mut Report) -> Result<()> {
+async fn measure(title: &str, setting: &Setting, load: Load, effort: &Effort, report: &mut Report) -> Result<()> {
     let mut rounds: Vec<Vec<Figures>> = setting.targets.iter().map(|_| Vec::new()).collect();
     for target in &setting.targets {
-        round(target, &effort.warm_up()).await.with_context(|| format!("{title}: {}", target.name))?;
+        round(target, load, &effort.warm_up()).await.with_context(|| format!("{title}: {}", target.name))?;
     }
     for number in 1..=effort.rounds {
         eprintln!("{title}: round {number} of {}", effort.rounds);
         for (target, figures) in setting.targets.iter().zip(&mut rounds) {
-            figures.push(round(target, effort).await.with_context(|| format!("{title}: {}", target.name))?);
+            figures.push(round(target, load, effort).await.with_context(|| format!("{title}: {}", target.name))?);
         }
     }
     let medians = setting.targets.iter().zip(rounds).map(|(target, rounds)| (target.name.clone(), medians(&rounds)));
@@ -53,9 +74,9 @@ async fn measure(title: &str, setting: &Setting, effort: &Effort, report: &mut R
     Ok(())
 }
 
-async fn round(target: &Target, effort: &Effort) -> Result<Figures> {
-    let mut latencies = latencies(target, effort.latency_calls).await?;
-    let (calls_per_second, cpu_us_per_call) = throughput(target, effort).await?;
+async fn round(target: &Target, load: Load, effort: &Effort) -> Result<Figures> {
+    let mut latencies = latencies(target, load, effort.latency_calls).await?;
+    let (calls_per_second, cpu_us_per_call) = throughput(target, load, effort).await?;
     let resident_mib = target.family.map(|family| family.resident_kib()).transpose()?.map(|kib| kib as f64 / 1024.0);
     Ok(Figures {
         p50_us: percentile(&mut latencies, 50),
@@ -66,8 +87,8 @@ async fn round(target: &Target, effort: &Effort) -> Result<Figures> {
     })
 }
 
-async fn latencies(target: &Target, calls: usize) -> Result<Vec<Duration>> {
-    let mut session = Session::open(&target.url).await?;
+async fn latencies(target: &Target, load: Load, calls: usize) -> Result<Vec<Duration>> {
+    let mut session = load.open(&target.url).await?;
     let mut latencies = Vec::with_capacity(calls);
     for _ in 0..calls {
         latencies.push(session.call().await?);
@@ -75,10 +96,10 @@ async fn latencies(target: &Target, calls: usize) -> Result<Vec<Duration>> {
     Ok(latencies)
 }
 
-async fn throughput(target: &Target, effort: &Effort) -> Result<(f64, Option<f64>)> {
+async fn throughput(target: &Target, load: Load, effort: &Effort) -> Result<(f64, Option<f64>)> {
     let mut sessions = Vec::new();
     for _ in 0..effort.sessions {
-        sessions.push(Session::open(&target.url).await?);
+        sessions.push(load.open(&target.url).await?);
     }
     let cpu_before = target.family.map(|family| family.cpu_time()).transpose()?;
     let begun = Instant::now();

@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use crate::upstream::{TOOL, answer_to};
+use crate::upstream::{PROGRESS, TOOL, answer_to};
 
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"bench","version":"0"}}}"#;
 
@@ -23,6 +23,7 @@ pub(crate) struct Session {
     /// What the endpoint calls the tool.
     tool: String,
     calls: u64,
+    wants_progress: bool,
 }
 
 impl Session {
@@ -47,7 +48,7 @@ impl Session {
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
         // If it breaks, the request that waits for it fails.
         tokio::spawn(connection);
-        Ok(Self { sender, uri, session_id: None, tool: String::new(), calls: 0 })
+        Ok(Self { sender, uri, session_id: None, tool: String::new(), calls: 0, wants_progress: false })
     }
 
     /// Opens the MCP session.
@@ -71,16 +72,28 @@ impl Session {
     pub(crate) async fn call(&mut self) -> Result<Duration> {
         self.calls += 1;
         let n = self.calls;
+        let meta = if self.wants_progress { format!(r#","_meta":{{"progressToken":{n}}}"#) } else { String::new() };
         let body = format!(
-            r#"{{"jsonrpc":"2.0","id":{n},"method":"tools/call","params":{{"name":"{}","arguments":{{"n":{n}}}}}}}"#,
+            r#"{{"jsonrpc":"2.0","id":{n},"method":"tools/call","params":{{"name":"{}","arguments":{{"n":{n}}}{meta}}}}}"#,
             self.tool
         );
         let begun = Instant::now();
         let (status, _, answer) = self.post(body.into()).await?;
         let taken = begun.elapsed();
         ensure!(status == 200, "call: status {status}: {}", String::from_utf8_lossy(&answer));
-        ensure!(*answer == *answer_to(n).as_bytes(), "a wrong answer: {}", String::from_utf8_lossy(&answer));
+        let mut messages = if self.wants_progress { events(&answer)? } else { vec![answer] };
+        let last = messages.pop().context("a stream without a message")?;
+        ensure!(*last == *answer_to(n).as_bytes(), "a wrong answer: {}", String::from_utf8_lossy(&last));
+        if self.wants_progress {
+            verify_progress(&messages, n)?;
+        }
         Ok(taken)
+    }
+
+    /// Asks for progress with each call.
+    pub(crate) fn wanting_progress(mut self) -> Self {
+        self.wants_progress = true;
+        self
     }
 
     /// One list: the whole message.
@@ -106,16 +119,27 @@ impl Session {
         let status = response.status().as_u16();
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
         let session_id = header("mcp-session-id").map(str::to_owned);
-        let events = header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
+        let is_stream = header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
         let body = response.into_body().collect().await?.to_bytes();
-        Ok((status, session_id, if events { last_event(&body)? } else { body }))
+        let body = if is_stream && !self.wants_progress { events(&body)?.pop().unwrap_or_default() } else { body };
+        Ok((status, session_id, body))
     }
 }
 
-/// The message in the last event of a stream that has ended.
-fn last_event(stream: &[u8]) -> Result<Bytes> {
+/// The messages of a stream that has ended.
+fn events(stream: &Bytes) -> Result<Vec<Bytes>> {
     let text = std::str::from_utf8(stream)?;
-    let lines = text.lines().rev().filter_map(|line| line.strip_prefix("data:"));
-    let message = lines.map(str::trim).find(|data| !data.is_empty()).context("a stream without a message")?;
-    Ok(Bytes::copy_from_slice(message.as_bytes()))
+    let data = text.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim);
+    Ok(data.filter(|data| !data.is_empty()).map(|data| stream.slice_ref(data.as_bytes())).collect())
+}
+
+/// All of it, in order, under the caller's own token.
+fn verify_progress(messages: &[Bytes], token: u64) -> Result<()> {
+    ensure!(messages.len() as u64 == PROGRESS, "{} of {PROGRESS} progress messages", messages.len());
+    for (message, step) in messages.iter().zip(1..) {
+        let message: Value = serde_json::from_slice(message)?;
+        let params = &message["params"];
+        ensure!(params["progressToken"] == token && params["progress"] == step, "not progress {step}: {message}");
+    }
+    Ok(())
 }

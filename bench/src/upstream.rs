@@ -1,5 +1,5 @@
-//! A fast MCP server: one JSON answer for each request, connections kept alive,
-//! and nothing else that would cost time.
+//! A fast MCP server: one JSON answer for each request, or a stream for one that
+//! asks for progress; connections kept alive, and nothing else that would cost time.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -22,6 +23,9 @@ use crate::process;
 
 /// The tool that is called.
 pub(crate) const TOOL: &str = "echo";
+
+/// How many progress messages come before the answer to a call that asks for them.
+pub(crate) const PROGRESS: u64 = 20;
 
 /// How the server behaves.
 #[derive(clap::Args, Clone)]
@@ -68,18 +72,29 @@ impl Drop for Upstream {
     }
 }
 
+type Answer = BoxBody<Bytes, Infallible>;
+
 #[derive(Deserialize)]
 struct Message<'a> {
     #[serde(borrow)]
     id: Option<&'a RawValue>,
     #[serde(borrow)]
     method: Cow<'a, str>,
-    params: Option<Params>,
+    #[serde(borrow)]
+    params: Option<Params<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Params {
+struct Params<'a> {
     arguments: Option<Arguments>,
+    #[serde(borrow, rename = "_meta")]
+    meta: Option<Meta<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Meta<'a> {
+    #[serde(borrow, rename = "progressToken")]
+    progress_token: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -131,7 +146,7 @@ pub(crate) fn answer_to(n: u64) -> String {
 }
 
 impl Server {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Answer> {
         if request.method() != Method::POST {
             let ended = request.method() == Method::DELETE && self.session_ids;
             return empty(if ended { StatusCode::NO_CONTENT } else { StatusCode::METHOD_NOT_ALLOWED });
@@ -145,8 +160,15 @@ impl Server {
             return empty(StatusCode::BAD_REQUEST);
         }
         let Some(id) = message.id.map(RawValue::get) else { return empty(StatusCode::ACCEPTED) };
-        let mut response = Response::new(Full::new(self.message(id, &message)));
-        response.headers_mut().insert("content-type", "application/json".parse().expect("it is a header value"));
+        let answer = self.message(id, &message);
+        let token =
+            message.params.as_ref().and_then(|params| params.meta.as_ref()).and_then(|meta| meta.progress_token);
+        let (content_type, body) = match token {
+            Some(token) => ("text/event-stream", progress(token.get(), &answer)),
+            None => ("application/json", Full::new(answer).boxed()),
+        };
+        let mut response = Response::new(body);
+        response.headers_mut().insert("content-type", content_type.parse().expect("it is a header value"));
         if self.session_ids && initialize {
             let id = format!("session-{}", self.issued.fetch_add(1, Ordering::Relaxed));
             response.headers_mut().insert("mcp-session-id", id.parse().expect("it is a header value"));
@@ -176,8 +198,23 @@ impl Server {
     }
 }
 
-fn empty(status: StatusCode) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::default());
+/// Progress, each message in a chunk of its own, and then the answer.
+fn progress(token: &str, answer: &Bytes) -> Answer {
+    let notification = |step: u64| {
+        format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{token},"progress":{step},"total":{PROGRESS}}}}}"#
+        )
+        .into()
+    };
+    let messages: Vec<Bytes> = (1..=PROGRESS).map(notification).chain([answer.clone()]).collect();
+    let frames = messages
+        .into_iter()
+        .map(|message| Ok(Frame::data(Bytes::from([b"event: message\ndata: ", &message[..], b"\n\n"].concat()))));
+    StreamBody::new(futures_util::stream::iter(frames)).boxed()
+}
+
+fn empty(status: StatusCode) -> Response<Answer> {
+    let mut response = Response::new(Full::default().boxed());
     *response.status_mut() = status;
     response
 }

@@ -12,7 +12,7 @@ use url::{Host, Url};
 
 use crate::settings::ClientSettings;
 
-pub(crate) use answers::{Embedded, Group, Server, Tool, ToolResult};
+pub(crate) use answers::{Embedded, Group, Health, Server, Tool, ToolResult};
 
 /// An answer as it came, and what it says.
 #[derive(Debug)]

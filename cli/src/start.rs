@@ -42,12 +42,20 @@ pub(crate) fn run(
 
 async fn serve(settings: StartSettings, printer: &mut Printer) -> anyhow::Result<ExitCode> {
     // From here on a signal is an orderly end, even while the gateway is still opening.
-    let signals = lifecycle::Signals::listen()?;
+    let mut signals = lifecycle::Signals::listen()?;
     let listener = bind(&settings.host, settings.port).await?;
     let address = listener.local_addr().context("failed to read the address that is listened on")?;
     let host_is_default = settings.host_is_default;
-    let gateway = run::open(settings).await?;
-    announce(address, host_is_default, printer)?;
+    let database = settings.database.to_string();
+    let gateway = tokio::select! {
+        gateway = run::open(settings) => gateway?,
+        // It may be waiting for its database.
+        signal = signals.next() => {
+            tracing::info!(signal, "stopped before it was ready");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    announce(address, host_is_default, &database, printer)?;
     run::serve(listener, gateway, signals).await
 }
 
@@ -63,7 +71,7 @@ async fn bind(host: &str, port: u16) -> anyhow::Result<TcpListener> {
 }
 
 /// Says that the gateway is ready, and where.
-fn announce(address: SocketAddr, host_is_default: bool, printer: &mut Printer) -> std::io::Result<()> {
+fn announce(address: SocketAddr, host_is_default: bool, database: &str, printer: &mut Printer) -> std::io::Result<()> {
     let port = address.port();
     // An unspecified address is not one to connect to; this machine is reached at its own.
     let reachable = if address.ip().is_unspecified() { "127.0.0.1".to_owned() } else { address.ip().to_string() };
@@ -78,7 +86,7 @@ fn announce(address: SocketAddr, host_is_default: bool, printer: &mut Printer) -
         )?,
         ip => writeln!(printer, "Listening on {ip}.")?,
     }
-    writeln!(printer)?;
+    writeln!(printer, "Database: {database}\n")?;
     printer.flush()
 }
 

@@ -17,6 +17,7 @@ use crate::downstream::{EdgePolicy, Sessions, changes};
 use crate::pipeline::{Mode, Observation, Pipeline};
 use crate::plugin::{LoadError, PipelinePlan, PlanError, PluginHost, PluginSettings};
 use crate::store::{Database, KeySource, OpenError, Store, StoreError};
+use crate::sync::CatalogSync;
 use crate::telemetry::PolicyMetrics;
 use crate::upstream::{UpstreamError, UpstreamSettings, Upstreams};
 
@@ -56,7 +57,7 @@ pub enum StartError {
     #[error(transparent)]
     OpenStore(#[from] OpenError),
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Refresh(#[from] RefreshError),
     #[error("cannot load the policies: {0}")]
     Policies(#[from] LoadError),
     #[error(transparent)]
@@ -66,6 +67,11 @@ pub enum StartError {
     #[error("cannot set up metrics: {0}")]
     Metrics(#[from] prometheus::Error),
 }
+
+/// What is stored could not be read, so what was read before is served on.
+#[derive(Debug, Error)]
+#[error("cannot read what the database holds")]
+pub struct RefreshError(#[from] StoreError);
 
 /// What every request has at hand. Nothing on a request's way reads the store.
 pub struct Gateway {
@@ -85,6 +91,8 @@ pub struct Gateway {
     pub edge: EdgePolicy,
     /// Calls under way, those included whose caller has gone.
     pub calls: TaskTracker,
+    /// Keeps the catalog up to date with its upstreams.
+    pub sync: CatalogSync,
     /// Counts of policies' failures.
     pub policy_metrics: Arc<PolicyMetrics>,
     snapshot: Arc<ArcSwap<Snapshot>>,
@@ -128,6 +136,7 @@ impl Gateway {
             sessions: Sessions::default(),
             edge: settings.edge,
             calls: TaskTracker::new(),
+            sync: CatalogSync::default(),
             policy_metrics,
             snapshot,
             pipeline: ArcSwap::from_pointee(pipeline?),
@@ -139,6 +148,7 @@ impl Gateway {
             _plugins: plugins,
         });
         gateway.refresh().await?;
+        gateway.sync.start(&gateway);
         tokio::spawn(tell_observers(Arc::downgrade(&gateway), observed));
         tokio::spawn(changes::tell(Arc::downgrade(&gateway), views_change));
         tokio::spawn(follow_store(Arc::downgrade(&gateway)));
@@ -163,7 +173,7 @@ impl Gateway {
 
     /// Publishes what the store holds now, if that is newer than what is served.
     /// An admin operation answers only after this, so its caller sees its own change.
-    pub async fn refresh(&self) -> Result<(), StoreError> {
+    pub async fn refresh(&self) -> Result<(), RefreshError> {
         let _turn = self.publishing.lock().await;
         let current = self.snapshot();
         let stored = self.store.load(&current.known_revisions()).await?;
@@ -172,6 +182,25 @@ impl Gateway {
             // They are void now, and hold on to what has gone.
             self.views.clear();
             self.views_changed();
+            self.sync.snapshot_published();
+        }
+        Ok(())
+    }
+
+    /// Serves what another gateway may have changed, and ends the sessions that this
+    /// outdates. `followed` is the snapshot up to which that was done.
+    async fn catch_up(&self, followed: &mut Arc<Snapshot>) -> Result<(), RefreshError> {
+        if self.store.revision().await? > self.snapshot().revision {
+            self.refresh().await?;
+        }
+        let followed = std::mem::replace(followed, self.snapshot());
+        for (name, old) in &followed.servers {
+            // As it is now: administrators go on registering.
+            match self.snapshot().servers.get(name) {
+                Some(new) if Arc::ptr_eq(new, old) => {}
+                Some(new) => self.upstreams.supersede(&new.server),
+                None => self.upstreams.forget(&old.server).await,
+            }
         }
         Ok(())
     }
@@ -202,25 +231,32 @@ impl Gateway {
     }
 }
 
-/// Another gateway on the same database may change it: its changes are served here too.
+/// Another gateway on the same database may change it: its changes are served here
+/// too, as soon as they are announced, and within a second where nobody announces.
 async fn follow_store(gateway: std::sync::Weak<Gateway>) {
     let mut ticks = tokio::time::interval(STORE_CHECK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let Some(mut followed) = gateway.upgrade().map(|gateway| gateway.snapshot()) else { return };
     let mut is_failing = false;
     loop {
-        ticks.tick().await;
+        // Nothing is held meanwhile: a gateway that nobody uses any more ends.
+        let Some(announced) = gateway.upgrade().map(|gateway| gateway.store.announced()) else { return };
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = announced => {}
+        }
         let Some(gateway) = gateway.upgrade() else { return };
-        let checked = match gateway.store.revision().await {
-            Ok(revision) if revision > gateway.snapshot().revision => gateway.refresh().await,
-            Ok(_) => Ok(()),
-            Err(error) => Err(error),
-        };
-        match checked {
-            Ok(()) => is_failing = false,
+        match gateway.catch_up(&mut followed).await {
+            Ok(()) if is_failing => {
+                is_failing = false;
+                tracing::info!("the database can be read again");
+            }
+            Ok(()) => {}
             // Once, not every second.
             Err(error) if !is_failing => {
                 is_failing = true;
-                tracing::warn!(%error, "the database cannot be read: changes by other gateways are not seen");
+                let error: &(dyn std::error::Error + 'static) = &error;
+                tracing::warn!(error, "the database cannot be read: changes by other gateways are not seen");
             }
             Err(_) => {}
         }

@@ -7,6 +7,7 @@
 //! - [`upstream`]: facing MCP servers.
 //! - [`store`]: what outlives the process; the only place that knows sqlx.
 //! - [`catalog`]: what the upstreams offer, as an immutable snapshot.
+//! - [`sync`]: the catalog follows its upstreams.
 //! - [`gateway`]: all of these put together.
 //! - [`walk`]: one call, from a method and its parameters to the upstream's answer.
 //! - [`downstream`]: facing MCP clients.
@@ -23,10 +24,12 @@ pub mod names;
 pub mod pipeline;
 pub mod plugin;
 pub mod protocol;
+mod random;
 pub mod secret;
 pub mod serve;
 pub mod server;
 pub mod store;
+pub mod sync;
 pub mod telemetry;
 pub mod upstream;
 pub mod walk;

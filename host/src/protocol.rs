@@ -5,6 +5,8 @@ use std::fmt;
 /// A legacy revision: one with `initialize` and sessions. Ordered by age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ProtocolVersion {
+    /// HTTP with server-sent events.
+    V2024_11_05,
     /// The first with Streamable HTTP.
     V2025_03_26,
     /// Structured results, elicitation; the version header.
@@ -17,11 +19,12 @@ impl ProtocolVersion {
     /// The newest that the gateway offers.
     pub const LATEST: Self = Self::V2025_11_25;
     /// All of them, oldest first.
-    pub const ALL: [Self; 3] = [Self::V2025_03_26, Self::V2025_06_18, Self::V2025_11_25];
+    pub const ALL: [Self; 4] = [Self::V2024_11_05, Self::V2025_03_26, Self::V2025_06_18, Self::V2025_11_25];
 
     /// As it stands in messages and headers.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::V2024_11_05 => "2024-11-05",
             Self::V2025_03_26 => "2025-03-26",
             Self::V2025_06_18 => "2025-06-18",
             Self::V2025_11_25 => "2025-11-25",

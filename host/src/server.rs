@@ -1,6 +1,8 @@
 //! A registered server, as the administrator described it.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
 
 use http::HeaderName;
 use url::Url;
@@ -12,6 +14,9 @@ use crate::secret::Secret;
 pub const BEARER_TOKEN_SECRET: &str = "bearer-token";
 /// Stands before a custom header's name in the name of its secret.
 pub const HEADER_SECRET_PREFIX: &str = "header:";
+/// How often a server is asked what it offers, in seconds, where its registration
+/// does not say.
+pub const DEFAULT_TOOL_SYNC_INTERVAL_SECONDS: u32 = 300;
 
 /// Whether a header belongs to the connection, to the body or to the protocol itself,
 /// so that neither an administrator nor a policy can set it.
@@ -44,6 +49,8 @@ pub struct Server {
     pub transport: Transport,
     /// Whether calls share an upstream session.
     pub session_mode: SessionMode,
+    /// How often it is asked what it offers; `None` for [`DEFAULT_TOOL_SYNC_INTERVAL_SECONDS`].
+    pub tool_sync_interval_seconds: Option<NonZeroU32>,
 }
 
 /// How a server is reached, with what that needs.
@@ -56,6 +63,15 @@ pub enum Transport {
         /// Sent as `Authorization: Bearer …` by the stock header-injector.
         bearer_token: Option<Secret>,
         /// Custom headers by name, as given. An `Authorization` here beats the bearer token.
+        headers: BTreeMap<String, Secret>,
+    },
+    /// MCP over HTTP with server-sent events, as in protocol revision 2024-11-05.
+    Sse {
+        /// Where the stream of events is, `http` or `https`.
+        url: Url,
+        /// As over Streamable HTTP.
+        bearer_token: Option<Secret>,
+        /// As over Streamable HTTP.
         headers: BTreeMap<String, Secret>,
     },
     /// A child process that speaks MCP on its standard input and output.
@@ -74,6 +90,7 @@ impl Transport {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::StreamableHttp { .. } => "streamable_http",
+            Self::Sse { .. } => "sse",
             Self::Stdio { .. } => "stdio",
         }
     }
@@ -109,10 +126,16 @@ impl SessionMode {
 }
 
 impl Server {
+    /// How often it is asked what it offers.
+    pub fn tool_sync_interval(&self) -> Duration {
+        let seconds = self.tool_sync_interval_seconds.map_or(DEFAULT_TOOL_SYNC_INTERVAL_SECONDS, NonZeroU32::get);
+        Duration::from_secs(seconds.into())
+    }
+
     /// The names of the secrets that a header-injector may refer to, sorted.
     pub fn header_secret_names(&self) -> Vec<String> {
         match &self.transport {
-            Transport::StreamableHttp { bearer_token, headers, .. } => {
+            Transport::StreamableHttp { bearer_token, headers, .. } | Transport::Sse { bearer_token, headers, .. } => {
                 let bearer = bearer_token.iter().map(|_| BEARER_TOKEN_SECRET.to_owned());
                 let custom = headers.keys().map(|name| format!("{HEADER_SECRET_PREFIX}{name}"));
                 bearer.chain(custom).collect()
@@ -123,8 +146,11 @@ impl Server {
 
     /// The secret that a header-injector refers to.
     pub fn find_header_secret(&self, secret_name: &str) -> Option<&Secret> {
-        let Transport::StreamableHttp { bearer_token, headers, .. } = &self.transport else {
-            return None;
+        let (bearer_token, headers) = match &self.transport {
+            Transport::StreamableHttp { bearer_token, headers, .. } | Transport::Sse { bearer_token, headers, .. } => {
+                (bearer_token, headers)
+            }
+            Transport::Stdio { .. } => return None,
         };
         match secret_name.strip_prefix(HEADER_SECRET_PREFIX) {
             Some(header) => headers.get(header),

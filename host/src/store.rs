@@ -1,14 +1,17 @@
 //! What outlives the process: SQLite (and PostgreSQL) through sqlx.
 //!
-//! - `open`: finding the database, connecting, migrating.
+//! - `open`: finding the database, connecting, migrating; `postgres`: where it is, and waiting for it.
 //! - `secrets`: the key, and values encrypted under it.
 //! - `change`: a transaction that bumps the revision.
-//! - `servers`, `items`, `groups`: what is changed in such transactions.
+//! - `servers`, `items`, `offers`, `groups`: what is changed in such transactions.
 //! - `load`: everything, read in one transaction.
+//! - `announce`: word of changes that other gateways make.
+//! - `error`: what can fail, and whether that passes by itself.
+
+use std::collections::HashSet;
 
 use bytes::Bytes;
 use sqlx::Row as _;
-use thiserror::Error;
 use tokio::sync::Mutex;
 
 use crate::group::ToolGroup;
@@ -16,25 +19,35 @@ use crate::names::ServerName;
 use crate::pipeline::ItemKind;
 use crate::server::Server;
 
+mod announce;
 mod change;
+mod error;
 mod groups;
 mod items;
 mod load;
+mod offers;
 mod open;
+mod postgres;
 mod secrets;
 mod servers;
 
+pub use error::StoreError;
 pub use open::{Database, OpenError};
-pub use secrets::{KeyError, KeySource};
+pub use postgres::{PostgresDatabase, PostgresError, PostgresSettings, PostgresUrlError};
+pub use secrets::{ConfiguredKey, KeyError, KeySource};
 
 /// The database, with its migrations applied.
 pub struct Store {
     pool: sqlx::AnyPool,
     dialect: Dialect,
     secrets: secrets::SecretBox,
-    /// Held by the one change that is under way: SQLite has one writer, and
+    /// Held by the one change that is under way on SQLite, which has one writer:
     /// waiting here is cheaper and fairer than its busy handler.
     writer: Mutex<()>,
+    /// Where there may be other gateways on the database.
+    announcements: Option<announce::Announcements>,
+    /// Servers that could not be read, by name and revision, so that each is told of once.
+    left_out: parking_lot::Mutex<HashSet<(String, i64)>>,
 }
 
 /// Where the two databases need different words.
@@ -99,20 +112,6 @@ pub struct ItemRecord {
     pub id: i64,
 }
 
-/// Why the store did not do as told.
-#[derive(Debug, Error)]
-#[expect(missing_docs, reason = "the messages say it")]
-pub enum StoreError {
-    #[error("{kind} {name} already exists")]
-    AlreadyExists { kind: &'static str, name: String },
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    #[error("the database holds something unreadable: {0}")]
-    Unreadable(String),
-    #[error("the database did not answer as it should")]
-    Database(#[from] sqlx::Error),
-}
-
 impl Store {
     /// Closes all connections, after what is under way on them.
     pub async fn close(&self) {
@@ -121,7 +120,8 @@ impl Store {
 
     /// The revision now, whoever made the last change.
     pub async fn revision(&self) -> Result<u64, StoreError> {
-        let row = sqlx::query("SELECT revision FROM revision WHERE id = 1").fetch_one(&self.pool).await?;
+        let query = sqlx::query("SELECT revision FROM revision WHERE id = 1");
+        let row = error::bounded(query.fetch_one(&self.pool)).await?;
         Ok(u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0))
     }
 }

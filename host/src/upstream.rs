@@ -3,13 +3,14 @@
 //! - `registrations`: which servers have sessions here.
 //! - `sessions`: which session carries a call; `key` and `slot` are its parts.
 //! - `session`: one session, whatever the transport; `handshake` begins each.
-//! - `http` and `stdio`: the two transports.
+//! - `http` and `stdio`: the transports; `inbox` is what two of them share.
 //! - `supervise`: the process between the gateway and a child.
 //! - `call`: one request, and its caller while it runs.
 //! - `counterpart`: who takes what an upstream sends on its own; `switchboard` finds out whom that is.
+//! - `health`: whether a server is up.
 //! - `hints`: word that a server's lists may have changed.
 //! - `background`: what goes on when nobody waits for it any more.
-//! - `offer`: listing all that a server has.
+//! - `offer`: listing all that a server has; `listening`: hearing that it has something else.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,12 +22,13 @@ use bytes::Bytes;
 use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
 
-use crate::names::ServerName;
+use crate::pipeline::ItemKind;
 use crate::protocol::ProtocolVersion;
 use crate::secret::Secret;
 use crate::server::Server;
 use crate::upstream::background::Background;
 use crate::upstream::call::SessionCall;
+use crate::upstream::health::{HealthBook, OpenedFor};
 use crate::upstream::key::SessionKey;
 use crate::upstream::registrations::Registrations;
 use crate::upstream::session::Connector;
@@ -38,9 +40,13 @@ mod call;
 mod counterpart;
 mod error;
 mod handshake;
+mod health;
 mod hints;
 mod http;
+mod inbox;
 mod key;
+mod lines;
+mod listening;
 mod malformed;
 mod offer;
 mod registrations;
@@ -54,7 +60,9 @@ mod switchboard;
 pub use call::{Call, Cancellation, Pairing};
 pub use counterpart::{Counterpart, NoClient, Reply, ServerMessage, ServerRequest};
 pub use error::UpstreamError;
+pub use health::{Failure, Health, HealthState, HealthWatch};
 pub use hints::ListHints;
+pub use listening::{ListeningSession, tells_of_changes};
 pub use supervise::supervise;
 
 /// What upstream connections depend on from outside.
@@ -98,6 +106,7 @@ pub struct Upstreams {
     connector: Arc<Connector>,
     servers: RwLock<Registrations>,
     hints: Arc<ListHints>,
+    health: HealthBook,
     /// Cancelled when the gateway ends. Each server's token is a child of it.
     ended: CancellationToken,
 }
@@ -138,13 +147,29 @@ pub struct Offer {
     pub resource_templates: Vec<Bytes>,
 }
 
+/// What a server offers by now.
+#[derive(Debug, Clone)]
+pub struct Refetched {
+    /// All that could be read.
+    pub offer: Offer,
+    /// Of which kinds the list could not be read, and why: in `offer` they are empty.
+    pub unread: Vec<(ItemKind, UpstreamError)>,
+}
+
 impl Upstreams {
     /// Connects to nothing yet.
     pub fn new(settings: UpstreamSettings) -> Result<Self, UpstreamError> {
         let http = http::HttpClients::new(&settings)?;
         let hints = Arc::new(ListHints::default());
+        let health = HealthBook::new(settings.init_timeout, Arc::clone(&hints));
         let connector = Connector { settings, http, hints: Arc::clone(&hints), background: Background::default() };
-        Ok(Self { connector: Arc::new(connector), servers: RwLock::default(), hints, ended: CancellationToken::new() })
+        Ok(Self {
+            connector: Arc::new(connector),
+            servers: RwLock::default(),
+            hints,
+            health,
+            ended: CancellationToken::new(),
+        })
     }
 
     /// Sends a request and waits for its answer, an error of the upstream's own included.
@@ -166,16 +191,46 @@ impl Upstreams {
         answer
     }
 
-    /// Connects on a session of its own, lists everything page by page, and closes it.
+    /// What a server that is to be registered offers: connects on a session of its own,
+    /// lists everything page by page, and closes it.
     pub async fn fetch_offer(&self, server: &Server, headers: HeaderMap) -> Result<Offer, UpstreamError> {
+        let fetched = tokio::select! {
+            fetched = offer::fetch(&self.connector, server, &headers, |_| {}) => fetched?,
+            () = self.ended.cancelled() => return Err(UpstreamError::ShuttingDown),
+        };
+        for (kind, error) in &fetched.unread {
+            tracing::warn!(
+                upstream.server = %server.name, item.kind = ?kind, %error, "a list of a server is taken as empty"
+            );
+        }
+        Ok(fetched.offer)
+    }
+
+    /// What a registered server offers by now. While it is down, this is an attempt to
+    /// reach it, and fails at once before its time.
+    pub async fn refetch_offer(&self, server: &Arc<Server>, headers: HeaderMap) -> Result<Refetched, UpstreamError> {
+        let health = self.health.of(server);
+        health.admit_opening()?;
+        let opened = |failure: Option<&UpstreamError>| health.note_opening(failure, OpenedFor::Gateway);
         tokio::select! {
-            offer = offer::fetch(&self.connector, server, &headers) => offer,
+            fetched = offer::fetch(&self.connector, server, &headers, opened) => fetched,
             () = self.ended.cancelled() => Err(UpstreamError::ShuttingDown),
         }
     }
 
+    /// Whether a server is up, as far as this gateway has seen.
+    pub fn health(&self, server: &Arc<Server>) -> Health {
+        self.health.of(server).snapshot()
+    }
+
+    /// Tells when a server is to be tried again.
+    pub fn watch_health(&self, server: &Arc<Server>) -> HealthWatch {
+        HealthWatch::new(self.health.of(server))
+    }
+
     /// Closes all sessions of a server that was deregistered; calls in flight on them end.
-    pub async fn forget(&self, server: &ServerName) {
+    pub async fn forget(&self, server: &Arc<Server>) {
+        self.health.forget(server);
         let forgotten = self.servers.write().forget(server);
         if let Some(sessions) = forgotten {
             sessions.end();
@@ -184,8 +239,9 @@ impl Upstreams {
     }
 
     /// Lets go of the sessions of an earlier registration under this server's
-    /// name; calls in flight on them finish.
+    /// name; calls in flight on them finish. The server has just answered.
     pub fn supersede(&self, server: &Arc<Server>) {
+        self.health.begin(server, HealthState::Healthy);
         self.servers.write().supersede(server);
     }
 
@@ -198,7 +254,7 @@ impl Upstreams {
     }
 
     /// Servers whose lists may have changed, by what they say themselves.
-    pub fn hints(&self) -> &ListHints {
+    pub fn hints(&self) -> &Arc<ListHints> {
         &self.hints
     }
 
@@ -236,8 +292,9 @@ impl Upstreams {
             return Ok((sessions, true));
         }
         let (connector, ended) = (Arc::clone(&self.connector), self.ended.child_token());
-        let sessions = Arc::new(ServerSessions::new(Arc::clone(server), connector, ended));
         let is_kept = !servers.is_outdated(server);
+        let health = if is_kept { self.health.of(server) } else { self.health.apart(server, HealthState::Unknown) };
+        let sessions = Arc::new(ServerSessions::new(health, connector, ended));
         if is_kept {
             servers.keep(&sessions);
         }

@@ -5,11 +5,17 @@
 mod groups;
 mod help;
 mod mistakes;
+#[cfg(feature = "e2e")]
+#[path = "../fixtures/postgres.rs"]
+#[expect(dead_code, reason = "each test target uses its part")]
+mod postgres;
 mod prompts;
 mod real_gateway;
 mod resources;
 mod servers;
 mod starting;
+#[cfg(feature = "e2e")]
+mod starting_on_postgres;
 mod support;
 mod tools;
 mod version;

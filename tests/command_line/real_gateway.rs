@@ -72,30 +72,41 @@ const NOTES: &str = "mcpj://res/raw/ZmlsZTovLy9vZGQgcGF0aC/DpC50eHQ";
 
 #[test]
 fn every_command_does_on_the_gateway_what_it_says() {
+    runs_every_command(&Person::new());
+}
+
+#[cfg(feature = "e2e")]
+#[test]
+fn every_command_does_the_same_on_postgresql() {
+    let mut person = Person::new();
+    person.uses_postgres(crate::postgres::Cluster::shared());
+    runs_every_command(&person);
+}
+
+fn runs_every_command(person: &Person) {
     let server = Running::mcp_server();
-    let person = Person::new();
-    let gateway = Running::gateway(&person);
+    let gateway = Running::gateway(person);
     let url = format!("http://127.0.0.1:{}", gateway.port);
     person.write_conf(&format!("registry_url: {url}\n"));
     let upstream = format!("http://127.0.0.1:{}/mcp", server.port);
 
-    shows(&person, &["version"], &[&format!("Server URL:  {url}")]);
+    shows(person, &["version"], &[&format!("Server URL:  {url}")]);
     shows(
-        &person,
+        person,
         &["register", "--name", "raw", "--url", &upstream],
         &["Server raw registered successfully!", "1. raw__echo: Gives back its parameters"],
     );
     let taken = person.run(&["register", "--name", "raw", "--url", &upstream]);
     assert_eq!(taken, "exit: 1\n--- stderr\nfailed to register server: MCP server raw already exists\n");
-    shows(&person, &["list", "servers"], &["1. raw", "Transport: streamable_http", &format!("URL: {upstream}")]);
+    shows(person, &["list", "servers"], &["1. raw", "Transport: streamable_http", &format!("URL: {upstream}")]);
 
-    shows_items(&person);
-    changes_groups(&person, &url);
-    switches(&person);
-    answers_in_json(&person, &upstream);
+    shows_items(person);
+    changes_groups(person, &url);
+    switches(person);
+    answers_in_json(person, &upstream);
 
-    shows(&person, &["deregister", "raw"], &["Successfully deregistered MCP server raw"]);
-    assert_eq!(as_json(&person, &["list", "servers"]), json!([]));
+    shows(person, &["deregister", "raw"], &["Successfully deregistered MCP server raw"]);
+    assert_eq!(as_json(person, &["list", "servers"]), json!([]));
     let gone = person.run(&["deregister", "raw"]);
     assert!(gone.starts_with("exit: 1\n--- stderr\n"), "{gone}");
 }

@@ -83,6 +83,28 @@ fn registering_from_a_file_fills_in_placeholders_and_ignores_other_flags() {
 }
 
 #[test]
+fn registering_a_server_of_the_old_transport_says_so() {
+    let api = Api::answering(&[
+        ("POST /servers", 201, r#"{"name":"old"}"#),
+        ("GET /tools?server=old", 200, "[]"),
+        ("GET /prompts?server=old", 200, "[]"),
+        ("GET /resources?server=old", 200, "[]"),
+    ]);
+    let person = Person::of(&api);
+    person.write("old.json", r#"{"name":"old","transport":"sse","url":"http://x/sse"}"#);
+    insta::assert_snapshot!(person.run(&["register", "-c", "old.json"]), @"
+    exit: 0
+    --- stdout
+    Server old registered successfully!
+
+    This MCP server uses the SSE (Server-sent events) transport.
+    Like those of any other server, its tools are accessible at every endpoint.
+    WARNING: SSE is deprecated, use the 'streamable_http' transport where the server supports it.
+    This server does not provide any tools, prompts or resources.
+    ");
+}
+
+#[test]
 fn registering_as_json_prints_the_answer_of_the_api_only() {
     let api = Api::answering(&[("POST /servers", 201, CALCULATOR)]);
     let person = Person::of(&api);
@@ -199,7 +221,10 @@ fn deregistering_says_what_went_with_the_server() {
 fn listing_servers_shows_how_each_is_reached_and_no_secret() {
     let servers = r#"[
         {"name":"calculator","transport":"streamable_http","enabled":true,"description":"Basic math",
-         "url":"http://127.0.0.1:8000/mcp","command":"","args":null,"env":null,"session_mode":"stateless"},
+         "url":"http://127.0.0.1:8000/mcp","command":"","args":null,"env":null,"session_mode":"stateless",
+         "health":{"state":"healthy","last_error":"it was down","last_error_at":"2026-01-31T08:05:09.250Z"}},
+        {"name":"down","transport":"sse","enabled":true,"url":"http://127.0.0.1:8001/sse",
+         "health":{"state":"unhealthy","last_error":"connection refused","last_error_at":"2026-01-31T08:05:09.250Z"}},
         {"name":"filesystem","transport":"stdio","enabled":false,"description":"","url":"",
          "command":"npx","args":["-y","@modelcontextprotocol/server-filesystem","."],
          "env":{"TOKEN":"hunter2","DEBUG":"1"},"session_mode":"stateful"}]"#;
@@ -211,8 +236,16 @@ fn listing_servers_shows_how_each_is_reached_and_no_secret() {
     Basic math
     Transport: streamable_http
     URL: http://127.0.0.1:8000/mcp
+    Health: healthy
 
-    2. filesystem
+    2. down
+    Transport: sse
+    URL: http://127.0.0.1:8001/sse
+    Health: unhealthy
+    Last error: connection refused
+    Last error at: 2026-01-31T08:05:09.250Z
+
+    3. filesystem
     Status: DISABLED
     Transport: stdio
     Command: npx -y @modelcontextprotocol/server-filesystem .

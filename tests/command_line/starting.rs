@@ -23,7 +23,7 @@ fn start_and_stop(arguments: &[&str]) -> String {
     assert_eq!(gateway.0.wait().unwrap().code(), Some(0));
     let (_, message) = said.split_once("\n\n").unwrap();
     let (port, _) = message.split_once("listening on :").unwrap().1.split_once('\n').unwrap();
-    message.replace(port, "[port]")
+    message.replace(port, "[port]").replace(person.directory.path().to_str().unwrap(), "[directory]")
 }
 
 /// Ended with the test, however that ends.
@@ -44,12 +44,14 @@ fn a_gateway_says_where_it_listens_and_ends_in_order_on_a_signal() {
 
     MCP endpoint: http://127.0.0.1:[port]/mcp
     Listening on 127.0.0.1 only: other machines cannot connect. `--host 0.0.0.0` lets them; name the hosts they use in MCPJUNGLE_ALLOWED_HOSTS.
+    Database: SQLite file [directory]/mcpjungle.db
     ");
     insta::assert_snapshot!(start_and_stop(&["--host", "0.0.0.0"]), @"
     MCPJungle HTTP server listening on :[port]
 
     MCP endpoint: http://127.0.0.1:[port]/mcp
     Listening on all addresses of this machine.
+    Database: SQLite file [directory]/mcpjungle.db
     ");
 }
 
@@ -66,9 +68,8 @@ fn settings_that_are_wrong_stop_the_start() {
         ),
         (
             "DATABASE_URL",
-            "postgres://localhost/db",
-            "DATABASE_URL asks for PostgreSQL, which this version does not support yet: \
-             unset it to use SQLite (--sqlite-db-path chooses the file)",
+            "mysql://u:hidden@localhost/db",
+            "DATABASE_URL is not a PostgreSQL URL: write it as `postgres://USER:PASSWORD@HOST:PORT/DATABASE`",
         ),
         (
             "MCPJUNGLE_LOG",

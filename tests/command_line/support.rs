@@ -118,6 +118,15 @@ impl Person {
         self.variables.push((name.to_owned(), value.to_owned()));
     }
 
+    /// Sets the variables for a new database, with the password in a file.
+    #[cfg(feature = "e2e")]
+    pub fn uses_postgres(&mut self, cluster: &crate::postgres::Cluster) {
+        self.set("POSTGRES_HOST", cluster.socket());
+        self.set("POSTGRES_DB", &cluster.create_database());
+        self.write("password", &format!("{}\n", crate::postgres::PASSWORD));
+        self.set("POSTGRES_PASSWORD_FILE", "password");
+    }
+
     /// The binary with these arguments, not yet started.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(Path::new(env!("CARGO_BIN_EXE_mcpjungle")));

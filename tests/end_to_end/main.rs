@@ -10,10 +10,16 @@ mod harness;
 mod house_rules;
 mod policies;
 #[cfg(feature = "e2e")]
+#[path = "../fixtures/postgres.rs"]
+#[expect(dead_code, reason = "each test target uses its part")]
+mod postgres;
+#[cfg(feature = "e2e")]
 mod real_clients;
 #[cfg(feature = "e2e")]
 mod real_servers;
 mod registration;
 mod rmcp_client;
+#[cfg(feature = "e2e")]
+mod shared_database;
 mod shutdown;
 mod upstream_stdio;

@@ -79,6 +79,17 @@ async fn server_everything_works_over_http() {
 }
 
 #[tokio::test]
+async fn server_everything_works_over_the_old_transport() {
+    let server = EverythingServer::start_sse();
+    for session_mode in ["stateless", "stateful"] {
+        everything_works(json!({
+            "name": "everything", "transport": "sse", "url": server.url(), "session_mode": session_mode,
+        }))
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn server_filesystem_reads_and_writes_files() {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let root = directory.path().canonicalize().expect("it exists");

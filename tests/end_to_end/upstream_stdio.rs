@@ -138,6 +138,7 @@ fn stdio_server(command: &str, args: &[&str], session_mode: SessionMode) -> Arc<
             env: BTreeMap::from([("OWN".to_owned(), Secret::new("own value"))]),
         },
         session_mode,
+        tool_sync_interval_seconds: None,
     })
 }
 
@@ -251,7 +252,7 @@ async fn stateful_calls_share_a_process_until_the_server_is_forgotten() {
     let pid = call(&upstreams, &server).await.unwrap();
     assert_eq!(call(&upstreams, &server).await.unwrap(), pid);
     assert!(is_running(&pid));
-    upstreams.forget(&server.name).await;
+    upstreams.forget(&server).await;
     upstreams.shutdown().await;
     assert!(!is_running(&pid));
 }

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod fetch;
 mod plugins;
+mod postgres;
 mod system;
 mod test;
 

@@ -7,12 +7,12 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::fetch;
-use crate::plugins;
 use crate::system::{Requirement, require, run, succeeds};
+use crate::{plugins, postgres};
 
 const EVERY_TEST: [&str; 3] = ["--workspace", "--features", "mcpjungle/e2e"];
 
-const NEEDED: [Requirement; 5] = [
+const NEEDED: [Requirement; 6] = [
     Requirement { probe: &["node", "--version"], package: "nodejs" },
     Requirement { probe: &["npm", "--version"], package: "npm" },
     Requirement { probe: &["python3", "--version"], package: "python3" },
@@ -20,6 +20,7 @@ const NEEDED: [Requirement; 5] = [
     Requirement { probe: &["python3", "-c", "import ensurepip, venv"], package: "python3-venv" },
     // One of the MCP servers drives it.
     Requirement { probe: &["git", "--version"], package: "git" },
+    postgres::SERVER,
 ];
 
 /// Arguments of `cargo xtask test`.
@@ -34,8 +35,9 @@ impl Test {
     /// Sets up and runs.
     pub(crate) fn run(self) -> Result<()> {
         let workspace = workspace();
-        step("programs of the system: Node, npm, Python, Git");
+        step("programs of the system: Node, npm, Python, Git, PostgreSQL");
         require(&NEEDED)?;
+        postgres::check_version()?;
         step("MCP servers and clients from npm");
         fetch::from_npm(&workspace)?;
         step("MCP servers and clients from PyPI");

@@ -28,6 +28,19 @@ pub(crate) struct Server {
     /// The values are secrets: only the names are of use.
     #[serde(default, deserialize_with = "null_as_default")]
     pub(crate) env: BTreeMap<String, IgnoredAny>,
+    /// Older gateways say nothing of it.
+    #[serde(default)]
+    pub(crate) health: Option<Health>,
+}
+
+/// Whether a server is up, as far as the gateway has seen.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Health {
+    pub(crate) state: String,
+    #[serde(default)]
+    pub(crate) last_error: Option<String>,
+    #[serde(default)]
+    pub(crate) last_error_at: Option<String>,
 }
 
 /// What enabling or disabling a server changed.

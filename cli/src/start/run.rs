@@ -11,11 +11,10 @@ use anyhow::Context;
 use mcpjungle_host::downstream::{AllowedHosts, EdgePolicy};
 use mcpjungle_host::gateway::{Gateway, GatewaySettings};
 use mcpjungle_host::plugin::PluginSettings;
-use mcpjungle_host::store::{Database, KeySource};
+use mcpjungle_host::store::KeySource;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use super::database::DatabaseChoice;
 use super::lifecycle::Signals;
 use super::settings::StartSettings;
 use crate::banner;
@@ -25,14 +24,11 @@ const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// Opens the store, loads the policies and reads the catalog.
 pub(super) async fn open(settings: StartSettings) -> anyhow::Result<Arc<Gateway>> {
-    let database = match settings.database {
-        DatabaseChoice::Sqlite(path) => Database::Sqlite(path),
-    };
-    let keys = KeySource { configured: settings.secret_key, key_file: database.default_key_file() };
+    let keys = KeySource { configured: settings.secret_key, key_file: settings.database.default_key_file() };
     let gateway = Gateway::open(GatewaySettings {
         mode: settings.mode,
         version: banner::version().to_owned(),
-        database,
+        database: settings.database,
         keys,
         policies: settings.policies,
         plugins: PluginSettings { cache_dir: settings.plugin_cache.and_then(usable_directory) },

@@ -8,10 +8,11 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use mcpjungle_host::pipeline::Mode;
 use mcpjungle_host::secret::Secret;
+use mcpjungle_host::store::{ConfiguredKey, Database};
 use mcpjungle_host::upstream::{ProxySettings, UpstreamSettings};
 
 use super::child_environment;
-use super::database::{self, DatabaseChoice};
+use super::database;
 use crate::arguments::StartArguments;
 use crate::environment::Environment;
 
@@ -33,9 +34,9 @@ pub(crate) struct StartSettings {
     /// 0 takes any free one.
     pub(crate) port: u16,
     /// Where state is kept.
-    pub(crate) database: DatabaseChoice,
+    pub(crate) database: Database,
     /// What upstream secrets are encrypted with; without it, a file beside the database.
-    pub(crate) secret_key: Option<Secret>,
+    pub(crate) secret_key: Option<ConfiguredKey>,
     /// The file that says which policies run; without it, the stock ones.
     pub(crate) policies: Option<PathBuf>,
     /// Where compiled policies are kept, if the user has a place for such things.
@@ -97,19 +98,25 @@ fn resolve_port(arguments: &StartArguments, environment: &Environment) -> anyhow
     written.parse().ok().with_context(|| format!("invalid port '{written}': must be a number from 0 to 65535"))
 }
 
-fn resolve_secret_key(environment: &Environment) -> anyhow::Result<Option<Secret>> {
-    if let Some(key) = environment.setting("MCPJUNGLE_SECRET_KEY") {
-        return Ok(Some(Secret::new(key)));
+fn resolve_secret_key(environment: &Environment) -> anyhow::Result<Option<ConfiguredKey>> {
+    let (direct, file) = ("MCPJUNGLE_SECRET_KEY", "MCPJUNGLE_SECRET_KEY_FILE");
+    if let Some(key) = environment.setting(direct) {
+        return Ok(Some(ConfiguredKey { value: Secret::new(key), variable: direct }));
     }
-    let Some(path) = environment.setting("MCPJUNGLE_SECRET_KEY_FILE") else {
+    match read_named_file(environment, file)? {
+        Some(key) if key.expose().is_empty() => bail!("failed to read {file}: the file is empty"),
+        key => Ok(key.map(|value| ConfiguredKey { value, variable: file })),
+    }
+}
+
+/// The content of the file that a variable names, trimmed.
+pub(super) fn read_named_file(environment: &Environment, variable: &str) -> anyhow::Result<Option<Secret>> {
+    let Some(path) = environment.setting(variable) else {
         return Ok(None);
     };
-    let key = std::fs::read_to_string(environment.path(path)).context("failed to read MCPJUNGLE_SECRET_KEY_FILE")?;
-    let key = Secret::new(key);
-    match key.expose().trim() {
-        "" => bail!("failed to read MCPJUNGLE_SECRET_KEY_FILE: the file is empty"),
-        trimmed => Ok(Some(Secret::new(trimmed))),
-    }
+    let content = std::fs::read_to_string(environment.path(path)).map(Secret::new);
+    let content = content.with_context(|| format!("failed to read {variable}"))?;
+    Ok(Some(Secret::new(content.expose().trim())))
 }
 
 /// The place for such files by the XDG base directory specification; only an absolute one counts.

@@ -32,6 +32,11 @@ impl Admission {
         pipeline::Request { id: Arc::clone(&self.request_id), endpoint, method: method.into() }
     }
 
+    /// Whether who asks is an administrator.
+    pub(super) fn may_administer(&self, mode: Mode) -> bool {
+        may_administer(mode, self.principal.kind)
+    }
+
     /// The caller of an item. Over this API disabled ones can be reached, to try them.
     pub(super) fn caller(&self, method: &str) -> Caller {
         Caller {
@@ -92,7 +97,7 @@ pub(super) async fn require_admin(
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    check(may_administer(mode, admission.principal.kind))?;
+    check(admission.may_administer(mode))?;
     Ok(next.run(request).await)
 }
 

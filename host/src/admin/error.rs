@@ -6,9 +6,11 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
 use crate::downstream::plain_error;
+use crate::gateway::RefreshError;
 use crate::names::NameError;
 use crate::pipeline::{Denial, Stage};
 use crate::store::StoreError;
+use crate::sync::FollowError;
 use crate::upstream::UpstreamError;
 use crate::walk::{HeaderError, Refusal};
 
@@ -53,9 +55,14 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     }
 
+    /// Something is away that is expected back.
+    fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+    }
+
     fn policy_unavailable(stage: Stage) -> Self {
         let message = format!("the policy that decides this is unavailable ({stage}): see the gateway's log");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+        Self::unavailable(message)
     }
 }
 
@@ -77,11 +84,33 @@ impl From<StoreError> for ApiError {
             StoreError::AlreadyExists { .. } => Self::conflict(error.to_string()),
             // Says which variable to set, to the administrator who can.
             StoreError::Key(_) => Self::failed(with_sources(&error)),
+            StoreError::Unreachable(_) => {
+                tracing::warn!(error = with_sources(&error), "a change was not made");
+                Self::unavailable("the database cannot be reached: nothing was changed; try again when it is back")
+            }
+            StoreError::Busy(_) => {
+                tracing::warn!(error = with_sources(&error), "a change was not made");
+                Self::unavailable(format!("{error}: nothing was changed; try again"))
+            }
+            StoreError::Unconfirmed(_) => {
+                tracing::error!(error = with_sources(&error), "a change may or may not have been made");
+                Self::unavailable(format!("{error}: look when it is back"))
+            }
             StoreError::Unreadable(_) | StoreError::Database(_) => {
                 tracing::error!(error = with_sources(&error), "the store failed");
                 Self::failed("the database failed: see the gateway's log")
             }
         }
+    }
+}
+
+impl From<RefreshError> for ApiError {
+    fn from(error: RefreshError) -> Self {
+        tracing::error!(error = with_sources(&error), "a change is stored but not served yet");
+        Self::unavailable(
+            "the change is stored, but the database could not be read after it: \
+             it takes effect as soon as the database answers again",
+        )
     }
 }
 
@@ -116,6 +145,18 @@ impl From<HeaderError> for ApiError {
     fn from(error: HeaderError) -> Self {
         tracing::error!(%error, "the injected headers cannot be sent");
         Self::policy_unavailable(Stage::HeaderInjector)
+    }
+}
+
+impl From<FollowError> for ApiError {
+    fn from(error: FollowError) -> Self {
+        match error {
+            FollowError::Policy(denial) => denial.into(),
+            FollowError::Headers(error) => error.into(),
+            FollowError::Upstream(error) => error.into(),
+            FollowError::Store(error) => error.into(),
+            FollowError::Refresh(error) => error.into(),
+        }
     }
 }
 

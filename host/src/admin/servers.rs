@@ -1,13 +1,19 @@
 //! Registered MCP servers.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
+use crate::admin::admission::Admission;
 use crate::admin::error::ApiError;
+use crate::admin::record::rfc3339;
 use crate::catalog::{CatalogServer, Snapshot};
+use crate::gateway::Gateway;
 use crate::names::ServerName;
 use crate::server::{Server, Transport};
+use crate::upstream::Failure;
 
 pub(super) mod configs;
 pub(super) mod deregister;
@@ -32,10 +38,43 @@ pub(super) struct ServerView {
     /// The names, with what stands in place of the values.
     env: Option<BTreeMap<String, &'static str>>,
     session_mode: &'static str,
+    /// What holds, be it the default.
+    tool_sync_interval_seconds: u64,
+    health: HealthView,
+}
+
+/// Whether a server is up, as far as this gateway has seen.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct HealthView {
+    state: &'static str,
+    /// What went wrong last, also where all is well again.
+    last_error: Option<String>,
+    last_error_at: Option<String>,
+}
+
+impl HealthView {
+    /// What a server's process said is shown to administrators only.
+    pub(super) fn of(gateway: &Gateway, admission: &Admission, server: &Arc<Server>) -> Self {
+        let health = gateway.upstreams.health(server);
+        let in_words = match admission.may_administer(gateway.mode) {
+            true => Failure::for_administrators,
+            false => Failure::for_clients,
+        };
+        Self {
+            state: health.state.as_str(),
+            last_error: health.last_failure.as_ref().map(in_words),
+            last_error_at: health.last_failure.as_ref().map(|failure| rfc3339(ms_since_1970(failure.at))),
+        }
+    }
+}
+
+fn ms_since_1970(time: SystemTime) -> i64 {
+    let since_1970 = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
 }
 
 impl ServerView {
-    pub(super) fn of(server: &Server, enabled: bool) -> Self {
+    pub(super) fn of(server: &Server, enabled: bool, health: HealthView) -> Self {
         let mut view = Self {
             name: server.name.clone(),
             transport: server.transport.kind(),
@@ -46,9 +85,11 @@ impl ServerView {
             args: None,
             env: None,
             session_mode: server.session_mode.as_str(),
+            tool_sync_interval_seconds: server.tool_sync_interval().as_secs(),
+            health,
         };
         match &server.transport {
-            Transport::StreamableHttp { url, .. } => view.url = url.to_string(),
+            Transport::StreamableHttp { url, .. } | Transport::Sse { url, .. } => view.url = url.to_string(),
             Transport::Stdio { command, args, env } => {
                 view.command = command.clone();
                 view.args = (!args.is_empty()).then(|| args.clone());
@@ -87,11 +128,15 @@ mod tests {
                 env: BTreeMap::from([("TOKEN".to_owned(), Secret::new("s3cret"))]),
             },
             session_mode: SessionMode::Stateful,
+            tool_sync_interval_seconds: None,
         };
-        let shown = serde_json::to_value(ServerView::of(&server, false)).unwrap();
+        let health = HealthView { state: "unknown", last_error: None, last_error_at: None };
+        let shown = serde_json::to_value(ServerView::of(&server, false, health)).unwrap();
         let expected = json!({
             "name": "s", "transport": "stdio", "enabled": false, "description": "", "url": "", "command": "uvx",
-            "args": ["mcp-server-time"], "env": { "TOKEN": "[redacted]" }, "session_mode": "stateful"
+            "args": ["mcp-server-time"], "env": { "TOKEN": "[redacted]" }, "session_mode": "stateful",
+            "tool_sync_interval_seconds": 300,
+            "health": { "state": "unknown", "last_error": null, "last_error_at": null }
         });
         assert_eq!(shown, expected);
     }

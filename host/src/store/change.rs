@@ -5,6 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sqlx::{Any, AnyConnection, Row, Transaction};
 use tokio::sync::MutexGuard;
 
+use crate::store::announce::ANNOUNCE;
+use crate::store::error::bounded;
 use crate::store::{Dialect, Store, StoreError};
 
 /// A change under way. Dropped without [`Change::commit`] it has never happened.
@@ -14,24 +16,24 @@ pub(super) struct Change<'s> {
     pub(super) revision: i64,
     /// The time that this change gives to what it touches, in milliseconds since 1970.
     pub(super) now_ms: i64,
-    _writer: MutexGuard<'s, ()>,
+    dialect: Dialect,
+    _writer: Option<MutexGuard<'s, ()>>,
 }
 
 impl Store {
     /// Starts a change, after the one that is under way. The revision is bumped
     /// first: on PostgreSQL its row is the lock that changes queue for.
     pub(super) async fn begin_change(&self) -> Result<Change<'_>, StoreError> {
-        let writer = self.writer.lock().await;
-        let begin = match self.dialect {
+        let (writer, begin) = match self.dialect {
             // Taking the write lock at once cannot fail halfway, as upgrading a read lock can.
-            Dialect::Sqlite => "BEGIN IMMEDIATE",
-            Dialect::Postgres => "BEGIN",
+            Dialect::Sqlite => (Some(self.writer.lock().await), "BEGIN IMMEDIATE"),
+            // Not in turn: while the database is away each would wait for the failure of all before it.
+            Dialect::Postgres => (None, "BEGIN"),
         };
-        let mut transaction = self.pool.begin_with(begin).await?;
-        let row = sqlx::query("UPDATE revision SET revision = revision + 1 WHERE id = 1 RETURNING revision")
-            .fetch_one(&mut *transaction)
-            .await?;
-        Ok(Change { transaction, revision: row.try_get(0)?, now_ms: now_ms(), _writer: writer })
+        let mut transaction = bounded(self.pool.begin_with(begin)).await?;
+        let bump = sqlx::query("UPDATE revision SET revision = revision + 1 WHERE id = 1 RETURNING revision");
+        let row = bounded(bump.fetch_one(&mut *transaction)).await?;
+        Ok(Change { transaction, revision: row.try_get(0)?, now_ms: now_ms(), dialect: self.dialect, _writer: writer })
     }
 }
 
@@ -41,9 +43,12 @@ impl Change<'_> {
         &mut self.transaction
     }
 
-    /// Makes it so.
-    pub(super) async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.transaction.commit().await?)
+    /// Makes it so, and lets other gateways know.
+    pub(super) async fn commit(mut self) -> Result<(), StoreError> {
+        if self.dialect == Dialect::Postgres {
+            bounded(sqlx::query(ANNOUNCE).execute(self.connection())).await?;
+        }
+        bounded(self.transaction.commit()).await.map_err(StoreError::of_commit)
     }
 
     /// Nothing to change after all; the revision stays as it was.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
-use crate::catalog::read_offer;
+use crate::catalog::{OfferedItem, read_offer};
 use crate::names::ServerName;
 use crate::pipeline::ItemKind;
 use crate::store::servers::{find_server, touch_server};
@@ -48,26 +48,40 @@ impl Store {
     }
 }
 
-/// Makes a server's stored items those of `offer`. An item that was there keeps
-/// its id and its state; one that is new is enabled as the server is.
+/// The items of an offer that can be stored, but for the kinds in `unread`.
+pub(super) fn storable_items(
+    server: &ServerName,
+    offer: &Offer,
+    unread: &[ItemKind],
+) -> impl Iterator<Item = OfferedItem> {
+    read_offer(server, offer).into_iter().filter(move |item| {
+        // PostgreSQL's TEXT holds every character but this one.
+        let is_storable = !item.key.contains('\0');
+        if !is_storable {
+            tracing::warn!(upstream.server = %server, item.kind = kind_word(item.kind), "left out an item whose name holds a NUL");
+        }
+        is_storable && !unread.contains(&item.kind)
+    })
+}
+
+/// Makes a server's stored items those of `offer`, but for the kinds in `unread`. An
+/// item that was there keeps its id and its state; one that is new is enabled as the
+/// server is.
 pub(super) async fn write_offer(
     connection: &mut AnyConnection,
     server_id: i64,
     server: &ServerName,
     offer: &Offer,
+    unread: &[ItemKind],
     enabled: bool,
 ) -> Result<(), StoreError> {
     let mut old: HashMap<(ItemKind, String), ItemRecord> = read_items_of(connection, server_id)
         .await?
         .into_iter()
+        .filter(|item| !unread.contains(&item.kind))
         .map(|item| ((item.kind, item.key.clone()), item))
         .collect();
-    for (position, item) in (0_i64..).zip(read_offer(server, offer)) {
-        // PostgreSQL's TEXT holds every character but this one.
-        if item.key.contains('\0') {
-            tracing::warn!(upstream.server = %server, item.kind = kind_word(item.kind), "left out an item whose name holds a NUL");
-            continue;
-        }
+    for (position, item) in (0_i64..).zip(storable_items(server, offer, unread)) {
         let definition = definition_text(&item.definition)?;
         match old.remove(&(item.kind, item.key.clone())) {
             Some(known) => {

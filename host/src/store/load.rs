@@ -7,6 +7,7 @@ use sqlx::{AnyConnection, Row};
 
 use crate::names::ServerName;
 use crate::secret::Secret;
+use crate::store::error::bounded;
 use crate::store::groups::read_groups;
 use crate::store::items::read_item;
 use crate::store::servers::{read_name, read_server};
@@ -22,9 +23,10 @@ impl Store {
             Dialect::Sqlite => "BEGIN",
             Dialect::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
         };
-        let mut transaction = self.pool.begin_with(begin).await?;
+        let mut transaction = bounded(self.pool.begin_with(begin)).await?;
         let revision = read_revision(&mut transaction).await?;
-        let heads = read_heads(&mut transaction).await?;
+        let mut left_out = LeftOut::default();
+        let heads = read_heads(&mut transaction, &mut left_out).await?;
         let oldest_change = heads.iter().filter(|head| !head.is_known(known)).map(|head| head.revision).min();
         let mut parts = match oldest_change {
             Some(since) => self.read_parts(&mut transaction, since).await?,
@@ -41,9 +43,10 @@ impl Store {
             }
             match parts.take_record(&head) {
                 Ok(record) => servers.push(StoredServer::Changed(Box::new(record))),
-                Err(error) => tell_of_left_out(head.name.as_str(), &error),
+                Err(error) => left_out.push((head.name.to_string(), head.revision, error)),
             }
         }
+        self.tell_of(left_out);
         Ok(Stored { revision, servers, groups })
     }
 
@@ -51,8 +54,8 @@ impl Store {
     /// three queries, however many servers there are.
     async fn read_parts(&self, connection: &mut AnyConnection, since: i64) -> Result<Parts, StoreError> {
         let mut parts = Parts::default();
-        let query = "SELECT id, name, revision, description, config, session_mode, enabled, initialize, created_at, \
-                     updated_at FROM servers WHERE revision >= $1";
+        let query = "SELECT id, name, revision, description, transport, config, session_mode, \
+                     tool_sync_interval_seconds, enabled, initialize, created_at, updated_at FROM servers WHERE revision >= $1";
         for row in sqlx::query(query).bind(since).fetch_all(&mut *connection).await? {
             parts.servers.insert(row.try_get("id")?, row);
         }
@@ -77,7 +80,25 @@ impl Store {
         Ok(parts)
     }
 
-    fn read_secret(&self, row: &AnyRow) -> Result<(String, Secret), StoreError> {
+    /// Logs those that were not left out the last time: once each, not at every change.
+    fn tell_of(&self, left_out: LeftOut) {
+        let mut known = self.left_out.lock();
+        let before = std::mem::take(&mut *known);
+        for (server, revision, error) in left_out {
+            let key = (server, revision);
+            if !before.contains(&key) {
+                tracing::error!(
+                    upstream.server = key.0,
+                    error = &error as &(dyn std::error::Error + 'static),
+                    "an MCP server in the database cannot be read and is left out: \
+                     register it again with `--force`, or deregister it"
+                );
+            }
+            known.insert(key);
+        }
+    }
+
+    pub(super) fn read_secret(&self, row: &AnyRow) -> Result<(String, Secret), StoreError> {
         let server = read_name(row.try_get("server_name")?)?;
         let name: String = row.try_get("secret_name")?;
         let value = self.secrets.unseal(&server, &name, row.try_get("ciphertext")?)?;
@@ -97,6 +118,9 @@ impl Head {
         known.get(&self.name).is_some_and(|known| *known == self.revision.unsigned_abs())
     }
 }
+
+/// Servers that cannot be read: name, revision and why.
+type LeftOut = Vec<(String, i64, StoreError)>;
 
 /// What was read, by the server's id.
 #[derive(Default)]
@@ -137,28 +161,19 @@ impl Parts {
     }
 }
 
-fn tell_of_left_out(server: &str, error: &StoreError) {
-    tracing::error!(
-        upstream.server = server,
-        error = error as &(dyn std::error::Error + 'static),
-        "an MCP server in the database cannot be read and is left out: \
-         register it again with `--force`, or deregister it"
-    );
-}
-
 async fn read_revision(connection: &mut AnyConnection) -> Result<u64, StoreError> {
-    let row = sqlx::query("SELECT revision FROM revision WHERE id = 1").fetch_one(connection).await?;
+    let row = bounded(sqlx::query("SELECT revision FROM revision WHERE id = 1").fetch_one(connection)).await?;
     Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
 }
 
-async fn read_heads(connection: &mut AnyConnection) -> Result<Vec<Head>, StoreError> {
+async fn read_heads(connection: &mut AnyConnection, left_out: &mut LeftOut) -> Result<Vec<Head>, StoreError> {
     let rows = sqlx::query("SELECT id, name, revision FROM servers").fetch_all(connection).await?;
     let mut heads = Vec::with_capacity(rows.len());
     for row in &rows {
-        let name: &str = row.try_get(1)?;
+        let (name, revision): (&str, _) = (row.try_get(1)?, row.try_get(2)?);
         match read_name(name) {
-            Ok(name) => heads.push(Head { id: row.try_get(0)?, name, revision: row.try_get(2)? }),
-            Err(error) => tell_of_left_out(name, &error),
+            Ok(name) => heads.push(Head { id: row.try_get(0)?, name, revision }),
+            Err(error) => left_out.push((name.to_owned(), revision, error)),
         }
     }
     heads.sort_by(|a, b| a.name.cmp(&b.name));

@@ -1,5 +1,6 @@
 //! Finding the database, connecting, migrating, and trying the key.
 
+use std::fmt;
 use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,12 +13,17 @@ use thiserror::Error;
 use tokio::sync::Mutex;
 
 use crate::names::ServerName;
-use crate::secret::Secret;
+use crate::store::announce::Announcements;
+use crate::store::postgres::{PostgresDatabase, PostgresError};
 use crate::store::secrets::{KeyError, KeySource, SecretBox};
 use crate::store::{Dialect, Store, StoreError};
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
 static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("./migrations/postgres");
+
+/// How long an operation waits for a connection, and so how long an administrator
+/// waits to be told that PostgreSQL is away.
+const POSTGRES_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// SQLite's own code for a file that is none of its databases.
 const SQLITE_NOT_A_DATABASE: &str = "26";
@@ -27,8 +33,8 @@ const SQLITE_NOT_A_DATABASE: &str = "26";
 pub enum Database {
     /// A file, created if it is missing; its folder must exist.
     Sqlite(PathBuf),
-    /// A connection URL, `postgres://…`. May hold a password.
-    Postgres(Secret),
+    /// A database in a PostgreSQL server, which several gateways may share.
+    Postgres(PostgresDatabase),
 }
 
 impl Database {
@@ -38,6 +44,15 @@ impl Database {
         match self {
             Self::Sqlite(path) => Some(path.with_file_name("mcpjungle.key")),
             Self::Postgres(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "SQLite file {}", path.display()),
+            Self::Postgres(postgres) => postgres.fmt(f),
         }
     }
 }
@@ -52,6 +67,8 @@ pub enum OpenError {
     PathNotUtf8 { path: PathBuf },
     #[error("{} is not an SQLite database", .path.display())]
     NotADatabase { path: PathBuf },
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
     #[error("cannot connect to the database")]
     Connect(#[source] sqlx::Error),
     #[error("the database was last used by a newer version of mcpjungle, which left migration {0} in it")]
@@ -71,8 +88,19 @@ impl Store {
         sqlx::any::install_default_drivers();
         let secrets = SecretBox::new(key)?;
         let (options, dialect) = database.connect_options()?;
-        migrate(&options, dialect).await.map_err(|error| database.explain(error))?;
-        let store = Self { pool: pool(options, dialect), dialect, secrets, writer: Mutex::new(()) };
+        migrate(&database, &options, dialect).await.map_err(|error| database.explain(error))?;
+        let announcements = match &database {
+            Database::Sqlite(_) => None,
+            Database::Postgres(postgres) => Some(Announcements::listen(postgres.url()).map_err(OpenError::Connect)?),
+        };
+        let store = Self {
+            pool: pool(options, dialect),
+            dialect,
+            secrets,
+            writer: Mutex::new(()),
+            announcements,
+            left_out: Default::default(),
+        };
         store.try_key().await?;
         Ok(store)
     }
@@ -95,25 +123,34 @@ impl Store {
 }
 
 /// On a connection of its own: a pool would try again and again what cannot succeed.
-async fn migrate(options: &AnyConnectOptions, dialect: Dialect) -> Result<(), MigrateError> {
-    let migrations = match dialect {
-        Dialect::Sqlite => &SQLITE_MIGRATIONS,
-        Dialect::Postgres => &POSTGRES_MIGRATIONS,
+async fn migrate(database: &Database, options: &AnyConnectOptions, dialect: Dialect) -> Result<(), MigrateError> {
+    let migrations = match database {
+        Database::Sqlite(_) => &SQLITE_MIGRATIONS,
+        Database::Postgres(postgres) => {
+            postgres.await_ready(options).await?;
+            &POSTGRES_MIGRATIONS
+        }
     };
     let mut connection = AnyConnection::connect_with(options).await?;
-    prepare(&mut connection, dialect).await?;
+    if dialect == Dialect::Sqlite {
+        // Not on PostgreSQL: another gateway may be migrating, and that may take its time.
+        prepare(&mut connection, dialect).await?;
+    }
     migrations.run_direct(None, &mut connection, false).await?;
     Ok(connection.close().await?)
 }
 
 fn pool(options: AnyConnectOptions, dialect: Dialect) -> AnyPool {
-    let pool = AnyPoolOptions::new()
-        .acquire_timeout(Duration::from_secs(10))
-        .after_connect(move |connection, _| Box::pin(prepare(connection, dialect)));
+    let pool = AnyPoolOptions::new().after_connect(move |connection, _| Box::pin(prepare(connection, dialect)));
     let pool = match dialect {
         // One for the change under way, one for reading meanwhile; each is a thread.
-        Dialect::Sqlite => pool.max_connections(2).idle_timeout(None).max_lifetime(None).test_before_acquire(false),
-        Dialect::Postgres => pool.max_connections(8),
+        Dialect::Sqlite => pool
+            .max_connections(2)
+            .acquire_timeout(Duration::from_secs(10))
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false),
+        Dialect::Postgres => pool.max_connections(8).acquire_timeout(POSTGRES_ACQUIRE_TIMEOUT),
     };
     pool.connect_lazy_with(options)
 }
@@ -127,7 +164,8 @@ async fn prepare(connection: &mut AnyConnection, dialect: Dialect) -> Result<(),
             "PRAGMA synchronous = FULL",
             "PRAGMA foreign_keys = ON",
         ],
-        Dialect::Postgres => &[],
+        // A gateway that hangs in the midst of a change must not hold up the others for ever.
+        Dialect::Postgres => &["SET lock_timeout = '5s'", "SET idle_in_transaction_session_timeout = '30s'"],
     };
     for setting in settings {
         sqlx::query(*setting).execute(&mut *connection).await?;
@@ -142,7 +180,7 @@ impl Database {
                 create_if_missing(path).map_err(|source| OpenError::NotWritable { path: path.clone(), source })?;
                 (sqlite_url(path)?, Dialect::Sqlite)
             }
-            Self::Postgres(url) => (url.expose().to_owned(), Dialect::Postgres),
+            Self::Postgres(postgres) => (postgres.url().to_owned(), Dialect::Postgres),
         };
         Ok((url.parse().map_err(OpenError::Connect)?, dialect))
     }
@@ -155,6 +193,11 @@ impl Database {
             }
             _ => false,
         };
+        if let Self::Postgres(postgres) = self
+            && let Some(explained) = postgres.explain(&error)
+        {
+            return explained.into();
+        }
         match (self, error) {
             (Self::Sqlite(path), _) if is_not_a_database => OpenError::NotADatabase { path: path.clone() },
             (_, MigrateError::VersionMissing(version)) => OpenError::Newer(version),

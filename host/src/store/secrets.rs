@@ -27,12 +27,21 @@ const CONTEXT: &str = "mcpjungle server secret 1";
 /// Where the key comes from.
 #[derive(Debug, Clone, Default)]
 pub struct KeySource {
-    /// The value of `MCPJUNGLE_SECRET_KEY`, or the content of the file that
-    /// `MCPJUNGLE_SECRET_KEY_FILE` names: 32 bytes as base64 or as 64 hexadecimal digits.
-    pub configured: Option<Secret>,
+    /// A key that an administrator provides.
+    pub configured: Option<ConfiguredKey>,
     /// Where a key is kept, and made at first need, when none is configured.
     /// See [`super::Database::default_key_file`].
     pub key_file: Option<PathBuf>,
+}
+
+/// The value of `MCPJUNGLE_SECRET_KEY`, or the content of the file that
+/// `MCPJUNGLE_SECRET_KEY_FILE` names: 32 bytes as base64 or as 64 hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfiguredKey {
+    /// The key as it is written.
+    pub value: Secret,
+    /// The variable that it comes from; messages name it.
+    pub variable: &'static str,
 }
 
 /// Why there is no usable key.
@@ -57,8 +66,9 @@ pub enum KeyError {
     )]
     NotProvided,
     #[error(
-        "a secret cannot be stored without a key: set MCPJUNGLE_SECRET_KEY to 32 random bytes as base64 \
-         (`openssl rand -base64 32` prints some), the same for every gateway on this database"
+        "a secret cannot be stored without a key: set MCPJUNGLE_SECRET_KEY (or MCPJUNGLE_SECRET_KEY_FILE, to a file \
+         that holds it) to 32 random bytes as base64 (`openssl rand -base64 32` prints some), the same for every \
+         gateway on this database"
     )]
     Needed,
     #[error("cannot read the key file {}", .path.display())]
@@ -92,7 +102,7 @@ impl SecretBox {
     /// Checks a configured key; a key file is not touched yet.
     pub(super) fn new(source: KeySource) -> Result<Self, KeyError> {
         let source = match (source.configured, source.key_file) {
-            (Some(configured), _) => Source::Configured(Opened::parse(configured.expose(), "MCPJUNGLE_SECRET_KEY")?),
+            (Some(key), _) => Source::Configured(Opened::parse(key.value.expose(), key.variable)?),
             (None, Some(path)) => Source::File(path),
             (None, None) => Source::Nothing,
         };
@@ -237,7 +247,8 @@ mod tests {
     use super::*;
 
     fn sealed_with(key: &str) -> SecretBox {
-        SecretBox::new(KeySource { configured: Some(Secret::new(key)), key_file: None }).unwrap()
+        let key = ConfiguredKey { value: Secret::new(key), variable: "MCPJUNGLE_SECRET_KEY" };
+        SecretBox::new(KeySource { configured: Some(key), key_file: None }).unwrap()
     }
 
     fn server(name: &str) -> ServerName {

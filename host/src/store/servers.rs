@@ -1,6 +1,7 @@
 //! Storing servers: their description in clear, their secrets encrypted.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
@@ -40,7 +41,7 @@ impl Store {
             None => (insert_server(change.connection(), server, offer, revision, now_ms).await?, true),
         };
         write_secrets(change.connection(), id, secrets).await?;
-        write_offer(change.connection(), id, &server.name, offer, enabled).await?;
+        write_offer(change.connection(), id, &server.name, offer, &[], enabled).await?;
         change.commit().await
     }
 
@@ -139,8 +140,9 @@ async fn insert_server(
     now_ms: i64,
 ) -> Result<i64, StoreError> {
     let row = sqlx::query(
-        "INSERT INTO servers (name, revision, description, transport, config, session_mode, enabled, initialize, \
-         created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $8) RETURNING id",
+        "INSERT INTO servers (name, revision, description, transport, config, session_mode, \
+         tool_sync_interval_seconds, enabled, initialize, created_at, updated_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $9) RETURNING id",
     )
     .bind(server.name.as_str())
     .bind(revision)
@@ -148,6 +150,7 @@ async fn insert_server(
     .bind(server.transport.kind())
     .bind(Config::of(&server.transport).write())
     .bind(server.session_mode.as_str())
+    .bind(interval_column(server))
     .bind(initialize_text(offer)?)
     .bind(now_ms)
     .fetch_one(connection)
@@ -165,7 +168,7 @@ async fn update_server(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE servers SET revision = $2, description = $3, transport = $4, config = $5, session_mode = $6, \
-         initialize = $7, updated_at = $8 WHERE id = $1",
+         tool_sync_interval_seconds = $7, initialize = $8, updated_at = $9 WHERE id = $1",
     )
     .bind(id)
     .bind(revision)
@@ -173,6 +176,7 @@ async fn update_server(
     .bind(server.transport.kind())
     .bind(Config::of(&server.transport).write())
     .bind(server.session_mode.as_str())
+    .bind(interval_column(server))
     .bind(initialize_text(offer)?)
     .bind(now_ms)
     .execute(connection)
@@ -197,23 +201,31 @@ async fn write_secrets(
     Ok(())
 }
 
-fn initialize_text(offer: &Offer) -> Result<&str, StoreError> {
+pub(super) fn initialize_text(offer: &Offer) -> Result<&str, StoreError> {
     std::str::from_utf8(&offer.initialize)
         .map_err(|_| StoreError::Unreadable("a result of `initialize` that is not UTF-8".into()))
 }
 
-/// What a transport needs, without secrets: the column `config`.
+/// 0 stands for the default, whatever that is by then.
+fn interval_column(server: &Server) -> i64 {
+    server.tool_sync_interval_seconds.map_or(0, |seconds| seconds.get().into())
+}
+
+/// What a transport needs, without secrets: the column `config`. The column
+/// `transport` tells what kind of endpoint a URL is.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Config {
-    StreamableHttp { url: String },
+    Endpoint { url: String },
     Stdio { command: String, args: Vec<String> },
 }
 
 impl Config {
     fn of(transport: &Transport) -> Self {
         match transport {
-            Transport::StreamableHttp { url, .. } => Self::StreamableHttp { url: url.to_string() },
+            Transport::StreamableHttp { url, .. } | Transport::Sse { url, .. } => {
+                Self::Endpoint { url: url.to_string() }
+            }
             Transport::Stdio { command, args, .. } => Self::Stdio { command: command.clone(), args: args.clone() },
         }
     }
@@ -223,28 +235,35 @@ impl Config {
     }
 
     /// Puts the secrets back in their places.
-    fn with_secrets(self, secrets: BTreeMap<String, Secret>) -> Result<Transport, url::ParseError> {
+    fn with_secrets(self, kind: &str, secrets: &BTreeMap<String, Secret>) -> Result<Transport, String> {
         let with_prefix = |prefix: &str| {
             secrets
                 .iter()
                 .filter_map(|(name, value)| Some((name.strip_prefix(prefix)?.to_owned(), value.clone())))
                 .collect()
         };
-        Ok(match self {
-            Self::StreamableHttp { url } => Transport::StreamableHttp {
-                url: Url::parse(&url)?,
-                bearer_token: secrets.get(BEARER_TOKEN_SECRET).cloned(),
-                headers: with_prefix(HEADER_SECRET_PREFIX),
-            },
-            Self::Stdio { command, args } => Transport::Stdio { command, args, env: with_prefix(ENV_SECRET_PREFIX) },
-        })
+        match (self, kind) {
+            (Self::Endpoint { url }, "streamable_http" | "sse") => {
+                let url = Url::parse(&url).map_err(|error| format!("its URL: {error}"))?;
+                let bearer_token = secrets.get(BEARER_TOKEN_SECRET).cloned();
+                let headers = with_prefix(HEADER_SECRET_PREFIX);
+                Ok(match kind {
+                    "sse" => Transport::Sse { url, bearer_token, headers },
+                    _ => Transport::StreamableHttp { url, bearer_token, headers },
+                })
+            }
+            (Self::Stdio { command, args }, "stdio") => {
+                Ok(Transport::Stdio { command, args, env: with_prefix(ENV_SECRET_PREFIX) })
+            }
+            (Self::Endpoint { .. } | Self::Stdio { .. }, kind) => Err(format!("transport `{kind}` with such a config")),
+        }
     }
 }
 
 /// The secrets of a transport, by the names that they are stored under.
 fn secrets_of(transport: &Transport) -> Vec<(String, &Secret)> {
     match transport {
-        Transport::StreamableHttp { bearer_token, headers, .. } => {
+        Transport::StreamableHttp { bearer_token, headers, .. } | Transport::Sse { bearer_token, headers, .. } => {
             let bearer = bearer_token.iter().map(|token| (BEARER_TOKEN_SECRET.to_owned(), token));
             let custom = headers.iter().map(|(name, value)| (format!("{HEADER_SECRET_PREFIX}{name}"), value));
             bearer.chain(custom).collect()
@@ -255,18 +274,22 @@ fn secrets_of(transport: &Transport) -> Vec<(String, &Secret)> {
     }
 }
 
-/// Reads the columns `name`, `description`, `config` and `session_mode`.
+/// Reads the columns `name`, `description`, `transport`, `config`, `session_mode`
+/// and `tool_sync_interval_seconds`.
 pub(super) fn read_server(row: &AnyRow, secrets: BTreeMap<String, Secret>) -> Result<Server, StoreError> {
     let name = read_name(row.try_get("name")?)?;
     let unreadable = |what: String| StoreError::Unreadable(format!("server `{name}`: {what}"));
     let config: Config =
         serde_json::from_str(row.try_get("config")?).map_err(|error| unreadable(format!("its config: {error}")))?;
-    let transport = config.with_secrets(secrets).map_err(|error| unreadable(format!("its URL: {error}")))?;
+    let transport = config.with_secrets(row.try_get("transport")?, &secrets).map_err(unreadable)?;
     let session_mode: &str = row.try_get("session_mode")?;
     let session_mode =
         SessionMode::parse(session_mode).ok_or_else(|| unreadable(format!("session mode `{session_mode}`")))?;
+    let interval: i64 = row.try_get("tool_sync_interval_seconds")?;
+    let tool_sync_interval_seconds =
+        u32::try_from(interval).map(NonZeroU32::new).map_err(|_| unreadable(format!("sync interval {interval}")))?;
     let description = row.try_get("description")?;
-    Ok(Server { name, description, transport, session_mode })
+    Ok(Server { name, description, transport, session_mode, tool_sync_interval_seconds })
 }
 
 pub(super) fn read_name(name: &str) -> Result<ServerName, StoreError> {

@@ -27,6 +27,13 @@ pub enum UpstreamError {
     #[error("server `{server}`: it has {limit} upstream sessions already, and none became free")]
     TooManySessions { server: ServerName, limit: usize },
 
+    #[error("{last}; it is tried again in the background, next {}", in_words(*.retry_in))]
+    Down {
+        /// Why the last attempt failed.
+        last: Box<UpstreamError>,
+        retry_in: Duration,
+    },
+
     // Initializing.
     #[error(
         "server `{server}`: initialization request to MCP server timed out after {} seconds. To increase the \
@@ -87,10 +94,19 @@ impl UpstreamError {
     /// The error as clients may see it: what a process wrote to its standard error
     /// is for administrators.
     pub(super) fn for_clients(mut self) -> Self {
-        if let Self::ExitedInitializing { stderr, .. } = &mut self {
-            stderr.clear();
+        match &mut self {
+            Self::ExitedInitializing { stderr, .. } => stderr.clear(),
+            Self::Down { last, .. } => **last = last.as_ref().clone().for_clients(),
+            _ => {}
         }
         self
+    }
+}
+
+fn in_words(time: Duration) -> String {
+    match time.as_secs_f64().ceil() as u64 {
+        0 | 1 => "within a second".to_owned(),
+        seconds => format!("in {seconds} seconds"),
     }
 }
 
@@ -170,6 +186,12 @@ mod tests {
         let error =
             UpstreamError::ExitedInitializing { server, status: "exit status 1".into(), stderr: "no key".into() };
         assert!(error.to_string().ends_with("(exit status 1); the last that it said: no key"));
+        let down = UpstreamError::Down { last: Box::new(error.clone()), retry_in: Duration::from_millis(1100) };
+        assert!(
+            down.for_clients()
+                .to_string()
+                .ends_with("(exit status 1); it is tried again in the background, next in 2 seconds")
+        );
         assert!(error.for_clients().to_string().ends_with("(exit status 1)"));
     }
 }

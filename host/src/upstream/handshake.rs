@@ -143,7 +143,7 @@ mod tests {
             Ok(ProtocolVersion::V2025_03_26)
         );
         for (answer, problem) in [
-            (r#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2024-11-05"}}"#, "version \"2024-11-05\", which"),
+            (r#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2024-10-07"}}"#, "version \"2024-10-07\", which"),
             (r#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":7}}"#, "has no protocol version"),
             (r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, "has no protocol version"),
             (r#"{"jsonrpc":"2.0","id":1,"result":[]}"#, "is not an object"),

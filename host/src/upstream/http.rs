@@ -1,4 +1,5 @@
-//! An upstream session over Streamable HTTP, protocol revisions 2025-03-26 to 2025-11-25.
+//! An upstream session over Streamable HTTP, protocol revisions 2025-03-26 to
+//! 2025-11-25; `sse` is the older transport over HTTP.
 
 use std::sync::Arc;
 
@@ -6,6 +7,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
@@ -20,6 +22,7 @@ mod client;
 mod exchange;
 mod listen;
 mod notices;
+mod sse;
 mod stream;
 
 pub(super) use client::HttpClients;
@@ -27,6 +30,7 @@ pub(super) use exchange::{ANSWER_LIMIT_BYTES, CallFailure};
 use exchange::{Channel, REPLIES_AT_ONCE, SESSION_ID};
 pub(super) use listen::Listening;
 use notices::Notices;
+pub(super) use sse::SseSession;
 
 const PROTOCOL_VERSION: &str = "mcp-protocol-version";
 
@@ -36,6 +40,8 @@ pub(super) struct HttpSession {
     notices: Notices,
     /// Dropping it ends the listening.
     listener: Option<AbortOnDropHandle<()>>,
+    /// Cancelled when the server lets us listen no longer.
+    listening_ended: CancellationToken,
     /// For the end of the session.
     _work: WorkToCome,
 }
@@ -68,13 +74,24 @@ impl HttpSession {
                 .insert(SESSION_ID, visible(session_id).ok_or_else(|| asked.invalid("its session id is malformed"))?);
         }
         // From here on, dropping it ends what the server has opened.
-        let mut session = Self { channel: Arc::new(channel), notices: Notices::default(), listener: None, _work: work };
+        let mut session = Self {
+            channel: Arc::new(channel),
+            notices: Notices::default(),
+            listener: None,
+            listening_ended: CancellationToken::new(),
+            _work: work,
+        };
         let handshake = handshake::read_initialize(server, &answer.response)?;
         session.speak(handshake.version);
         session.channel.tell(handshake::initialized_notification()).await.map_err(|failure| failure.error)?;
         if let Some(listening) = listening.filter(|_| session.has_id()) {
-            let listener = Arc::clone(&session.channel).listen(listening);
-            session.listener = Some(AbortOnDropHandle::new(tokio::spawn(listener)));
+            let (channel, ended) = (Arc::clone(&session.channel), session.listening_ended.clone().drop_guard());
+            session.listener = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+                let _ended = ended;
+                channel.listen(listening).await;
+            })));
+        } else {
+            session.listening_ended.cancel();
         }
         Ok((session, handshake))
     }
@@ -93,6 +110,11 @@ impl HttpSession {
     /// Whether the server keeps state for this session.
     pub(super) fn has_id(&self) -> bool {
         self.channel.headers.contains_key(SESSION_ID)
+    }
+
+    /// Resolves when nothing is listened to, be it no longer or never.
+    pub(super) async fn listening_ended(&self) {
+        self.listening_ended.cancelled().await;
     }
 
     fn speak(&mut self, version: ProtocolVersion) {

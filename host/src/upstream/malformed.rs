@@ -1,4 +1,5 @@
-//! Messages that are none: which request they were meant to answer, if any.
+//! Which request a message asks or answers, where it is not a [`wire::Message`]: ours
+//! on their way out, and what comes in and is malformed.
 
 use crate::wire;
 
@@ -8,6 +9,13 @@ pub(super) fn answered_id(message: &[u8]) -> Option<u64> {
     let message = std::str::from_utf8(message).ok()?;
     let [id, method] = wire::object_members(message, ["id", "method"]).ok()?;
     if method.is_some() { None } else { id?.parse().ok() }
+}
+
+/// The id under which a message of the gateway's own asks for an answer.
+pub(super) fn asked_id(message: &[u8]) -> Option<u64> {
+    let message = std::str::from_utf8(message).ok()?;
+    let [id, method] = wire::object_members(message, ["id", "method"]).ok()?;
+    method.and(id)?.parse().ok()
 }
 
 #[cfg(test)]

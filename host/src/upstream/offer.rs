@@ -9,11 +9,12 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::names::ServerName;
+use crate::pipeline::ItemKind;
 use crate::protocol::ProtocolVersion;
 use crate::server::Server;
 use crate::upstream::handshake::error_message;
 use crate::upstream::session::{Connector, Purpose, Session};
-use crate::upstream::{ClientDeclaration, Offer, UpstreamError};
+use crate::upstream::{ClientDeclaration, Offer, Refetched, UpstreamError};
 use crate::wire;
 
 // A server that pages on for ever must not keep the gateway busy, or fill it up,
@@ -34,23 +35,51 @@ const PROMPTS: List = List { method: "prompts/list", member: "prompts" };
 const RESOURCES: List = List { method: "resources/list", member: "resources" };
 const RESOURCE_TEMPLATES: List = List { method: "resources/templates/list", member: "resourceTemplates" };
 
+/// What the gateway declares when it reads lists: all that some client may be able to,
+/// because servers keep back what the client before them cannot use. Nobody is there
+/// to ask, though: requests are refused.
+const CAPABILITIES: Bytes = Bytes::from_static(br#"{"roots":{},"sampling":{},"elicitation":{"form":{},"url":{}}}"#);
+
+/// Whom the gateway declares to be when it looks after the catalog.
+pub(super) fn catalog_client() -> ClientDeclaration {
+    ClientDeclaration { protocol_version: ProtocolVersion::LATEST, capabilities: CAPABILITIES }
+}
+
 /// Connects, lists what the server declares to have, and closes the session. Without
-/// its tools a server is of no use; other lists that fail are empty, with a warning.
-pub(super) async fn fetch(connector: &Connector, server: &Server, headers: &HeaderMap) -> Result<Offer, UpstreamError> {
-    let client = ClientDeclaration::plain(ProtocolVersion::LATEST);
+/// its tools a server is of no use; other lists may fail. `opened` is told how
+/// opening the session went.
+pub(super) async fn fetch(
+    connector: &Connector,
+    server: &Server,
+    headers: &HeaderMap,
+    opened: impl FnOnce(Option<&UpstreamError>),
+) -> Result<Refetched, UpstreamError> {
+    let client = catalog_client();
     let background = connector.background.for_server();
     let purpose = Purpose { headers, client: &client, paired_with: None, hints: None, listening: None };
-    let (session, handshake) = connector.open(server, purpose, &background, background.expect_work(None)).await?;
+    let session = connector.open(server, purpose, &background, background.expect_work(None)).await;
+    opened(session.as_ref().err());
+    let (session, handshake) = session?;
     let reader = ListReader { connector, server: &server.name, session: &session };
     let [has_tools, has_prompts, has_resources] =
         ["tools", "prompts", "resources"].map(|capability| handshake.declares(capability));
-    Ok(Offer {
-        tools: if has_tools { reader.read(&TOOLS).await? } else { Vec::new() },
-        prompts: if has_prompts { reader.read_or_warn(&PROMPTS).await } else { Vec::new() },
-        resources: if has_resources { reader.read_or_warn(&RESOURCES).await } else { Vec::new() },
-        resource_templates: if has_resources { reader.read_or_warn(&RESOURCE_TEMPLATES).await } else { Vec::new() },
-        initialize: handshake.result,
-    })
+    let tools = if has_tools { reader.read(&TOOLS).await? } else { Vec::new() };
+    let mut offer = Offer { initialize: handshake.result, tools, ..Offer::default() };
+    let mut unread = Vec::new();
+    for (list, kind, is_declared, items) in [
+        (&PROMPTS, ItemKind::Prompt, has_prompts, &mut offer.prompts),
+        (&RESOURCES, ItemKind::Resource, has_resources, &mut offer.resources),
+        (&RESOURCE_TEMPLATES, ItemKind::ResourceTemplate, has_resources, &mut offer.resource_templates),
+    ] {
+        if !is_declared {
+            continue;
+        }
+        match reader.read(list).await {
+            Ok(read) => *items = read,
+            Err(error) => unread.push((kind, error)),
+        }
+    }
+    Ok(Refetched { offer, unread })
 }
 
 struct ListReader<'a> {
@@ -67,13 +96,6 @@ struct Page<'a> {
 }
 
 impl ListReader<'_> {
-    async fn read_or_warn(&self, list: &List) -> Vec<Bytes> {
-        self.read(list).await.unwrap_or_else(|error| {
-            tracing::warn!(upstream.server = %self.server, %error, "a list of a server is taken as empty");
-            Vec::new()
-        })
-    }
-
     async fn read(&self, list: &List) -> Result<Vec<Bytes>, UpstreamError> {
         let mut items = Vec::new();
         let mut size_bytes = 0;

@@ -47,10 +47,15 @@ impl Registrations {
         self.sessions.insert(sessions.server.name.clone(), Arc::clone(sessions));
     }
 
-    /// Takes out what is kept under a name that was deregistered.
-    pub(super) fn forget(&mut self, name: &ServerName) -> Option<Arc<ServerSessions>> {
-        self.remember(name, None);
-        self.sessions.remove(name)
+    /// Takes out what is kept of a registration that has ended.
+    pub(super) fn forget(&mut self, server: &Arc<Server>) -> Option<Arc<ServerSessions>> {
+        let known = self.changes.get(&server.name).and_then(|change| change.current.as_ref());
+        // Registered anew meanwhile: that one has not ended.
+        if known.is_none_or(|current| is_same(current, server)) {
+            self.remember(&server.name, None);
+        }
+        self.find(server)?;
+        self.sessions.remove(&server.name)
     }
 
     /// Lets go of what is kept of an earlier registration under this server's name.
@@ -75,6 +80,7 @@ impl Registrations {
     }
 }
 
-fn is_same(one: &Arc<Server>, other: &Arc<Server>) -> bool {
+/// Whether these are one registration, read once or twice.
+pub(super) fn is_same(one: &Arc<Server>, other: &Arc<Server>) -> bool {
     Arc::ptr_eq(one, other) || one == other
 }

@@ -16,7 +16,7 @@ use crate::server::{Server, Transport};
 use crate::upstream::background::{Background, WorkToCome};
 use crate::upstream::call::SessionCall;
 use crate::upstream::handshake::{self, Handshake};
-use crate::upstream::http::{CallFailure, HttpClients, HttpSession, Listening};
+use crate::upstream::http::{CallFailure, HttpClients, HttpSession, Listening, SseSession};
 use crate::upstream::stdio::{ChildCommand, StdioSession};
 use crate::upstream::switchboard::Switchboard;
 use crate::upstream::{ClientDeclaration, ListHints, Pairing, UpstreamError, UpstreamSettings};
@@ -74,6 +74,7 @@ pub(super) struct Session {
 /// How a session's messages travel.
 enum Link {
     Http(HttpSession),
+    Sse(SseSession),
     Stdio(StdioSession),
 }
 
@@ -122,6 +123,11 @@ impl Connector {
                 let (session, handshake) = HttpSession::open(opening, url, client, purpose.headers).await?;
                 Ok((Link::Http(session), handshake))
             }
+            Transport::Sse { url, .. } => {
+                let client = self.http.client_for(&server.name, url).await?;
+                let (session, handshake) = SseSession::open(opening, url, client, purpose.headers).await?;
+                Ok((Link::Sse(session), handshake))
+            }
             Transport::Stdio { command, args, env } => {
                 let child = ChildCommand { command, args, env };
                 let (session, handshake) = StdioSession::open(opening, child, &self.settings).await?;
@@ -168,6 +174,7 @@ impl Session {
     pub(super) fn notify(&self, message: Bytes) {
         match &self.link {
             Link::Http(session) => session.notify(message),
+            Link::Sse(session) => session.notify(message),
             Link::Stdio(session) => session.notify(message),
         }
     }
@@ -210,6 +217,7 @@ impl Session {
     async fn exchange(&self, id: u64, request: &wire::Request) -> Result<Response, CallFailure> {
         match &self.link {
             Link::Http(session) => session.call(id, request).await,
+            Link::Sse(session) => Ok(session.call(id, request).await?),
             Link::Stdio(session) => Ok(session.call(id, request).await?),
         }
     }
@@ -219,7 +227,25 @@ impl Session {
     pub(super) fn holds_state(&self) -> bool {
         match &self.link {
             Link::Http(session) => session.has_id(),
-            Link::Stdio(_) => true,
+            Link::Sse(_) | Link::Stdio(_) => true,
+        }
+    }
+
+    /// Whether each message needs the server to be reached anew.
+    pub(super) fn connects_for_each_message(&self) -> bool {
+        match &self.link {
+            Link::Http(_) => true,
+            Link::Sse(_) | Link::Stdio(_) => false,
+        }
+    }
+
+    /// Resolves when nothing comes any more that belongs to no call; at once where
+    /// nothing ever did.
+    pub(super) async fn stream_ended(&self) {
+        match &self.link {
+            Link::Http(session) => session.listening_ended().await,
+            Link::Sse(session) => session.stream_ended().await,
+            Link::Stdio(_) => {}
         }
     }
 
@@ -227,6 +253,7 @@ impl Session {
     pub(super) fn is_broken(&self) -> bool {
         match &self.link {
             Link::Http(_) => false,
+            Link::Sse(session) => session.is_closed(),
             Link::Stdio(session) => session.is_closed(),
         }
     }

@@ -15,7 +15,8 @@ use crate::server::{Server, SessionMode, Transport};
 use crate::upstream::UpstreamError;
 use crate::upstream::background::Background;
 use crate::upstream::call::SessionCall;
-use crate::upstream::http::Listening;
+use crate::upstream::health::{OpenedFor, ServerHealth};
+use crate::upstream::http::{CallFailure, Listening};
 use crate::upstream::key::SessionKey;
 use crate::upstream::session::{Connector, Purpose, init_timed_out};
 use crate::upstream::slot::{IdleLimits, LiveSession, Ready, Slot};
@@ -49,12 +50,15 @@ pub(super) struct ServerSessions {
     /// Whether the server is known to have no stream for what belongs to no call.
     listening: Arc<Listening>,
     slots: Mutex<HashMap<Arc<SessionKey>, Arc<Slot>>>,
+    /// Asked before anything is opened, told of what became of it.
+    health: Arc<ServerHealth>,
 }
 
 impl ServerSessions {
-    pub(super) fn new(server: Arc<Server>, connector: Arc<Connector>, ended: CancellationToken) -> Self {
+    pub(super) fn new(health: Arc<ServerHealth>, connector: Arc<Connector>, ended: CancellationToken) -> Self {
+        let server = Arc::clone(&health.server);
         let limit = match server.transport {
-            Transport::StreamableHttp { .. } => HTTP_SESSIONS_PER_SERVER,
+            Transport::StreamableHttp { .. } | Transport::Sse { .. } => HTTP_SESSIONS_PER_SERVER,
             Transport::Stdio { .. } => PROCESSES_PER_SERVER,
         };
         let background = connector.background.for_server();
@@ -69,6 +73,7 @@ impl ServerSessions {
             became_idle: Notify::new(),
             listening: Arc::default(),
             slots: Mutex::default(),
+            health,
         }
     }
 
@@ -76,7 +81,11 @@ impl ServerSessions {
     pub(super) async fn call(self: &Arc<Self>, key: SessionKey, call: &SessionCall) -> Result<Response, UpstreamError> {
         let slot = self.slot(key);
         let session = self.lease_for(&slot, call).await?;
+        if session.connects_for_each_message() {
+            self.health.admit_message()?;
+        }
         let answer = session.call(call).await;
+        self.note(&answer);
         if self.allowance.available_permits() == 0 {
             self.became_idle.notify_one();
         }
@@ -93,7 +102,15 @@ impl ServerSessions {
         }
         // Once only: the server did not look at the request, so it cannot run twice.
         let session = self.lease_for(&slot, call).await?;
-        session.call(call).await.map_err(|failure| failure.error)
+        let answer = session.call(call).await;
+        self.note(&answer);
+        answer.map_err(|failure| failure.error)
+    }
+
+    /// A server that does not know a session is up.
+    fn note(&self, answer: &Result<Response, CallFailure>) {
+        let failure = answer.as_ref().err().filter(|failure| !failure.session_gone);
+        self.health.note_call(failure.map(|failure| &failure.error));
     }
 
     /// Resolves when calls on these sessions must end.
@@ -230,6 +247,7 @@ impl ServerSessions {
             return Err(init_timed_out(&self.server, limit));
         };
         let _start = start.expect("this semaphore is never closed");
+        self.health.admit_opening()?;
         let purpose = Purpose {
             headers: &key.headers,
             client: &key.client,
@@ -237,7 +255,9 @@ impl ServerSessions {
             hints: Some(Arc::clone(&self.connector.hints)),
             listening: self.may_hear(key).then(|| Arc::clone(&self.listening)),
         };
-        let (session, _handshake) = self.connector.open(&self.server, purpose, &self.background, work).await?;
+        let opened = self.connector.open(&self.server, purpose, &self.background, work).await;
+        self.health.note_opening(opened.as_ref().err(), OpenedFor::Call);
+        let (session, _handshake) = opened?;
         Ok(LiveSession::new(session))
     }
 

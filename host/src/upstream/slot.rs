@@ -1,5 +1,6 @@
 //! The place of one session key: what is open under it, shared or kept ready.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -43,13 +44,17 @@ impl LiveSession {
         self.session.holds_state()
     }
 
+    pub(super) fn connects_for_each_message(&self) -> bool {
+        self.session.connects_for_each_message()
+    }
+
     pub(super) fn is_broken(&self) -> bool {
         self.session.is_broken()
     }
 
-    /// How long no call has been running; `None` while one is.
-    pub(super) fn idle_time(&self) -> Option<Duration> {
-        (self.calls_in_flight.load(Ordering::Acquire) == 0).then(|| self.last_used.lock().elapsed())
+    /// Since when no call has been running; `None` while one is.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        (self.calls_in_flight.load(Ordering::Acquire) == 0).then(|| *self.last_used.lock())
     }
 }
 
@@ -106,7 +111,8 @@ pub(super) struct IdleLimits {
 pub(super) struct Disposability {
     /// A spare, or a handshake: nobody loses any state.
     loses_nothing: bool,
-    idle: Duration,
+    /// Not for how long: that grows while sessions are compared.
+    idle_since: Reverse<Instant>,
 }
 
 /// A session that is ready for a call.
@@ -223,14 +229,14 @@ impl Slot {
         let session = state.shared.as_ref().or(state.spare.as_ref())?;
         let loses_nothing = state.shared.is_none() || !session.holds_state();
         let may_go = loses_nothing || self.key.paired_with.is_some();
-        let idle = session.idle_time().filter(|_| may_go)?;
-        Some(Disposability { loses_nothing, idle })
+        let idle_since = session.idle_since().filter(|_| may_go)?;
+        Some(Disposability { loses_nothing, idle_since: Reverse(idle_since) })
     }
 }
 
 /// Gives how much longer a session that stays may idle.
 fn close_if_idle(kept: &mut Option<Arc<LiveSession>>, limit: Duration) -> Option<Duration> {
-    match kept.as_ref()?.idle_time() {
+    match kept.as_ref()?.idle_since().map(|since| since.elapsed()) {
         Some(idle) if idle >= limit => {
             *kept = None;
             None

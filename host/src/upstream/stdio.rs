@@ -10,15 +10,13 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::names::ServerName;
 use crate::upstream::handshake::{self, Handshake};
+use crate::upstream::inbox::{Inbox, Pending};
 use crate::upstream::session::Opening;
 use crate::upstream::{UpstreamError, UpstreamSettings};
 use crate::wire::{self, Response, single_line};
 
-mod inbox;
-mod lines;
 mod process;
 
-use inbox::{Inbox, Pending};
 pub(super) use process::ChildCommand;
 use process::Ending;
 

@@ -13,6 +13,7 @@ use crate::fixture::{Home, Upstream};
 
 mod fixture;
 mod groups;
+mod sync;
 
 const R_URI: &str = "mcpj://res/s/ZmlsZTovLy9y";
 
@@ -82,7 +83,9 @@ async fn a_registered_server_is_listed_and_shown_in_both_forms() {
     assert_eq!(status, StatusCode::CREATED, "{body}");
     let listed = json!({
         "name": "s", "transport": "streamable_http", "enabled": true, "description": "a fixture",
-        "url": upstream.url(), "command": "", "args": null, "env": null, "session_mode": "stateless"
+        "url": upstream.url(), "command": "", "args": null, "env": null, "session_mode": "stateless",
+        "tool_sync_interval_seconds": 300,
+        "health": { "state": "healthy", "last_error": null, "last_error_at": null }
     });
     let mut both = listed.clone();
     both["server"] = listed.clone();
@@ -124,7 +127,7 @@ async fn a_registration_that_fails_leaves_nothing_behind() {
         (r#"{"name":"a","transport":"streamable_http","url":"x"}"#, "must be a valid http or https url"),
         (r#"{"name":7}"#, "cannot unmarshal"),
         (r#"{"name":"#, "not valid JSON"),
-        (r#"{"name":"a","transport":"sse","url":"http://h"}"#, "SSE upstreams are not supported"),
+        (r#"{"name":"a","transport":"sse"}"#, "url is required for SSE transport"),
     ] {
         let (status, answer) = home.send("POST", "/api/v0/servers", body).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");

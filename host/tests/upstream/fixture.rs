@@ -63,6 +63,7 @@ pub struct FakeServer {
     changed: watch::Receiver<usize>,
     connections: Arc<AtomicUsize>,
     task: tokio::task::JoinHandle<()>,
+    stopping: tokio_util::sync::CancellationToken,
 }
 
 impl FakeServer {
@@ -104,8 +105,16 @@ impl FakeServer {
         let listener = listener.tap_io(move |_| {
             accepted.fetch_add(1, Ordering::SeqCst);
         });
-        let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { url, seen, answered, changed, connections, task }
+        let stopping = tokio_util::sync::CancellationToken::new();
+        let serving = axum::serve(listener, router).with_graceful_shutdown(stopping.clone().cancelled_owned());
+        let task = tokio::spawn(async move { serving.await.unwrap() });
+        Self { url, seen, answered, changed, connections, task, stopping }
+    }
+
+    /// Lets go of the port, and of the connections that nothing is sent on.
+    pub async fn stop(mut self) {
+        self.stopping.cancel();
+        (&mut self.task).await.unwrap();
     }
 
     pub fn seen(&self) -> Vec<Seen> {
@@ -169,6 +178,7 @@ pub fn server(name: &str, url: &str, session_mode: SessionMode) -> Arc<Server> {
             headers: BTreeMap::new(),
         },
         session_mode,
+        tool_sync_interval_seconds: None,
     })
 }
 
@@ -241,6 +251,7 @@ pub fn plain(seen: &Seen) -> Option<Response> {
     match seen.method().as_str() {
         "initialize" => Some(initialized(seen, "2025-11-25")),
         "" if seen.verb == Method::DELETE => Some(StatusCode::OK.into_response()),
+        "" if seen.verb == Method::GET => Some(StatusCode::METHOD_NOT_ALLOWED.into_response()),
         method if method.starts_with("notifications/") || method.is_empty() => {
             Some(StatusCode::ACCEPTED.into_response())
         }

@@ -358,9 +358,9 @@ async fn a_server_that_does_not_answer_initialize_fails_within_the_timeout() {
 
 #[tokio::test]
 async fn a_revision_that_the_gateway_does_not_speak_is_named() {
-    let fake = FakeServer::start(|seen| async move { initialized(&seen, "2024-11-05") }).await;
+    let fake = FakeServer::start(|seen| async move { initialized(&seen, "2024-10-07") }).await;
     let error = outcome(upstreams().call(&fake.server(SessionMode::Stateless), call()).await).unwrap_err();
-    assert!(error.contains("\"2024-11-05\""), "{error}");
+    assert!(error.contains("\"2024-10-07\""), "{error}");
 }
 
 #[tokio::test]

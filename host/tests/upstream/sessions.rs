@@ -212,7 +212,7 @@ async fn a_forgotten_server_ends_its_calls_and_its_sessions() {
     let (upstreams, server) = (upstreams(), fake.server(SessionMode::Stateful));
     let forget = async {
         fake.wait_until(|fake| fake.requests("tools/call").len() == 1).await;
-        upstreams.forget(&server.name).await;
+        upstreams.forget(&server).await;
     };
     let (answer, ()) = tokio::join!(upstreams.call(&server, call()), forget);
     assert!(matches!(answer, Err(UpstreamError::Forgotten { .. })), "{answer:?}");
@@ -334,6 +334,7 @@ async fn where_no_more_sessions_may_be_open_the_paired_one_that_idled_longest_ma
     // Used again, so the second has idled longest.
     assert_eq!(outcome(upstreams.call(&server, paired_call("0")).await).unwrap(), "\"s1\"");
     assert_eq!(outcome(upstreams.call(&server, paired_call("one more")).await).unwrap(), "\"s1025\"");
+    fake.wait_until_deleted("s2").await;
     assert_eq!(fake.deleted_sessions(), ["s2"]);
     assert_eq!(outcome(upstreams.call(&server, paired_call("1")).await).unwrap(), "\"s1026\"");
 }
@@ -357,6 +358,7 @@ async fn a_session_too_many_waits_until_another_may_go() {
     };
     let (first, second) = tokio::join!(upstreams.call(&server, paired_call("d1")), scenario);
     assert_eq!((outcome(first).unwrap(), second), ("\"s1024\"".to_owned(), "\"s1025\"".to_owned()));
+    fake.wait_until_deleted("s1024").await;
     assert_eq!(fake.deleted_sessions(), ["s1024"]);
 }
 
@@ -394,7 +396,7 @@ async fn a_call_that_found_its_server_before_it_was_deregistered_leaves_no_sessi
     let (_, fake) = session_server().await;
     let (upstreams, server) = (upstreams(), fake.server(SessionMode::Stateful));
     outcome(upstreams.call(&server, call()).await).unwrap();
-    upstreams.forget(&server.name).await;
+    upstreams.forget(&server).await;
     assert_eq!(outcome(upstreams.call(&server, call()).await).unwrap(), "\"s2\"");
     fake.wait_until_deleted("s2").await;
 }

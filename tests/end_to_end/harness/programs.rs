@@ -85,19 +85,25 @@ fn without_proxies(command: &mut Command) {
     }
 }
 
-/// `server-everything` over one of its two HTTP transports. Killed and reaped when dropped.
+/// `server-everything` over HTTP. Killed and reaped when dropped.
 pub(crate) struct EverythingServer {
     child: Child,
     port: u16,
+    path: &'static str,
 }
 
 impl EverythingServer {
     /// Over Streamable HTTP.
     pub(crate) fn start() -> Self {
-        Self::over("streamableHttp")
+        Self::start_with("streamableHttp", "listening on port", "/mcp")
     }
 
-    fn over(transport: &str) -> Self {
+    /// Over the old transport.
+    pub(crate) fn start_sse() -> Self {
+        Self::start_with("sse", "running on port", "/sse")
+    }
+
+    fn start_with(transport: &str, ready: &str, path: &'static str) -> Self {
         // It cannot pick a port itself: one that is free now is the best that can be done.
         let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let port = free.expect("a port is free").port();
@@ -106,17 +112,17 @@ impl EverythingServer {
         let mut child = command.spawn().expect("node runs");
         let mut output = BufReader::new(child.stderr.take().expect("stderr is piped"));
         let mut line = String::new();
-        while !line.contains("on port") {
+        while !line.contains(ready) {
             line.clear();
             let read = output.read_line(&mut line).expect("it prints text");
             assert_ne!(read, 0, "server-everything did not start");
         }
         std::thread::spawn(move || output.lines().map_while(Result::ok).for_each(drop));
-        Self { child, port }
+        Self { child, port, path }
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/mcp", self.port)
+        format!("http://127.0.0.1:{}{}", self.port, self.path)
     }
 }
 

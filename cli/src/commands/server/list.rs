@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 
 use anyhow::Context;
 
-use crate::api::{Api, Server};
+use crate::api::{Api, Health, Server};
 use crate::printer::Printer;
 
 /// Stands for each value of a server's environment.
@@ -37,6 +37,14 @@ fn print_server(number: usize, server: &Server, printer: &mut Printer) -> io::Re
         writeln!(printer, "Status: DISABLED")?;
     }
     writeln!(printer, "Transport: {}", server.transport)?;
+    print_address(server, printer)?;
+    match &server.health {
+        Some(health) => print_health(health, printer),
+        None => Ok(()),
+    }
+}
+
+fn print_address(server: &Server, printer: &mut Printer) -> io::Result<()> {
     if server.transport != "stdio" {
         return writeln!(printer, "URL: {}", server.url);
     }
@@ -45,6 +53,21 @@ fn print_server(number: usize, server: &Server, printer: &mut Printer) -> io::Re
     if !server.env.is_empty() {
         let masked: Vec<String> = server.env.keys().map(|name| format!("{name}:{MASK}")).collect();
         writeln!(printer, "Environment variables: map[{}]", masked.join(" "))?;
+    }
+    Ok(())
+}
+
+/// What went wrong before is of interest only while the server is down.
+fn print_health(health: &Health, printer: &mut Printer) -> io::Result<()> {
+    writeln!(printer, "Health: {}", health.state)?;
+    if health.state != "unhealthy" {
+        return Ok(());
+    }
+    if let Some(error) = &health.last_error {
+        writeln!(printer, "Last error: {error}")?;
+    }
+    if let Some(time) = &health.last_error_at {
+        writeln!(printer, "Last error at: {time}")?;
     }
     Ok(())
 }

@@ -15,6 +15,11 @@ use crate::printer::Printer;
 /// After this long, a person at a terminal is told what is being waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+const SSE_NOTE: &str = "\
+This MCP server uses the SSE (Server-sent events) transport.
+Like those of any other server, its tools are accessible at every endpoint.
+WARNING: SSE is deprecated, use the 'streamable_http' transport where the server supports it.";
+
 pub(crate) async fn run(
     arguments: &RegisterArguments,
     api: &Api,
@@ -33,6 +38,9 @@ pub(crate) async fn run(
         return Ok(printer.json(&answer)?);
     }
     writeln!(printer, "Server {name} registered successfully!")?;
+    if config_file::text(&server, "transport") == "sse" {
+        writeln!(printer, "\n{SSE_NOTE}")?;
+    }
     print_offer(name, api, printer).await
 }
 

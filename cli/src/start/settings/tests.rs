@@ -134,13 +134,18 @@ fn the_secret_key_comes_from_its_variable_or_its_file() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = file.path().to_str().unwrap();
     std::fs::write(file.path(), "from-file\n").unwrap();
-    let key =
-        |variables: &[(&str, &str)]| with(variables).map(|settings| settings.secret_key.unwrap().expose().to_owned());
+    let key = |variables: &[(&str, &str)]| {
+        with(variables).map(|settings| {
+            let key = settings.secret_key.unwrap();
+            (key.value.expose().to_owned(), key.variable)
+        })
+    };
     assert_eq!(
         key(&[("MCPJUNGLE_SECRET_KEY", "direct"), ("MCPJUNGLE_SECRET_KEY_FILE", path)]),
-        Ok("direct".to_owned())
+        Ok(("direct".to_owned(), "MCPJUNGLE_SECRET_KEY"))
     );
-    assert_eq!(key(&[("MCPJUNGLE_SECRET_KEY_FILE", path)]), Ok("from-file".to_owned()));
+    let from_file = Ok(("from-file".to_owned(), "MCPJUNGLE_SECRET_KEY_FILE"));
+    assert_eq!(key(&[("MCPJUNGLE_SECRET_KEY_FILE", path)]), from_file);
     std::fs::write(file.path(), " \n").unwrap();
     for unusable in [path, "/nonexistent/key"] {
         let message = key(&[("MCPJUNGLE_SECRET_KEY_FILE", unusable)]).unwrap_err();
@@ -166,8 +171,12 @@ fn the_log_filter_of_our_own_wins() {
 
 #[test]
 fn no_secret_is_shown_when_settings_are() {
-    let settings =
-        with(&[("MCPJUNGLE_SECRET_KEY", "hidden-key"), ("HTTP_PROXY", "http://u:hidden-password@p")]).unwrap();
+    let settings = with(&[
+        ("MCPJUNGLE_SECRET_KEY", "hidden-key"),
+        ("HTTP_PROXY", "http://u:hidden-password@p"),
+        ("DATABASE_URL", "postgres://u:hidden-password@h/d"),
+    ])
+    .unwrap();
     let shown = format!("{settings:?}");
     // What children inherit includes the proxies.
     let shown = shown.replace(&format!("{:?}", settings.upstream.child_environment), "");

@@ -1,6 +1,7 @@
 //! `GET /server_configs[?reveal=true]`: servers in the form in which they are registered.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -35,6 +36,8 @@ pub(in crate::admin) struct ServerConfig {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     env: BTreeMap<String, String>,
     session_mode: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_sync_interval_seconds: Option<NonZeroU32>,
 }
 
 pub(in crate::admin) async fn list(
@@ -71,9 +74,11 @@ impl ServerConfig {
             args: Vec::new(),
             env: BTreeMap::new(),
             session_mode: server.session_mode.as_str(),
+            tool_sync_interval_seconds: server.tool_sync_interval_seconds,
         };
         match &server.transport {
-            Transport::StreamableHttp { url, bearer_token, headers } => {
+            Transport::StreamableHttp { url, bearer_token, headers }
+            | Transport::Sse { url, bearer_token, headers } => {
                 config.url = Some(url.to_string());
                 config.bearer_token = bearer_token.as_ref().map(shown);
                 config.headers = shown_all(headers);

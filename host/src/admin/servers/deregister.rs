@@ -21,13 +21,14 @@ pub(in crate::admin) async fn deregister(
 ) -> Result<StatusCode, ApiError> {
     let name = ServerName::parse(&name)?;
     change::finish(async move {
+        let deregistered = gateway.snapshot().servers.get(&name).map(|server| Arc::clone(&server.server));
         if !gateway.store.delete_server(&name).await? {
             return Err(missing(&name));
         }
         gateway.refresh().await?;
-        // Registered again meanwhile: the sessions under this name may be the new one's.
-        if !gateway.snapshot().servers.contains_key(&name) {
-            gateway.upstreams.forget(&name).await;
+        // Registered again meanwhile, and just as before: then its sessions are the new one's.
+        if let Some(server) = deregistered.filter(|_| !gateway.snapshot().servers.contains_key(&name)) {
+            gateway.upstreams.forget(&server).await;
         }
         tracing::info!(
             request.id = %admission.request_id,

@@ -1,16 +1,18 @@
 //! A server as an administrator describes it, checked before anything is done with it.
 
 use std::collections::{BTreeMap, HashSet};
+use std::num::NonZeroU32;
 
 use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
 use crate::admin::error::ApiError;
 use crate::admin::input::nullable;
 use crate::names::ServerName;
 use crate::secret::Secret;
-use crate::server::{Server, SessionMode, Transport, is_reserved_header};
+use crate::server::{DEFAULT_TOOL_SYNC_INTERVAL_SECONDS, Server, SessionMode, Transport, is_reserved_header};
 
 const TRANSPORTS: &str = "acceptable values: 'streamable_http', 'stdio', 'sse'";
 
@@ -38,7 +40,11 @@ pub(in crate::admin) struct ServerDescription {
     env: BTreeMap<String, String>,
     #[serde(deserialize_with = "nullable")]
     session_mode: String,
+    tool_sync_interval_seconds: Value,
 }
+
+/// URL, bearer token and headers.
+type Endpoint = (Url, Option<Secret>, BTreeMap<String, Secret>);
 
 impl ServerDescription {
     /// Checks everything that can be checked without connecting.
@@ -48,29 +54,32 @@ impl ServerDescription {
             let given = &self.session_mode;
             ApiError::invalid(format!("unsupported session mode: {given} (acceptable values: 'stateless', 'stateful')"))
         })?;
+        let tool_sync_interval_seconds = parse_interval(&self.tool_sync_interval_seconds)?;
         let description = self.description.clone();
         let transport = match self.transport.as_str() {
             "" => return Err(ApiError::invalid(format!("transport is required ({TRANSPORTS})"))),
-            "streamable_http" => self.streamable_http()?,
-            "stdio" => self.stdio()?,
-            "sse" => {
-                return Err(ApiError::invalid(
-                    "legacy SSE upstreams are not supported by this version: \
-                     use the server's 'streamable_http' endpoint, or 'stdio'",
-                ));
+            "streamable_http" => {
+                let (url, bearer_token, headers) = self.endpoint("streamable http", "streamable HTTP")?;
+                Transport::StreamableHttp { url, bearer_token, headers }
             }
+            "sse" => {
+                let (url, bearer_token, headers) = self.endpoint("SSE", "SSE")?;
+                Transport::Sse { url, bearer_token, headers }
+            }
+            "stdio" => self.stdio()?,
             other => {
                 return Err(ApiError::invalid(format!("unsupported transport type: {other} ({TRANSPORTS})")));
             }
         };
-        Ok(Server { name, description, transport, session_mode })
+        Ok(Server { name, description, transport, session_mode, tool_sync_interval_seconds })
     }
 
-    fn streamable_http(self) -> Result<Transport, ApiError> {
+    /// What both transports over HTTP need.
+    fn endpoint(self, server: &str, transport: &str) -> Result<Endpoint, ApiError> {
         if self.url.is_empty() {
-            return Err(ApiError::invalid(
-                "error creating streamable http server: url is required for streamable HTTP transport",
-            ));
+            return Err(ApiError::invalid(format!(
+                "error creating {server} server: url is required for {transport} transport"
+            )));
         }
         let url = parse_url(&self.url)?;
         check_headers(&self.headers)?;
@@ -78,7 +87,7 @@ impl ServerDescription {
             return Err(ApiError::invalid("the bearer token holds characters that HTTP does not allow in a header"));
         }
         let bearer_token = (!self.bearer_token.is_empty()).then(|| Secret::new(self.bearer_token));
-        Ok(Transport::StreamableHttp { url, bearer_token, headers: secrets(self.headers) })
+        Ok((url, bearer_token, secrets(self.headers)))
     }
 
     fn stdio(self) -> Result<Transport, ApiError> {
@@ -97,6 +106,21 @@ impl ServerDescription {
             }
         }
         Ok(Transport::Stdio { command: self.command, args: self.args, env: secrets(self.env) })
+    }
+}
+
+/// Absent and 0 stand for the default.
+fn parse_interval(given: &Value) -> Result<Option<NonZeroU32>, ApiError> {
+    if given.is_null() {
+        return Ok(None);
+    }
+    match given.as_u64().map(u32::try_from) {
+        Some(Ok(seconds)) => Ok(NonZeroU32::new(seconds)),
+        Some(Err(_)) | None => Err(ApiError::invalid(format!(
+            "invalid tool_sync_interval_seconds: {given} must be a whole number of seconds from 1 to {}, \
+             or 0 for the default of {DEFAULT_TOOL_SYNC_INTERVAL_SECONDS}",
+            u32::MAX
+        ))),
     }
 }
 
@@ -158,7 +182,8 @@ mod tests {
             (r#"{"name":"a__b","transport":"stdio"}"#, "invalid server name: 'a__b' must"),
             (r#"{"name":"a"}"#, "transport is required (acceptable values: 'streamable_http', 'stdio', 'sse')"),
             (r#"{"name":"a","transport":"x"}"#, "unsupported transport type: x (acceptable values:"),
-            (r#"{"name":"a","transport":"sse","url":"http://h"}"#, "legacy SSE upstreams are not supported"),
+            (r#"{"name":"a","transport":"sse"}"#, "error creating SSE server: url is required for SSE transport"),
+            (r#"{"name":"a","transport":"sse","url":"h"}"#, "invalid url: 'h' must be a valid http or https url"),
             (r#"{"name":"a","transport":"stdio"}"#, "error creating stdio server: command is required"),
             (r#"{"name":"a","transport":"streamable_http"}"#, "url is required for streamable HTTP transport"),
             (
@@ -169,6 +194,22 @@ mod tests {
         ] {
             let error = parse(body).unwrap_err();
             assert!(error.contains(fragment), "{body}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_sync_interval_is_a_whole_number_of_seconds() {
+        let with = |interval: &str| {
+            let body =
+                format!(r#"{{"name":"a","transport":"sse","url":"http://h","tool_sync_interval_seconds":{interval}}}"#);
+            parse(&body).map(|server| server.tool_sync_interval().as_secs())
+        };
+        for (interval, seconds) in [("null", 300), ("0", 300), ("1", 1), ("86400", 86_400)] {
+            assert_eq!(with(interval), Ok(seconds), "{interval}");
+        }
+        for bad in ["-1", "1.5", "\"5\"", "4294967296", "[]"] {
+            let error = with(bad).unwrap_err();
+            assert!(error.contains("must be a whole number of seconds from 1 to 4294967295, or 0"), "{error}");
         }
     }
 
@@ -217,7 +258,7 @@ mod tests {
     #[test]
     fn a_listed_server_can_be_registered_again_as_it_is_shown() {
         let body = r#"{"name":"a","transport":"streamable_http","url":"http://h/","command":"","args":null,"env":null,
-                       "description":null,"session_mode":"stateful","enabled":true}"#;
+                       "description":null,"session_mode":"stateful","enabled":true,"tool_sync_interval_seconds":300}"#;
         assert_eq!(parse(body).unwrap().session_mode, SessionMode::Stateful);
     }
 }

@@ -2,13 +2,22 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 
-use crate::admin::servers::ServerView;
+use crate::admin::admission::Admission;
+use crate::admin::servers::{HealthView, ServerView};
+use crate::catalog::CatalogServer;
 use crate::gateway::Gateway;
 
-pub(in crate::admin) async fn list(State(gateway): State<Arc<Gateway>>) -> Json<Vec<ServerView>> {
+pub(in crate::admin) async fn list(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(admission): Extension<Admission>,
+) -> Json<Vec<ServerView>> {
     let snapshot = gateway.snapshot();
-    Json(snapshot.servers.values().map(|server| ServerView::of(&server.server, server.enabled)).collect())
+    let view = |server: &Arc<CatalogServer>| {
+        let health = HealthView::of(&gateway, &admission, &server.server);
+        ServerView::of(&server.server, server.enabled, health)
+    };
+    Json(snapshot.servers.values().map(view).collect())
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde::Serialize;
 
 use crate::admin::admission::Admission;
@@ -12,13 +12,12 @@ use crate::admin::change;
 use crate::admin::error::ApiError;
 use crate::admin::input::{JsonBody, Parameters, flag};
 use crate::admin::servers::description::ServerDescription;
-use crate::admin::servers::{ServerView, find};
+use crate::admin::servers::{HealthView, ServerView, find};
 use crate::gateway::Gateway;
-use crate::pipeline::{Endpoint, Principal, UpstreamView};
 use crate::server::Server;
 use crate::store::StoreError;
+use crate::sync::headers_of_gateway;
 use crate::upstream::Offer;
-use crate::walk::resolve_headers;
 
 /// The server on its own and once more as a member: clients of either form can read it.
 #[derive(Debug, Serialize)]
@@ -41,26 +40,20 @@ pub(in crate::admin) async fn register(
         // Before connecting: a mistake in a name must not start a process.
         return Err(StoreError::AlreadyExists { kind: "MCP server", name: server.name.to_string() }.into());
     }
-    let headers = headers_for(&gateway, &admission, &server).await?;
+    // Registration connects as the gateway itself, whoever asked for it.
+    let headers = headers_of_gateway(&gateway, Arc::clone(&admission.request_id), &server).await?;
     let offer = gateway.upstreams.fetch_offer(&server, headers).await?;
     change::finish(async move {
         store(&gateway, &admission, &server, &offer, replace).await?;
         let snapshot = gateway.snapshot();
         // A deregistration may have come right behind.
         let enabled = find(&snapshot, &server.name).map_or(true, |stored| stored.enabled);
-        let view = || ServerView::of(&server, enabled);
+        let server = Arc::new(server);
+        let health = HealthView::of(&gateway, &admission, &server);
+        let view = || ServerView::of(&server, enabled, health.clone());
         Ok((StatusCode::CREATED, Json(Registered { server: view(), flat: view() })))
     })
     .await
-}
-
-/// Registration connects as the gateway itself, whoever asked for it.
-async fn headers_for(gateway: &Gateway, admission: &Admission, server: &Server) -> Result<HeaderMap, ApiError> {
-    let request = admission.request(Endpoint::Api, "initialize");
-    let secret_names = server.header_secret_names();
-    let upstream = UpstreamView { name: &server.name, transport: server.transport.kind(), secret_names: &secret_names };
-    let injected = gateway.pipeline().headers(&request, &Principal::gateway(), upstream).await?;
-    Ok(resolve_headers(server, &injected)?)
 }
 
 async fn store(

@@ -62,6 +62,16 @@ pub(in crate::upstream) struct CallFailure {
     pub(in crate::upstream) session_gone: bool,
 }
 
+impl CallFailure {
+    /// The HTTP status, where that is what went wrong.
+    pub(super) fn status(&self) -> Option<u16> {
+        match self.error {
+            UpstreamError::HttpStatus { status, .. } => Some(status),
+            _ => None,
+        }
+    }
+}
+
 impl From<UpstreamError> for CallFailure {
     fn from(error: UpstreamError) -> Self {
         Self { error, session_gone: false }

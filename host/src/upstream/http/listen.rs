@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::upstream::UpstreamError;
 use crate::upstream::http::exchange::{ANSWER_LIMIT_BYTES, Channel};
-use crate::upstream::http::stream::Cursor;
+use crate::upstream::http::stream::{Cursor, LASTED};
 use crate::upstream::switchboard::Source;
 use crate::wire::sse::EventReader;
 
@@ -18,8 +18,6 @@ const REFUSAL_MEMORY: Duration = Duration::from_secs(10 * 60);
 /// A server that ends each stream at once is not asked more often.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
-/// A connection that lasted so long was no failure, even if nothing came on it.
-const LASTED: Duration = Duration::from_secs(10);
 
 /// What is known of one server's readiness to be listened to.
 #[derive(Default)]
@@ -43,27 +41,24 @@ impl Channel {
         if listening.is_refused() {
             return;
         }
-        let mut reply = match self.open_stream(None).await {
-            Ok(reply) => reply,
-            Err(error) => {
-                tracing::debug!(upstream.server = %self.server, %error, "the server has no stream beside calls");
-                return listening.refuse();
-            }
-        };
         let mut cursor = Cursor::default();
-        let mut failures = 0;
+        let (mut has_listened, mut failures) = (false, 0);
         loop {
-            let (opened_at, has_spoken) = (Instant::now(), self.hear_out(reply, &mut cursor).await);
-            failures = if has_spoken || opened_at.elapsed() >= LASTED { 0 } else { failures + 1 };
-            reply = loop {
-                sleep(pause(&cursor, failures)).await;
-                match self.open_stream(cursor.position()).await {
-                    Ok(reply) => break reply,
-                    // Such as 404, which says that the session is gone: the next call sees to that.
-                    Err(error) if is_final(&error) => return,
-                    Err(_) => failures += 1,
+            match self.open_stream(cursor.position()).await {
+                Ok(reply) => {
+                    has_listened = true;
+                    let (opened_at, has_spoken) = (Instant::now(), self.hear_out(reply, &mut cursor).await);
+                    failures = if has_spoken || opened_at.elapsed() >= LASTED { 0 } else { failures + 1 };
                 }
-            };
+                // The session may be gone: the next call sees to that.
+                Err(error) if is_final(&error) && has_listened => return,
+                Err(error) if is_final(&error) => {
+                    tracing::debug!(upstream.server = %self.server, %error, "the server has no stream beside calls");
+                    return listening.refuse();
+                }
+                Err(_) => failures += 1,
+            }
+            sleep(pause(&cursor, failures)).await;
         }
     }
 
@@ -91,7 +86,7 @@ impl Channel {
 
 fn is_final(error: &UpstreamError) -> bool {
     match error {
-        UpstreamError::HttpStatus { status, .. } => *status < 500 && *status != 429,
+        UpstreamError::HttpStatus { status, .. } => !matches!(status, 429 | 500 | 502..),
         UpstreamError::Unauthorized { .. } | UpstreamError::InvalidAnswer { .. } => true,
         _ => false,
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use http::HeaderValue;
+use tokio::time::Instant;
 
 use crate::upstream::UpstreamError;
 use crate::upstream::http::exchange::{ANSWER_LIMIT_BYTES, Channel};
@@ -19,8 +20,10 @@ const STREAM_END_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long to wait before a stream is resumed, where it does not say, and at most.
 const RETRY: Duration = Duration::from_secs(1);
 const RETRY_LIMIT: Duration = Duration::from_secs(60);
-/// How often in a row a call's stream is resumed without anything new.
-const FRUITLESS_LIMIT: u32 = 5;
+/// How often in a row a call's stream is resumed and soon ends without anything new.
+const FRUITLESS_LIMIT: u32 = 10;
+/// A connection that lasted so long was no failure, even if nothing came on it.
+pub(super) const LASTED: Duration = Duration::from_secs(5);
 
 /// How far a stream was read, over all its connections.
 #[derive(Default)]
@@ -72,7 +75,7 @@ impl Channel {
         let mut cursor = Cursor::default();
         let mut fruitless = 0;
         loop {
-            let mut events = EventReader::new(ANSWER_LIMIT_BYTES);
+            let (mut events, opened_at) = (EventReader::new(ANSWER_LIMIT_BYTES), Instant::now());
             let mut early = match self.read_connection(id, reply, &mut events).await? {
                 Ended::Answered(response) => return Ok(response),
                 Ended::Early(error) => error,
@@ -80,7 +83,7 @@ impl Channel {
             if let Some(retry) = events.retry() {
                 self.switchboard.pause(id, retry.min(RETRY_LIMIT));
             }
-            fruitless = if cursor.follow(&events) { 0 } else { fruitless + 1 };
+            fruitless = if cursor.follow(&events) || opened_at.elapsed() >= LASTED { 0 } else { fruitless + 1 };
             reply = loop {
                 let (Some(position), 0..FRUITLESS_LIMIT) = (cursor.position(), fruitless) else { return Err(early) };
                 tokio::time::sleep(cursor.retry()).await;

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::names::ServerName;
 use crate::secret::Secret;
 use crate::upstream::background::{Background, WorkToCome};
-use crate::upstream::stdio::lines::LineReader;
+use crate::upstream::lines::LineReader;
 use crate::upstream::supervise::{CANNOT_START, CANNOT_START_STATUS, GRACE};
 use crate::upstream::{UpstreamError, UpstreamSettings};
 

@@ -1,5 +1,5 @@
-//! What comes from a child process: each line goes to the call that waits for it,
-//! or to the counterpart.
+//! What comes on a connection that is a session, from a child process or as events:
+//! each message goes to the call that waits for it, or to the counterpart.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use crate::names::ServerName;
 use crate::upstream::UpstreamError;
 use crate::upstream::http::ANSWER_LIMIT_BYTES;
+use crate::upstream::lines::{LineError, LineReader};
 use crate::upstream::malformed::answered_id;
-use crate::upstream::stdio::lines::{LineError, LineReader};
 use crate::upstream::switchboard::{Source, Switchboard};
 use crate::wire::{self, Message, Response};
 
@@ -62,7 +62,8 @@ impl Pending {
         self.0.lock().give_up_reason.clone()
     }
 
-    fn answer(&self, id: Option<u64>, outcome: Outcome) -> bool {
+    /// Ends the wait for the answer to request `id`; `false` if nobody waits for it.
+    pub(super) fn answer(&self, id: Option<u64>, outcome: Outcome) -> bool {
         let waiting = id.and_then(|id| self.0.lock().answers.remove(&id));
         // One that nobody waits for any more is as good as answered.
         waiting.is_some_and(|sender| sender.send(outcome).is_ok())
@@ -90,7 +91,7 @@ impl Drop for Expected<'_> {
     }
 }
 
-/// Reads what a child writes, until it ends.
+/// Takes what an upstream sends.
 pub(super) struct Inbox {
     pub(super) server: ServerName,
     pub(super) pending: Arc<Pending>,
@@ -101,6 +102,7 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
+    /// Reads what a child writes, until it ends.
     pub(super) async fn read(self, stdout: ChildStdout) {
         let mut lines = LineReader::new(stdout, ANSWER_LIMIT_BYTES);
         let mut nonsense = 0;
@@ -121,7 +123,8 @@ impl Inbox {
         self.closing.cancel();
     }
 
-    fn take(&self, line: Bytes, nonsense: &mut u64) {
+    /// Takes one message. `nonsense` counts those that were none.
+    pub(super) fn take(&self, line: Bytes, nonsense: &mut u64) {
         if line.trim_ascii().is_empty() {
             return;
         }
