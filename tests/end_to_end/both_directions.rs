@@ -70,7 +70,7 @@ async fn bursts_of_progress_arrive_whole_in_order_and_before_their_responses() {
             (0..10).map(|call| if call % 2 == 0 { json!(call) } else { json!(format!("token {call}")) }).collect();
         let calls = tokens.iter().zip(100..).map(async |(token, id)| {
             let call = place.call(id, "test_tool_with_progress", &json!({ "steps": 200 }), Some(token));
-            client.open(call).await.to_end().await
+            client.open(call).await.read_to_end().await
         });
         for (messages, (token, id)) in
             futures_util::future::join_all(calls).await.into_iter().zip(tokens.iter().zip(100..))
@@ -178,7 +178,7 @@ async fn a_stream_that_nobody_reads_delays_nothing_else() {
         let mut unread = client.open(call).await;
         let reply = client.post(place.call(8, "test_simple_text", &json!({}), None)).await;
         assert_eq!(text(&reply.json()), "This is a simple text response for testing.");
-        let messages = unread.to_end().await;
+        let messages = unread.read_to_end().await;
         assert_eq!(messages.len(), 5001, "{}", place.url);
         assert!(messages.iter().zip(1..=5000).all(|(report, step)| report["params"]["progress"] == step));
     }
@@ -217,7 +217,7 @@ async fn a_cancelled_call_is_cancelled_at_its_server_under_the_id_that_it_has_th
         let cancelled = json!({ "requestId": 7, "reason": "enough" });
         let notice = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": cancelled }).to_string();
         assert_eq!(client.post(notice).await.status, 202);
-        assert_eq!(events.to_end().await, [Value::Null; 0], "{}", place.url);
+        assert_eq!(events.read_to_end().await, [Value::Null; 0], "{}", place.url);
         let message = |method: &str| -> Value {
             let requests = place.server.requests(method);
             serde_json::from_str(&requests.last().unwrap_or_else(|| panic!("no {method}")).body).expect("it is JSON")

@@ -170,7 +170,7 @@ impl EventReader {
     }
 
     /// All messages that still come.
-    pub(crate) async fn to_end(&mut self) -> Vec<Value> {
+    pub(crate) async fn read_to_end(&mut self) -> Vec<Value> {
         let mut messages = Vec::new();
         while let Some(message) = self.next().await {
             messages.push(message);
