@@ -77,8 +77,8 @@ pub(super) async fn forward(
 ) -> Option<[Bytes; 3]> {
     let id = request.id();
     let answer = match request.method() {
-        "logging/setLevel" => set_log_level(&gateway, &session, caller, request).await,
-        "tasks/list" => return Some(list_tasks(&gateway, &session, &caller, &id).await),
+        "logging/setLevel" => Box::pin(set_log_level(&gateway, &session, caller, request)).await,
+        "tasks/list" => return Some(Box::pin(list_tasks(&gateway, &session, &caller, &id)).await),
         "tools/call" => call_tool(&gateway, &session, caller, request).await,
         "resources/subscribe" => subscribe(&gateway, &session, caller, request, true).await,
         "resources/unsubscribe" => subscribe(&gateway, &session, caller, request, false).await,

@@ -44,13 +44,13 @@ pub(super) async fn resolve(
     match request.method() {
         "tools/call" => named(&snapshot, caller, request, ItemKind::Tool, "tool"),
         "prompts/get" => named(&snapshot, caller, request, ItemKind::Prompt, "prompt"),
-        "resources/read" => resource(gateway, &snapshot, pipeline, caller, request).await,
+        "resources/read" => Box::pin(resource(gateway, &snapshot, pipeline, caller, request)).await,
         "resources/subscribe" | "resources/unsubscribe" => {
-            let target = resource(gateway, &snapshot, pipeline, caller, request).await?;
+            let target = Box::pin(resource(gateway, &snapshot, pipeline, caller, request)).await?;
             Ok(Target { asked_uri: None, outlives_call: true, ..target })
         }
         "tasks/get" | "tasks/result" | "tasks/cancel" => task(&snapshot, caller, request),
-        "completion/complete" => completion(gateway, &snapshot, pipeline, caller, request).await,
+        "completion/complete" => Box::pin(completion(gateway, &snapshot, pipeline, caller, request)).await,
         other => Err(Refusal::InvalidParams(format!("`{other}` does not name an item"))),
     }
 }
