@@ -8,6 +8,9 @@ mod edge;
 mod fidelity;
 mod harness;
 mod house_rules;
+mod metrics;
+#[cfg(feature = "e2e")]
+mod openapi;
 mod policies;
 #[cfg(feature = "e2e")]
 #[path = "../fixtures/postgres.rs"]
