@@ -27,6 +27,30 @@ async function main(url, prefix) {
 
   const call = async (name, args = {}, options = undefined) =>
     (await client.callTool({ name: `${prefix}${name}`, arguments: args }, undefined, options)).content;
+  /** Runs a tool as a task; what became of it, without ids and times. */
+  const runTask = async (name, args) => {
+    const events = client.experimental.tasks.callToolStream(
+      { name: `${prefix}${name}`, arguments: args },
+      undefined,
+      { task: { ttl: 60_000 } },
+    );
+    const statuses = new Set();
+    for await (const event of events) {
+      if (event.type === "result") return { statuses: [...statuses], content: event.result.content };
+      if (event.type === "error") throw event.error;
+      statuses.add(event.task.status);
+    }
+  };
+  /** Starts a task and cancels it. */
+  const cancelTask = async (name, args) => {
+    const params = { name: `${prefix}${name}`, arguments: args, task: { ttl: 60_000 } };
+    const { task } = await client.request({ method: "tools/call", params }, types.CreateTaskResultSchema);
+    const listed = await client.experimental.tasks.listTasks();
+    const isListed = listed.tasks.some(({ taskId }) => taskId === task.taskId);
+    const cancelled = await client.experimental.tasks.cancelTask(task.taskId);
+    const after = await client.experimental.tasks.getTask(task.taskId);
+    return { began: task.status, isListed, cancelled: cancelled.status, after: after.status };
+  };
   const progress = [];
   const { tools } = await client.listTools();
   const seen = {
@@ -38,6 +62,8 @@ async function main(url, prefix) {
     sampled: await call("trigger-sampling-request", { prompt: "a question", maxTokens: 10 }),
     elicited: await call("trigger-elicitation-request"),
     roots: await call("get-roots-list"),
+    task: await runTask("simulate-research-query", { topic: "gateways", ambiguous: true }),
+    cancelledTask: await cancelTask("simulate-research-query", { topic: "gateways" }),
   };
   await client.close();
   console.log(JSON.stringify(seen));
