@@ -293,7 +293,7 @@ async fn end_idle_sessions(gateway: std::sync::Weak<Gateway>) {
             gateway.upstreams.end_paired(&session.id);
         }
         for session in gateway.sessions.all() {
-            session.forget_streams();
+            session.tidy_up();
         }
     }
 }

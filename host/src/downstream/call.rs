@@ -1,6 +1,7 @@
 //! The client's side of one call: what an upstream sends before its response goes
 //! to the stream of that call.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -18,16 +19,34 @@ use crate::wire::{Edit, Id, Notification};
 pub(super) struct CallLink {
     session: Arc<Session>,
     id: Id,
+    /// Tells it from other calls of the session.
+    number: u64,
     cancellation: Cancellation,
     server: OnceLock<ServerName>,
     stream: OnceLock<Arc<EventStream>>,
+    /// Its client has gone before there was a stream that it could come back to.
+    is_abandoned: AtomicBool,
     /// Tells whoever waits for the answer that there is a stream now.
     opened: Notify,
 }
 
 impl CallLink {
-    pub(super) fn new(session: Arc<Session>, id: Id, cancellation: Cancellation) -> Self {
-        Self { session, id, cancellation, server: OnceLock::new(), stream: OnceLock::new(), opened: Notify::new() }
+    pub(super) fn new(session: Arc<Session>, id: Id, number: u64, cancellation: Cancellation) -> Self {
+        Self {
+            session,
+            id,
+            number,
+            cancellation,
+            server: OnceLock::new(),
+            stream: OnceLock::new(),
+            is_abandoned: AtomicBool::new(false),
+            opened: Notify::new(),
+        }
+    }
+
+    /// The client has gone. The call goes on, but there is nobody to tell or to ask.
+    pub(super) fn abandon(&self) {
+        self.is_abandoned.store(true, Ordering::Release);
     }
 
     /// The stream of this call, if it has one by now.
@@ -51,7 +70,11 @@ impl CallLink {
 
 impl Counterpart for CallLink {
     fn receive(&self, message: ServerMessage) {
-        deliver(&self.session, self.server.get(), message, self.open_stream());
+        // Dropped: a request is thereby refused.
+        if self.is_abandoned.load(Ordering::Acquire) && self.stream().is_none() {
+            return;
+        }
+        deliver(&self.session, self.server.get(), message, Some(self.number), self.open_stream());
     }
 
     fn pause(&self, retry: Duration) {
@@ -84,7 +107,7 @@ impl ClientSide for CallLink {
 
 impl Drop for CallLink {
     fn drop(&mut self) {
-        self.session.end_call(&self.id, &self.cancellation);
+        self.session.end_call(&self.id, self.number);
     }
 }
 
@@ -98,10 +121,10 @@ impl Counterpart for SessionLink {
     fn receive(&self, message: ServerMessage) {
         let reachable = self.session.reachable_stream();
         match (&message, reachable) {
-            (_, Some(stream)) => deliver(&self.session, Some(&self.server), message, &stream),
+            (_, Some(stream)) => deliver(&self.session, Some(&self.server), message, None, &stream),
             // They wait for a client that connects again.
             (ServerMessage::Notification(_), None) => {
-                deliver(&self.session, Some(&self.server), message, self.session.general());
+                deliver(&self.session, Some(&self.server), message, None, self.session.general());
             }
             // Dropped: nobody could answer it, and its upstream is told so.
             (ServerMessage::Request(_), None) => {}
@@ -113,9 +136,15 @@ impl Counterpart for SessionLink {
     }
 }
 
-fn deliver(session: &Session, server: Option<&ServerName>, message: ServerMessage, stream: &EventStream) {
+fn deliver(
+    session: &Session,
+    server: Option<&ServerName>,
+    message: ServerMessage,
+    call: Option<u64>,
+    stream: &Arc<EventStream>,
+) {
     match message {
-        ServerMessage::Request(request) => session.ask(request, stream),
+        ServerMessage::Request(request) => session.ask(request, call, stream),
         ServerMessage::Notification(notification) => {
             if notification.method() == "notifications/cancelled" {
                 session.forget_request(&notification);

@@ -42,7 +42,7 @@ async fn tell_session(gateway: &Gateway, session: &Session, digests: &mut Digest
     let mut told: Vec<bytes::Bytes> = Vec::new();
     for (kind, method) in KINDS {
         let Some(given) = session.list_given(kind) else { continue };
-        let key = (Arc::clone(&session.principal), session.endpoint.clone(), kind);
+        let key = (session.principal(), session.endpoint.clone(), kind);
         let current = match digests.get(&key) {
             Some(current) => *current,
             None => {
@@ -68,7 +68,7 @@ async fn tell_session(gateway: &Gateway, session: &Session, digests: &mut Digest
 async fn digest(gateway: &Gateway, session: &Session, kind: ItemKind, method: &str) -> Option<u64> {
     let (snapshot, pipeline) = (gateway.snapshot(), gateway.pipeline());
     let request = Request { id: gateway.next_request_id(), endpoint: session.endpoint.clone(), method: method.into() };
-    let scope =
-        ViewScope { snapshot: &snapshot, pipeline: &pipeline, request: &request, principal: &session.principal };
+    let principal = session.principal();
+    let scope = ViewScope { snapshot: &snapshot, pipeline: &pipeline, request: &request, principal: &principal };
     gateway.views.view(scope, kind).await.ok().map(|view| view.digest)
 }

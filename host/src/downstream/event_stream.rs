@@ -59,6 +59,8 @@ struct State {
     /// Which reader may read; each new one ends the one before.
     reader: u64,
     is_attended: bool,
+    /// Since when nobody reads, where nobody does.
+    left_at: Option<Instant>,
     /// Whether the reader was cut off, rather than replaced.
     is_cut: bool,
     /// The last that the reader gets before its connection is closed for a while.
@@ -69,7 +71,8 @@ struct State {
 impl EventStream {
     /// An empty stream; see the field for `name`.
     pub(super) fn new(name: Option<u64>) -> Self {
-        Self { name, state: Mutex::default(), changed: Notify::new() }
+        let state = State { left_at: Some(Instant::now()), ..State::default() };
+        Self { name, state: Mutex::new(state), changed: Notify::new() }
     }
 
     /// Adds an event that carries one JSON-RPC message.
@@ -141,6 +144,12 @@ impl EventStream {
         self.state.lock().is_attended
     }
 
+    /// For how long no client has read it.
+    pub(super) fn unattended_for(&self) -> Option<Duration> {
+        let state = self.state.lock();
+        state.left_at.filter(|_| !state.is_attended).map(|at| at.elapsed())
+    }
+
     /// Reads what was not sent yet, and all that follows.
     pub(super) fn read(self: &Arc<Self>) -> Body {
         let mut state = self.state.lock();
@@ -185,17 +194,22 @@ impl State {
 
     fn keep_bounds(&mut self) {
         if self.is_attended {
-            if self.unread() > MAX_UNREAD_EVENTS || self.unread_bytes > MAX_UNREAD_BYTES {
+            if self.unread() > MAX_UNREAD_EVENTS || self.bytes_in_the_way() > MAX_UNREAD_BYTES {
                 self.cut();
             }
         } else {
-            while self.unread() > MAX_UNATTENDED_EVENTS || self.unread_bytes > MAX_UNATTENDED_BYTES {
+            while self.unread() > MAX_UNATTENDED_EVENTS || self.bytes_in_the_way() > MAX_UNATTENDED_BYTES {
                 self.forget_first();
             }
         }
         while self.sent > MAX_KEPT_EVENTS || (self.sent > 0 && self.kept_bytes > MAX_KEPT_BYTES) {
             self.forget_first();
         }
+    }
+
+    /// What waits before the latest event: that one, however large, is not to blame.
+    fn bytes_in_the_way(&self) -> usize {
+        self.unread_bytes - self.events.back().filter(|_| self.unread() > 0).map_or(0, Bytes::len)
     }
 
     /// The reader gets no more, and what it did not take is gone.
@@ -207,6 +221,7 @@ impl State {
         self.unread_bytes = 0;
         self.reader += 1;
         self.is_attended = false;
+        self.left_at = Some(Instant::now());
         self.is_cut = true;
     }
 
@@ -286,6 +301,7 @@ impl Reader {
                 if let Some(farewell) = state.pause.take() {
                     state.reader += 1;
                     state.is_attended = false;
+                    state.left_at = Some(Instant::now());
                     return Some(Ok(farewell));
                 }
             }
@@ -302,6 +318,7 @@ impl Drop for Reader {
         let mut state = self.stream.state.lock();
         if state.reader == self.number {
             state.is_attended = false;
+            state.left_at = Some(Instant::now());
         }
     }
 }
@@ -374,6 +391,19 @@ mod tests {
         assert!(body.next().await.unwrap().is_err());
         assert!(stream.state.lock().events.is_empty());
         assert_eq!(stream.resume(5, true).err(), Some(NotResumable::Forgotten));
+    }
+
+    #[tokio::test]
+    async fn the_latest_event_arrives_however_large_it_is() {
+        for is_read in [true, false] {
+            let stream = Arc::new(EventStream::new(None));
+            stream.send(message("small"));
+            let early = is_read.then(|| stream.read());
+            stream.send(Bytes::from(vec![b'x'; MAX_UNREAD_BYTES + 1]));
+            stream.end();
+            let body = early.unwrap_or_else(|| stream.read());
+            assert!(body.collect().await.unwrap().to_bytes().len() > MAX_UNREAD_BYTES);
+        }
     }
 
     #[tokio::test]

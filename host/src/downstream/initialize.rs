@@ -11,7 +11,7 @@ use crate::catalog::{CatalogServer, ViewScope};
 use crate::downstream::{Exchange, reply};
 use crate::gateway::Gateway;
 use crate::names::ServerName;
-use crate::pipeline::{Denial, Endpoint, ItemKind};
+use crate::pipeline::{self, Denial, Endpoint, ItemKind, Principal};
 use crate::protocol::ProtocolVersion;
 use crate::upstream::ClientDeclaration;
 use crate::wire::{Edit, Id, Request, borrowed_text, code, error_response, object_members, splice};
@@ -78,7 +78,7 @@ pub(super) async fn introduce(
 ) -> Result<Introduction, NotIntroduced> {
     let client = read_declaration(request).map_err(NotIntroduced::InvalidParams)?;
     if let Endpoint::Server(server) = &exchange.endpoint
-        && !shows_anything(gateway, exchange).await?
+        && !shows_anything(gateway, &exchange.request("initialize"), &exchange.principal).await?
     {
         return Err(NotIntroduced::NoServer(server.clone()));
     }
@@ -127,17 +127,19 @@ async fn describe(gateway: &Gateway, exchange: &Exchange, version: ProtocolVersi
 
 /// Whether the principal sees anything of the server whose endpoint this is; if
 /// policies hide all that it has, they hide the server. One that has nothing hides nothing.
-async fn shows_anything(gateway: &Gateway, exchange: &Exchange) -> Result<bool, Denial> {
+pub(super) async fn shows_anything(
+    gateway: &Gateway,
+    request: &pipeline::Request,
+    principal: &Arc<Principal>,
+) -> Result<bool, Denial> {
     let (snapshot, pipeline) = (gateway.snapshot(), gateway.pipeline());
-    let request = exchange.request("initialize");
-    let scope =
-        ViewScope { snapshot: &snapshot, pipeline: &pipeline, request: &request, principal: &exchange.principal };
+    let scope = ViewScope { snapshot: &snapshot, pipeline: &pipeline, request, principal };
     for kind in [ItemKind::Tool, ItemKind::Prompt, ItemKind::Resource, ItemKind::ResourceTemplate] {
         if !gateway.views.view(scope, kind).await?.items.is_empty() {
             return Ok(true);
         }
     }
-    let Endpoint::Server(server) = &exchange.endpoint else { return Ok(true) };
+    let Endpoint::Server(server) = &request.endpoint else { return Ok(true) };
     Ok(snapshot.servers.get(server).is_some_and(|server| server.items.iter().all(|item| !item.enabled)))
 }
 

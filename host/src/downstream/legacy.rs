@@ -63,7 +63,7 @@ async fn post(gateway: &Arc<Gateway>, exchange: &Exchange, body: Body) -> Result
         }
         Message::Notification(notification) => {
             let session = session(gateway, exchange, None)?;
-            methods::notified(gateway, &session, notification);
+            Box::pin(methods::notified(gateway, exchange, &session, notification)).await;
             Ok(reply::empty(StatusCode::ACCEPTED))
         }
         Message::Response(response) => {
@@ -97,6 +97,7 @@ async fn respond(gateway: &Arc<Gateway>, exchange: &Exchange, session: &Arc<Sess
     let link = session.begin_call(request.id());
     let side: Arc<CallLink> = Arc::clone(&link);
     let caller = methods::caller(exchange, session, request.method(), side);
+    let waiting = Waiting(&link);
     let mut answer = Box::pin(methods::forward(Arc::clone(gateway), Arc::clone(session), caller, request));
     let answered = tokio::select! {
         biased;
@@ -104,12 +105,14 @@ async fn respond(gateway: &Arc<Gateway>, exchange: &Exchange, session: &Arc<Sess
         () = link.stream_opened() => None,
         () = tokio::time::sleep(STREAM_AFTER) => None,
     };
+    std::mem::forget(waiting);
     match (answered, link.stream()) {
         (Some(Some(parts)), None) => reply::json(StatusCode::OK, parts),
         (Some(answered), _) => {
             let stream = link.open_stream();
+            let body = stream.read();
             finish(stream, answered);
-            reply::event_stream(stream.read())
+            reply::event_stream(body)
         }
         (None, _) => {
             let stream = Arc::clone(link.open_stream());
@@ -118,6 +121,15 @@ async fn respond(gateway: &Arc<Gateway>, exchange: &Exchange, session: &Arc<Sess
             tokio::spawn(async move { finish(&stream, answer.await) });
             reply::event_stream(body)
         }
+    }
+}
+
+/// A client that waits for its answer; dropped only when it has gone.
+struct Waiting<'a>(&'a CallLink);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.abandon();
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::catalog::ViewScope;
 use crate::downstream::session::Session;
-use crate::downstream::{Exchange, changes, reply};
+use crate::downstream::{Exchange, changes, initialize, reply};
 use crate::gateway::Gateway;
 use crate::pipeline::{Endpoint, ItemKind};
 use crate::protocol::LogLevel;
@@ -82,6 +82,7 @@ pub(super) async fn forward(
         "tools/call" => call_tool(&gateway, &session, caller, request).await,
         "resources/subscribe" => subscribe(&gateway, &session, caller, request, true).await,
         "resources/unsubscribe" => subscribe(&gateway, &session, caller, request, false).await,
+        "tasks/get" | "tasks/result" | "tasks/cancel" => ask_task(&gateway, &session, caller, request).await,
         _ => walk::perform(&gateway, caller, request).await,
     };
     match answer {
@@ -92,14 +93,20 @@ pub(super) async fn forward(
 }
 
 /// What a client notifies of.
-pub(super) fn notified(gateway: &Gateway, session: &Session, notification: Notification) {
+pub(super) async fn notified(gateway: &Gateway, exchange: &Exchange, session: &Session, notification: Notification) {
     match notification.method() {
         "notifications/cancelled" => session.cancel(notification),
         "notifications/progress" => session.tell_progress(&notification),
         // Each upstream session has begun with its own.
         "notifications/initialized" => {}
         "notifications/roots/list_changed" => gateway.upstreams.notify_paired(&session.id, &notification),
-        _ if session.is_transparent() => gateway.upstreams.notify_paired(&session.id, &notification),
+        // Not for who sees nothing of the server any more.
+        method if session.is_transparent() => {
+            match initialize::shows_anything(gateway, &exchange.request(method), &exchange.principal).await {
+                Ok(true) => gateway.upstreams.notify_paired(&session.id, &notification),
+                Ok(false) | Err(_) => tracing::debug!(method, "a notification to a server that is hidden was dropped"),
+            }
+        }
         other => tracing::debug!(method = other, "a notification that concerns no server went by"),
     }
 }
@@ -156,7 +163,8 @@ async fn call_tool(
     Ok(response)
 }
 
-/// Notes the subscription before the server is asked: it may tell of an update right behind its answer.
+/// A subscription is noted before the server is asked: it may tell of an update right
+/// behind its answer.
 async fn subscribe(
     gateway: &Arc<Gateway>,
     session: &Session,
@@ -164,12 +172,34 @@ async fn subscribe(
     request: Request,
     is_wanted: bool,
 ) -> Result<crate::wire::Response, Refusal> {
-    if let Ok([Some(uri)]) = request.param_members(["uri"])
-        && let Some(uri) = borrowed_text(uri)
-    {
-        session.note_subscription(&uri, is_wanted);
+    let uri = request.param_members(["uri"]).ok().and_then(|[uri]| Some(borrowed_text(uri?)?.into_owned()));
+    let uri = uri.unwrap_or_default();
+    if is_wanted {
+        session.note_subscription(&uri, true);
     }
-    walk::perform(gateway, caller, request).await
+    let answer = walk::perform(gateway, caller, request).await;
+    let is_done = answer.as_ref().is_ok_and(|response| response.outcome().is_ok());
+    if is_done != is_wanted {
+        session.note_subscription(&uri, false);
+    }
+    answer
+}
+
+/// What a server does not know any more, nobody need ask it for again.
+async fn ask_task(
+    gateway: &Arc<Gateway>,
+    session: &Session,
+    caller: Caller,
+    request: Request,
+) -> Result<crate::wire::Response, Refusal> {
+    let task = request.param_members(["taskId"]).ok().and_then(|[task]| Some(borrowed_text(task?)?.into_owned()));
+    let response = walk::perform(gateway, caller, request).await?;
+    if let (Some(task), Err(error)) = (task, response.outcome())
+        && matches!(object_members(error, ["code"]), Ok([Some("-32602")]))
+    {
+        session.forget_task(&task);
+    }
+    Ok(response)
 }
 
 fn task_id(result: &str) -> Option<String> {
@@ -186,11 +216,11 @@ async fn list_tasks(gateway: &Arc<Gateway>, session: &Session, caller: &Caller, 
         task_id: &'a str,
     }
     let mut listed: Vec<String> = Vec::new();
-    for (task, _) in session.tasks().into_iter().take(MAX_LISTED_TASKS) {
+    for task in session.tasks().into_iter().take(MAX_LISTED_TASKS) {
         let request = walk::author_call("tasks/get", &Params { task_id: &task }).expect("text serialises");
         let mut caller = caller.clone();
         caller.request.method = "tasks/get".into();
-        if let Ok(response) = walk::perform(gateway, caller, request).await
+        if let Ok(response) = ask_task(gateway, session, caller, request).await
             && let Ok(found) = response.outcome()
         {
             listed.push(found.to_owned());
@@ -209,6 +239,10 @@ async fn set_log_level(
     let Endpoint::Server(server) = caller.request.endpoint.clone() else {
         return Err(Refusal::InvalidParams("no server to set the level of".to_owned()));
     };
+    // Not for who sees nothing of the server any more.
+    if !initialize::shows_anything(gateway, &caller.request, &caller.principal).await.map_err(Refusal::Policy)? {
+        return Err(Refusal::NotFound { what: "server", name: server.to_string() });
+    }
     let level = read_log_level(&request).ok();
     let answer = walk::ask_server(gateway, Caller { log_level: None, ..caller }, &server, request).await?;
     if let (Some(level), Ok(_)) = (level, answer.outcome()) {

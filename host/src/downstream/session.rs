@@ -25,8 +25,12 @@ const MAX_CALL_STREAMS: usize = 64;
 const RESUMABLE: Duration = Duration::from_secs(60);
 /// How many tasks a session can own.
 const MAX_TASKS: usize = 1_000;
-/// Of more subscriptions than these it is not kept under which URI they were made.
+/// Of more or longer subscriptions than these it is not kept under which URI they were made.
 const MAX_SUBSCRIPTIONS: usize = 10_000;
+const MAX_SUBSCRIBED_URI_BYTES: usize = 8 << 10;
+/// For how long a request waits for the answer of a client that does not read the stream
+/// on which it was asked: it may come back.
+const ABSENCE: Duration = Duration::from_secs(5 * 60);
 /// The stream that belongs to no call.
 const GENERAL_STREAM: u64 = 0;
 
@@ -45,8 +49,8 @@ pub struct Session {
     pub id: Arc<str>,
     /// Where it was opened; it is unknown anywhere else.
     pub endpoint: Endpoint,
-    /// Who opened it; it is unknown to anyone else.
-    pub principal: Arc<Principal>,
+    /// Who opened it, as last seen; it is unknown to anyone else.
+    principal: Mutex<Arc<Principal>>,
     delivery: Delivery,
     /// What the client said in `initialize`.
     declared: OnceLock<ClientDeclaration>,
@@ -64,14 +68,24 @@ struct State {
     closed: bool,
     next_stream: u64,
     streams: VecDeque<(u64, Arc<EventStream>)>,
+    next_call: u64,
     /// Calls under way, by the client's own id.
-    calls: HashMap<Id, Cancellation>,
+    calls: HashMap<Id, (u64, Cancellation)>,
     /// Requests of upstreams that the client has not answered, by their serial.
-    pending: HashMap<u64, Reply>,
-    /// Which item each task of the session is a call of, by the task's id.
-    tasks: HashMap<Box<str>, Arc<str>>,
+    pending: HashMap<u64, Pending>,
+    /// Which item each task of the session is a call of, by the task's id; the oldest first.
+    tasks: VecDeque<(Box<str>, Arc<str>)>,
     /// Resources that the client wants to hear of, as it spelled their URIs.
     subscriptions: HashSet<Box<str>>,
+}
+
+/// A request of an upstream that waits for the client's answer.
+struct Pending {
+    reply: Reply,
+    /// The call that it belongs to, if it is one's.
+    call: Option<u64>,
+    /// What it was sent on.
+    stream: Arc<EventStream>,
 }
 
 impl Session {
@@ -80,7 +94,7 @@ impl Session {
         Self {
             id,
             endpoint,
-            principal,
+            principal: Mutex::new(principal),
             delivery,
             declared: OnceLock::new(),
             log_level: Mutex::new(None),
@@ -101,6 +115,22 @@ impl Session {
         self.declared.get()
     }
 
+    /// Who opened it, as last seen.
+    pub(super) fn principal(&self) -> Arc<Principal> {
+        Arc::clone(&self.principal.lock())
+    }
+
+    /// Whether this is who opened it; if so, it is remembered as it is now: what it
+    /// may reach can have changed.
+    pub(super) fn belongs_to(&self, principal: &Arc<Principal>) -> bool {
+        let mut known = self.principal.lock();
+        let is_same = known.kind == principal.kind && known.name == principal.name;
+        if is_same && **known != **principal {
+            *known = Arc::clone(principal);
+        }
+        is_same
+    }
+
     /// Whether each server's own words and names are used.
     pub(super) fn is_transparent(&self) -> bool {
         matches!(self.endpoint, Endpoint::Server(_))
@@ -117,15 +147,31 @@ impl Session {
     /// Begins a call, whose request has this id.
     pub(super) fn begin_call(self: &Arc<Self>, id: Id) -> Arc<CallLink> {
         let cancellation = Cancellation::default();
-        self.state.lock().calls.insert(id.clone(), cancellation.clone());
-        Arc::new(CallLink::new(Arc::clone(self), id, cancellation))
+        let mut state = self.state.lock();
+        state.next_call += 1;
+        let number = state.next_call;
+        state.calls.insert(id.clone(), (number, cancellation.clone()));
+        drop(state);
+        Arc::new(CallLink::new(Arc::clone(self), id, number, cancellation))
     }
 
-    pub(super) fn end_call(&self, id: &Id, cancellation: &Cancellation) {
+    /// Ends a call. What its upstream still wanted to know, nobody waits for any more.
+    pub(super) fn end_call(&self, id: &Id, number: u64) {
         let mut state = self.state.lock();
         // A client may have used the id again.
-        if state.calls.get(id).is_some_and(|current| current.is_same(cancellation)) {
+        if state.calls.get(id).is_some_and(|(current, _)| *current == number) {
             state.calls.remove(id);
+        }
+        if state.pending.is_empty() {
+            return;
+        }
+        let moot: Vec<_> = state.pending.extract_if(|_, pending| pending.call == Some(number)).collect();
+        drop(state);
+        for (serial, pending) in moot {
+            pending.reply.withdraw();
+            if let Some(stream) = self.reachable_stream() {
+                stream.send(cancelled(serial));
+            }
         }
     }
 
@@ -133,20 +179,20 @@ impl Session {
     pub(super) fn cancel(&self, notice: Notification) {
         let id = notice.param_members(["requestId"]).ok().and_then(|[id]| Id::from_json(id?));
         let call = id.and_then(|id| self.state.lock().calls.get(&id).cloned());
-        if let Some(call) = call {
+        if let Some((_, call)) = call {
             call.cancel(notice);
         }
     }
 
-    /// Asks the client, on a stream of its own choice or `on` this one.
-    pub(super) fn ask(&self, request: ServerRequest, on: &EventStream) {
+    /// Asks the client on this stream, for a call or for none.
+    pub(super) fn ask(&self, request: ServerRequest, call: Option<u64>, on: &Arc<EventStream>) {
         let ServerRequest { serial, message, reply, .. } = request;
         let mut state = self.state.lock();
         if state.closed || state.pending.len() >= MAX_PENDING_REQUESTS {
             drop(state);
             return reply.refuse(code::OVERLOADED, "the client has gone, or has too many requests to answer");
         }
-        state.pending.insert(serial, reply);
+        state.pending.insert(serial, Pending { reply, call, stream: Arc::clone(on) });
         drop(state);
         on.send(message);
     }
@@ -154,8 +200,10 @@ impl Session {
     /// An upstream wants an answer no more.
     pub(super) fn forget_request(&self, notice: &Notification) {
         if let Some(serial) = serial_in(notice, "requestId") {
-            // Dropped outside of the lock: it tells the upstream, which may call back.
-            let _reply = self.state.lock().pending.remove(&serial);
+            let withdrawn = self.state.lock().pending.remove(&serial);
+            if let Some(pending) = withdrawn {
+                pending.reply.withdraw();
+            }
         }
     }
 
@@ -163,7 +211,7 @@ impl Session {
     pub(super) fn answer(&self, response: &Response) {
         let reply = response.id().as_u64().and_then(|serial| self.state.lock().pending.remove(&serial));
         match reply {
-            Some(reply) => reply.send(response),
+            Some(pending) => pending.reply.send(response),
             None => tracing::debug!("a client's answer to nothing that was asked went by"),
         }
     }
@@ -171,8 +219,8 @@ impl Session {
     /// Passes the client's progress on to the upstream whose request it is about.
     pub(super) fn tell_progress(&self, progress: &Notification) {
         let Some(serial) = serial_in(progress, "progressToken") else { return };
-        if let Some(reply) = self.state.lock().pending.get(&serial) {
-            reply.tell_progress(progress);
+        if let Some(pending) = self.state.lock().pending.get(&serial) {
+            pending.reply.tell_progress(progress);
         }
     }
 
@@ -248,24 +296,33 @@ impl Session {
         state.streams.iter().rev().map(|(_, stream)| stream).find(open).cloned()
     }
 
-    /// Keeps which item a new task is a call of; `false` if another has this id, or there are too many.
+    /// Keeps which item a new task is a call of; `false` if another item's has this id.
+    /// Of too many, the oldest is forgotten.
     pub(super) fn keep_task(&self, task: &str, item: &str) -> bool {
         let mut state = self.state.lock();
-        let is_free = state.tasks.len() < MAX_TASKS && !state.tasks.contains_key(task);
-        if is_free {
-            state.tasks.insert(task.into(), item.into());
+        if let Some((_, known)) = state.tasks.iter().find(|(id, _)| **id == *task) {
+            return **known == *item;
         }
-        is_free
+        if state.tasks.len() >= MAX_TASKS {
+            state.tasks.pop_front();
+        }
+        state.tasks.push_back((task.into(), item.into()));
+        true
+    }
+
+    /// The server does not know the task any more.
+    pub(super) fn forget_task(&self, task: &str) {
+        self.state.lock().tasks.retain(|(id, _)| **id != *task);
     }
 
     /// The name of the item that a task is a call of, as the client spelled it.
     pub(super) fn task_item(&self, task: &str) -> Option<Arc<str>> {
-        self.state.lock().tasks.get(task).cloned()
+        self.state.lock().tasks.iter().find(|(id, _)| **id == *task).map(|(_, item)| Arc::clone(item))
     }
 
-    /// All tasks, by their ids, with the names of their items.
-    pub(super) fn tasks(&self) -> Vec<(Box<str>, Arc<str>)> {
-        self.state.lock().tasks.iter().map(|(task, item)| (task.clone(), Arc::clone(item))).collect()
+    /// The ids of its tasks, the newest first.
+    pub(super) fn tasks(&self) -> Vec<Box<str>> {
+        self.state.lock().tasks.iter().rev().map(|(task, _)| task.clone()).collect()
     }
 
     /// Keeps, or forgets, under which URI the client wants to hear of a resource.
@@ -273,7 +330,7 @@ impl Session {
         let mut state = self.state.lock();
         if !is_wanted {
             state.subscriptions.remove(uri);
-        } else if state.subscriptions.len() < MAX_SUBSCRIPTIONS {
+        } else if state.subscriptions.len() < MAX_SUBSCRIPTIONS && uri.len() <= MAX_SUBSCRIBED_URI_BYTES {
             state.subscriptions.insert(uri.into());
         }
     }
@@ -305,10 +362,17 @@ impl Session {
         !self.state.lock().calls.is_empty()
     }
 
-    /// Lets go of streams that can no longer be taken up.
-    pub(crate) fn forget_streams(&self) {
+    /// Lets go of streams that can no longer be taken up, and of requests that nobody
+    /// will answer.
+    pub(crate) fn tidy_up(&self) {
         let is_resumable = |stream: &EventStream| stream.ended_for().is_none_or(|ended| ended < RESUMABLE);
-        self.state.lock().streams.retain(|(_, stream)| is_resumable(stream));
+        let is_lost = |stream: &EventStream| stream.unattended_for().is_some_and(|absent| absent > ABSENCE);
+        let mut state = self.state.lock();
+        state.streams.retain(|(_, stream)| is_resumable(stream));
+        let lost: Vec<_> = state.pending.extract_if(|_, pending| is_lost(&pending.stream)).collect();
+        drop(state);
+        // Outside of the lock: it tells the upstream.
+        drop(lost);
     }
 
     /// Ends its streams; upstreams that wait for the client are told that it has gone.
@@ -323,6 +387,14 @@ impl Session {
         // A call that goes on ends its own stream.
         drop(streams);
     }
+}
+
+/// Tells the client that it need not answer any more.
+fn cancelled(serial: u64) -> Bytes {
+    format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{serial},"reason":"the call that it was for has ended"}}}}"#
+    )
+    .into()
 }
 
 /// The number under which the gateway asked the client.

@@ -57,6 +57,8 @@ impl Sessions {
         let mut open = self.open.write();
         let ended = if open.len() >= MAX_SESSIONS { self.make_room(&mut open) } else { Vec::new() };
         open.insert(id, Arc::clone(&session));
+        drop(open);
+        close_all(&ended);
         Ok((session, ended))
     }
 
@@ -65,14 +67,12 @@ impl Sessions {
         &self,
         id: &str,
         endpoint: &Endpoint,
-        principal: &Principal,
+        principal: &Arc<Principal>,
         delivery: Delivery,
     ) -> Option<Arc<Session>> {
         let session = Arc::clone(self.open.read().get(id)?);
-        let is_theirs = session.endpoint == *endpoint
-            && session.delivery() == delivery
-            && session.principal.kind == principal.kind
-            && session.principal.name == principal.name;
+        let is_theirs =
+            session.endpoint == *endpoint && session.delivery() == delivery && session.belongs_to(principal);
         is_theirs.then(|| {
             session.last_used_ms.store(self.now_ms(), Ordering::Relaxed);
             session
@@ -120,6 +120,8 @@ impl Sessions {
         let mut open = self.open.write();
         let ended = self.idle_sessions(&open);
         remove(&mut open, &ended);
+        drop(open);
+        close_all(&ended);
         ended
     }
 
@@ -176,6 +178,12 @@ pub(super) fn close(gateway: &Gateway, session: &Session) {
 fn remove(open: &mut HashMap<Arc<str>, Arc<Session>>, ended: &[Arc<Session>]) {
     for session in ended {
         open.remove(&session.id);
+    }
+}
+
+/// Not while all sessions are locked: upstreams are told.
+fn close_all(ended: &[Arc<Session>]) {
+    for session in ended {
         session.close();
     }
 }

@@ -10,12 +10,12 @@ use futures_util::stream::{self, StreamExt};
 use http::header::{ALLOW, HeaderValue};
 use http::{Method, StatusCode};
 
+use crate::downstream::call::CallLink;
 use crate::downstream::initialize::Introduction;
 use crate::downstream::session::{Delivery, Session};
 use crate::downstream::{Exchange, Refused, initialize, legacy, methods, reply, sessions};
 use crate::gateway::Gateway;
 use crate::pipeline::Endpoint;
-use crate::walk::ClientSide;
 use crate::wire::{Message, Request, code, error_response, result_parts};
 
 /// The parameter of the message path that names the session.
@@ -59,10 +59,12 @@ async fn take(gateway: &Arc<Gateway>, exchange: Exchange, body: Body) -> Result<
     match message {
         Message::Request(request) => {
             let gateway = Arc::clone(gateway);
+            // Before anything else is taken: a cancellation may come right behind.
+            let link = methods::is_forwarded(request.method(), &session).then(|| session.begin_call(request.id()));
             // The answer comes on another connection, however long it takes.
-            tokio::spawn(async move { answer(&gateway, &exchange, &session, request).await });
+            tokio::spawn(async move { answer(&gateway, &exchange, &session, request, link).await });
         }
-        Message::Notification(notification) => methods::notified(gateway, &session, notification),
+        Message::Notification(notification) => methods::notified(gateway, &exchange, &session, notification).await,
         Message::Response(response) => session.answer(&response),
     }
     Ok(())
@@ -81,27 +83,34 @@ fn find_session(gateway: &Gateway, exchange: &Exchange) -> Result<Arc<Session>, 
         .ok_or_else(|| Box::new(reply::plain_error(StatusCode::NOT_FOUND, "session not found: open a new stream")))
 }
 
-async fn answer(gateway: &Arc<Gateway>, exchange: &Exchange, session: &Arc<Session>, request: Request) {
+/// Answers a request, with its `link` if it is forwarded.
+async fn answer(
+    gateway: &Arc<Gateway>,
+    exchange: &Exchange,
+    session: &Arc<Session>,
+    request: Request,
+    link: Option<Arc<CallLink>>,
+) {
     let id = request.id();
     if session.declared().is_none() && !matches!(request.method(), "initialize" | "ping") {
         let refusal = error_response(Some(&id), code::INVALID_REQUEST, "send initialize first");
         return session.general().send(refusal);
     }
-    if request.method() == "initialize" {
-        session.general().send(introduce(gateway, exchange, session, &request).await);
-    } else if methods::is_forwarded(request.method(), session) {
-        let link = session.begin_call(id);
-        let caller = methods::caller(exchange, session, request.method(), Arc::clone(&link) as Arc<dyn ClientSide>);
-        let answer = methods::forward(Arc::clone(gateway), Arc::clone(session), caller, request).await;
-        if let Some(parts) = answer {
-            session.general().send(parts.concat().into());
+    let answer = match &link {
+        _ if request.method() == "initialize" => Some(introduce(gateway, exchange, session, &request).await),
+        Some(link) => {
+            let side: Arc<CallLink> = Arc::clone(link);
+            let caller = methods::caller(exchange, session, request.method(), side);
+            let answer = methods::forward(Arc::clone(gateway), Arc::clone(session), caller, request).await;
+            answer.map(|parts| parts.concat().into())
         }
-        // Only now the call has ended.
-        drop(link);
-    } else {
-        let parts = methods::answer(gateway, exchange, session, &request).await;
-        session.general().send(parts.concat().into());
+        None => Some(methods::answer(gateway, exchange, session, &request).await.concat().into()),
+    };
+    if let Some(answer) = answer {
+        session.general().send(answer);
     }
+    // Only now the call has ended.
+    drop(link);
 }
 
 async fn introduce(gateway: &Gateway, exchange: &Exchange, session: &Session, request: &Request) -> Bytes {

@@ -81,11 +81,6 @@ impl Cancellation {
         }
     }
 
-    /// Whether both are of the same call.
-    pub fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
     /// Resolves once the call is to be cancelled.
     pub async fn requested(&self) -> &Notification {
         let told = self.0.told.notified();

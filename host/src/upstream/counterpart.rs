@@ -105,6 +105,11 @@ impl Reply {
         self.finish(refusal);
     }
 
+    /// The upstream wants no answer any more, so it gets none.
+    pub fn withdraw(mut self) {
+        self.answered = true;
+    }
+
     /// Tells the upstream of the client's progress; nothing where it did not ask for any.
     pub fn tell_progress(&self, progress: &Notification) {
         let Some(token) = &self.progress_token else { return };
