@@ -38,8 +38,14 @@ impl Client {
 
     /// Opens a session, as every client does.
     pub(crate) async fn connect(url: impl Into<String>) -> Self {
+        Self::connect_with(url, "{}").await
+    }
+
+    /// As [`Self::connect`], with capabilities as JSON text.
+    pub(crate) async fn connect_with(url: impl Into<String>, capabilities: &str) -> Self {
         let mut client = Self::new(url);
-        let reply = client.post(INITIALIZE).await;
+        let initialize = INITIALIZE.replace(r#""capabilities":{}"#, &format!(r#""capabilities":{capabilities}"#));
+        let reply = client.post(initialize).await;
         assert_eq!(reply.status, 200, "{reply:?}");
         client.session = reply.session();
         let reply = client.post(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await;

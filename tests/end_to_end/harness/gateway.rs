@@ -109,6 +109,15 @@ impl Gateway {
         self.output.text.lock().expect("no holder panics").0.clone()
     }
 
+    /// The most memory that its process ever held, in bytes.
+    pub(crate) fn peak_memory_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("the gateway runs");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("there is a peak");
+        let kib: u64 = peak.trim().trim_end_matches(" kB").parse().expect("it is a number");
+        kib * 1024
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a child has a pid");
