@@ -2,9 +2,13 @@
 //! what a client hears that is connected to the same server directly.
 
 mod asking;
+mod beside_calls;
 mod cancellation;
+mod changes;
+mod old_transport;
 mod relayed;
 mod resuming;
+mod streams;
 mod tasks;
 
 use serde_json::json;

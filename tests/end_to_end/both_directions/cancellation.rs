@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::both_directions::Rig;
 use crate::harness::json::member;
-use crate::harness::live::{Live, let_go, param, send, wait_for};
+use crate::harness::live::{Live, let_go, send, wait_for};
 use crate::harness::until;
 
 const SAID: &str = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"begun"}}"#;

@@ -2,7 +2,7 @@
 
 use crate::both_directions::{Rig, direct};
 use crate::harness::client::Client;
-use crate::harness::json::{elements, member, text};
+use crate::harness::json::{elements, member, on_one_line, text};
 
 async fn begin(client: &Client, prefix: &str) -> (String, String) {
     let params = format!(r#"{{"name":"{prefix}work","arguments":{{}},"task":{{"ttl":6.0e4}}}}"#);
@@ -31,7 +31,7 @@ async fn live_through(client: &Client, prefix: &str) -> Vec<String> {
     for method in ["tasks/get", "tasks/result", "tasks/cancel", "tasks/get"] {
         answers.push(ask(client, method, &task).await);
     }
-    answers
+    answers.iter().map(|answer| on_one_line(answer)).collect()
 }
 
 #[tokio::test]

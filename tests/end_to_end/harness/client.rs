@@ -5,7 +5,7 @@ use std::sync::Once;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, StatusCode};
 
-use super::json;
+use super::{PATIENCE, json};
 
 /// What a client says first.
 pub(crate) const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"test","version":"0"}}}"#;
@@ -117,10 +117,13 @@ pub(crate) fn request(method: &str, params: &str) -> String {
 
 /// Sends a request and reads the whole answer.
 pub(crate) async fn send(request: RequestBuilder) -> Reply {
-    let response = request.send().await.expect("an answer comes");
-    let (status, headers) = (response.status(), response.headers().clone());
-    let body = response.text().await.expect("the answer is read to its end");
-    Reply { status, headers, body }
+    let reply = async {
+        let response = request.send().await.expect("an answer comes");
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = response.text().await.expect("the answer is read to its end");
+        Reply { status, headers, body }
+    };
+    tokio::time::timeout(PATIENCE, reply).await.expect("an answer comes, and ends, in time")
 }
 
 impl Reply {

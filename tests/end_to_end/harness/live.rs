@@ -92,6 +92,22 @@ impl Live {
         }
     }
 
+    /// Reads on until a comment comes, and nothing else.
+    pub(crate) async fn until_comment(&mut self) {
+        loop {
+            let chunk = within("a comment", self.response.chunk()).await.expect("the stream is not cut off");
+            let chunk = chunk.expect("the stream does not end");
+            self.unread.push_str(std::str::from_utf8(&chunk).expect("only ASCII is cut"));
+            while let Some(end) = self.unread.find("\n\n") {
+                let event: String = self.unread.drain(..end + 2).collect();
+                assert_eq!(self.take(&event), None, "a message came first");
+                if event.starts_with(':') {
+                    return;
+                }
+            }
+        }
+    }
+
     /// Reads on until a message of this method comes; others go by.
     pub(crate) async fn until(&mut self, method: &str) -> String {
         loop {
