@@ -5,6 +5,7 @@ mod catalog;
 #[cfg(feature = "e2e")]
 mod conformance;
 mod edge;
+mod faults;
 mod fidelity;
 mod harness;
 mod house_rules;

@@ -44,8 +44,17 @@ impl Gateway {
 
     /// In a home that an earlier gateway may have left, with more arguments for `start`.
     pub(crate) fn start_in(home: Arc<TempDir>, arguments: &[&str]) -> Self {
+        Self::launch(home, arguments, &[])
+    }
+
+    /// In a new, empty home, with environment variables.
+    pub(crate) fn start_with_environment(variables: &[(&str, &str)]) -> Self {
+        Self::launch(new_home(), &[], variables)
+    }
+
+    fn launch(home: Arc<TempDir>, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = bare_command(home.path());
-        command.args(["start", "--port", "0"]).args(arguments);
+        command.args(["start", "--port", "0"]).args(arguments).envs(variables.iter().copied());
         let mut child = command.spawn().expect("the gateway's binary runs");
         let output = Arc::new(Output::default());
         output.follow(child.stdout.take().expect("stdout is piped"));

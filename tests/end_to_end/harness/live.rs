@@ -1,7 +1,5 @@
 //! An answer that is read while it comes: event by event, as it stands on the wire.
 
-use std::time::Duration;
-
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -43,6 +41,11 @@ impl Live {
 
     /// As [`Self::next`], for a stream that may be cut off.
     pub(crate) async fn try_next(&mut self) -> Result<Option<String>, reqwest::Error> {
+        // All of it together: a stream that only shows that it is alive brings nothing.
+        within("a message, or the end of them", self.read_message()).await
+    }
+
+    async fn read_message(&mut self) -> Result<Option<String>, reqwest::Error> {
         loop {
             if self.is_stream {
                 while let Some(end) = self.unread.find("\n\n") {
@@ -52,8 +55,7 @@ impl Live {
                     }
                 }
             }
-            let chunk = within("what an answer holds", self.response.chunk()).await?;
-            match chunk {
+            match self.response.chunk().await? {
                 Some(chunk) => self.unread.push_str(std::str::from_utf8(&chunk).expect("only ASCII is cut")),
                 None if self.is_stream || self.unread.is_empty() => return Ok(None),
                 None => return Ok(Some(std::mem::take(&mut self.unread))),
@@ -124,11 +126,6 @@ pub(crate) async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }
 
-/// As [`within`], where what must not happen can only be waited for a while.
-pub(crate) async fn for_a_while<T>(wait: impl Future<Output = T>) -> Option<T> {
-    tokio::time::timeout(Duration::from_millis(300), wait).await.ok()
-}
-
 /// The method of a message.
 pub(crate) fn method_of(message: &str) -> Option<String> {
     json::text(json::member(message, "method")?)
@@ -148,11 +145,6 @@ impl Client {
         self.polite(format!(
             r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"{prefix}perform","arguments":{{"steps":{steps}}}{meta}}}}}"#
         ))
-    }
-
-    /// Has `perform` run these steps; the answer as it comes.
-    pub(crate) async fn perform(&self, prefix: &str, steps: &Value) -> Live {
-        Live::open(self.performing(prefix, "7", Some("\"t\""), steps)).await
     }
 
     /// Opens the stream for what belongs to no call.
