@@ -24,7 +24,7 @@ async fn hear_update(client: &Client, uri: &str, update: impl FnOnce()) -> (Stri
 async fn an_update_of_a_resource_is_told_under_the_address_that_was_subscribed_to() {
     let (server, client) = direct().await;
     let (_, expected) = hear_update(&client, URI, || let_go(&server.path("updated"))).await;
-    for rig in [Rig::stateless(http(&[])), Rig::stateless(http(&["--session-ids"])), Rig::stateless(stdio())] {
+    for rig in [Rig::stateless(http(&["--session-ids"])), Rig::stateless(stdio())] {
         let main = rig.client("/mcp").await;
         let own = rig.client("/v0/servers/raw/mcp").await;
         let resources = main.list("resources/list", "resources").await;

@@ -50,7 +50,8 @@ impl Watcher {
 }
 
 fn set_group(rig: &Rig, verb: &str, tools: &[&str]) {
-    let finished = rig.gateway.run_with_file(&[verb, "group", "-c"], &json!({ "name": "few", "included_tools": tools }));
+    let finished =
+        rig.gateway.run_with_file(&[verb, "group", "-c"], &json!({ "name": "few", "included_tools": tools }));
     assert_eq!(finished.code, Some(0), "{finished:?}");
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::both_directions::{CAPABILITIES, Rig, http, stdio};
 use crate::harness::client::{Client, Reply, send as post};
-use crate::harness::json::{member, text};
+use crate::harness::json::{member, on_one_line, text};
 use crate::harness::live::{Live, let_go, method_of, param, send, wait_for};
 use crate::harness::until;
 
@@ -65,12 +65,12 @@ async fn an_old_client_lists_and_calls_as_a_new_one_does() {
             let new = rig.client(&path.replace("/sse", "/mcp")).await;
             let answer = old.ask("tools/list", "{}").await;
             let result = member(&answer, "result").unwrap_or_else(|| panic!("no result: {answer}"));
-            let expected = new.ask("tools/list", "{}").await;
+            let expected = on_one_line(&new.ask("tools/list", "{}").await);
             assert_eq!(Some(result), member(&expected, "result"));
             for tool in ["numbers", "escaped", "unknown_content", "refusing"] {
                 let params = format!(r#"{{"name":"{prefix}{tool}","arguments":{{}}}}"#);
                 let answer = old.ask("tools/call", &params).await;
-                let expected = new.ask("tools/call", &params).await;
+                let expected = on_one_line(&new.ask("tools/call", &params).await);
                 for part in ["result", "error"] {
                     assert_eq!(member(&answer, part), member(&expected, part), "{path}, {tool}");
                 }
@@ -100,7 +100,8 @@ async fn an_old_client_is_told_and_asked_during_a_call_in_order() {
                     assert_eq!(method_of(&asked).as_deref(), Some("elicitation/create"));
                     assert_eq!(param(&asked, "requestedSchema"), r#"{"type":"object","x":[1.0]}"#);
                     let id = member(&asked, "id").expect("a request has an id");
-                    old.say(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"action":"accept","n":1E400}}}}"#)).await;
+                    old.say(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"action":"accept","n":1E400}}}}"#))
+                        .await;
                 }
             }
             let response = old.live.message().await;
@@ -165,5 +166,30 @@ async fn two_old_clients_with_the_same_ids_never_hear_each_other() {
         assert_eq!(before.len(), 30);
         assert!(before.iter().all(|message| text(param(message, "of")) == Some(number.to_string())), "{before:?}");
         assert_eq!(member(&response, "id"), Some("1"));
+    }
+}
+
+#[cfg(feature = "e2e")]
+#[test]
+fn the_python_client_of_the_old_transport_works_at_every_endpoint() {
+    use crate::harness::gateway::Gateway;
+    use crate::harness::programs::run_python;
+    use crate::harness::raw_server::RawServer;
+
+    for upstream in [RawServer::conformance(), RawServer::conformance_over_stdio()] {
+        let gateway = Gateway::start();
+        gateway.register(&upstream.registration("raw"));
+        gateway.create_group(&json!({ "name": "all", "included_servers": ["raw"] }));
+        for (path, prefix) in PATHS {
+            let seen = run_python("sse_client.py", &[&gateway.url(path), prefix]);
+            let tools = seen["tools"].as_array().expect("a list of tools");
+            assert!(tools.contains(&json!(format!("{prefix}test_simple_text"))), "{path}: {seen}");
+            assert_eq!(seen["called"], "This is a simple text response for testing.", "{path}");
+            assert_eq!(seen["progress"], json!([[0.0, 100.0], [50.0, 100.0], [100.0, 100.0]]), "{path}");
+            let logs = json!(["Tool execution started", "Tool processing data", "Tool execution completed"]);
+            assert_eq!(seen["logs"], logs, "{path}");
+            let elicited = r#"User response: action=accept, content={"email":"a@example.com","username":"who"}"#;
+            assert_eq!(seen["elicited"], elicited, "{path}");
+        }
     }
 }

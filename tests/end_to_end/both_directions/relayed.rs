@@ -21,7 +21,10 @@ const COMPLETE: &str =
 const ROOTS: &str = r#"{"jsonrpc":"2.0","id":"r","method":"roots/list"}"#;
 
 const ANSWERS: [(&str, &str); 4] = [
-    ("sampling/createMessage", r#"{"content":{"type":"hologram","x":1.50e+3},"model":"m","role":"narrator","x":[0.10]}"#),
+    (
+        "sampling/createMessage",
+        r#"{"content":{"type":"hologram","x":1.50e+3},"model":"m","role":"narrator","x":[0.10]}"#,
+    ),
     ("elicitation/create", r#"{"action":"accept","content":{"a":"\u00e4","n":12345678901234567890123,"z":-0}}"#),
     ("roots/list", r#"{"roots":[{"uri":"file:\/\/\/a","x":1.0}],"_meta":{"y":null}}"#),
     ("unused", "{}"),
@@ -86,7 +89,8 @@ const STEPS: usize = 200;
 
 async fn a_burst_arrives_whole(client: &Client, prefix: &str, number: usize) {
     let (id, token) = (format!(r#""call {number}""#), format!(r#""t\u006f {number}""#));
-    let progress = r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":$token,"progress":$n}}"#;
+    let progress =
+        r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":$token,"progress":$n}}"#;
     let steps = json!([{ "repeat": { "times": STEPS, "text": progress } }]);
     let mut live = Live::open(client.performing(prefix, &id, Some(&token), &steps)).await;
     let (before, response) = live.rest().await;

@@ -82,8 +82,9 @@ async fn a_client_that_never_reads_a_stream_is_cut_off_and_holds_up_nothing_on_a
     one_unread_stream_blocks_nothing(Rig::stateful(stdio())).await;
 }
 
-/// The real times: a stream begins after one second of silence, and says every fifteen
-/// that it is alive. What six minutes of that look like is a unit test, by tokio's clock.
+/// Scaled to the gateway's own times: a stream begins after one second of silence, and
+/// says every fifteen that it is alive. Beyond that no clock runs on a call; that the
+/// session does not idle meanwhile is a unit test, which passes the time in.
 #[tokio::test]
 async fn a_silent_call_is_a_stream_that_shows_that_it_is_alive_until_the_answer_comes() {
     let rig = Rig::stateless(http(&[]));
