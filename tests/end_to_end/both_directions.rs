@@ -1,5 +1,18 @@
 //! What goes in both directions while calls run, and beside them: each compared with
 //! what a client hears that is connected to the same server directly.
+//!
+//! | what no conformance suite shows | shown by |
+//! |---|---|
+//! | every byte as it was sent, both ways | `relayed`, `tasks`, `beside_calls`; what calls return: `fidelity` |
+//! | progress in order, before the response, and none unasked for | `relayed`, `resuming` |
+//! | a reader that does not read delays nobody but itself | `streams` |
+//! | a silent call, and a client that only listens, go on | `streams`; a unit test of `downstream::sessions` |
+//! | a closed connection cancels nothing; a cancellation reaches the server | `cancellation` |
+//! | Host and Origin, batches, parse errors | `edge` |
+//! | names with a prefix in everything that names an item | `beside_calls`, `tasks`, `fidelity` |
+//! | sampling, elicitation and roots for a client that never opens a GET stream | `relayed`, `asking` |
+//! | a bad tool hides no other; an empty cursor is one | `fidelity` |
+//! | no session, and no principal, sees what is another's | `resuming`, `asking`, `tasks`, `old_transport`, `policies` |
 
 mod asking;
 mod beside_calls;
