@@ -10,9 +10,13 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::{Host, Url};
 
+use crate::progress::Progress;
 use crate::settings::ClientSettings;
 
 pub(crate) use answers::{Embedded, Group, Health, Server, Tool, ToolResult};
+
+/// What is said to a person who waits.
+const WAITING: &str = "waiting for the gateway";
 
 /// An answer as it came, and what it says.
 #[derive(Debug)]
@@ -28,6 +32,7 @@ pub(crate) struct Api {
     http: Client,
     base: Url,
     access_token: Option<Secret>,
+    progress: Progress,
 }
 
 /// What an error answer holds.
@@ -38,7 +43,7 @@ struct ErrorBody {
 
 impl Api {
     /// Connects to nothing yet.
-    pub(crate) fn new(settings: &ClientSettings) -> anyhow::Result<Self> {
+    pub(crate) fn new(settings: &ClientSettings, progress: Progress) -> anyhow::Result<Self> {
         // A second install is refused, and means the same provider is there already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = Client::builder()
@@ -53,7 +58,7 @@ impl Api {
             builder = builder.no_proxy();
         }
         let http = builder.build().context("failed to set up the HTTP client")?;
-        Ok(Self { http, base: settings.registry_url.clone(), access_token: settings.access_token.clone() })
+        Ok(Self { http, base: settings.registry_url.clone(), access_token: settings.access_token.clone(), progress })
     }
 
     /// A request below `/api/v0`.
@@ -78,17 +83,32 @@ impl Api {
             None => request,
         }
     }
-}
 
-/// Sends a request and reads the answer.
-async fn fetch<T: DeserializeOwned>(request: RequestBuilder) -> anyhow::Result<Answer<T>> {
-    let body = send(request).await?;
-    let value = serde_json::from_str(&body).context("failed to parse response")?;
-    Ok(Answer { body, value })
+    /// Sends a request and reads the answer.
+    async fn fetch<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<Answer<T>> {
+        self.fetch_while(WAITING, request).await
+    }
+
+    /// The same, with what is said to a person who waits for it.
+    async fn fetch_while<T: DeserializeOwned>(&self, what: &str, request: RequestBuilder) -> anyhow::Result<Answer<T>> {
+        let body = self.send_while(what, request).await?;
+        let value = serde_json::from_str(&body).context("failed to parse response")?;
+        Ok(Answer { body, value })
+    }
+
+    /// Sends a request; the answer is the body of a success.
+    async fn send(&self, request: RequestBuilder) -> anyhow::Result<String> {
+        self.send_while(WAITING, request).await
+    }
+
+    /// The same, with what is said to a person who waits for it.
+    async fn send_while(&self, what: &str, request: RequestBuilder) -> anyhow::Result<String> {
+        self.progress.during(what, exchange(request)).await
+    }
 }
 
 /// Sends a request; the answer is the body of a success.
-async fn send(request: RequestBuilder) -> anyhow::Result<String> {
+async fn exchange(request: RequestBuilder) -> anyhow::Result<String> {
     let (client, request) = request.build_split();
     let request = request.context("failed to create request")?;
     let url = request.url().clone();

@@ -2,6 +2,7 @@
 
 mod check;
 mod commands;
+mod files;
 
 use std::ffi::OsString;
 
@@ -13,6 +14,7 @@ pub(crate) use commands::{
     ListKind, OneName, PromptArguments, RegisterArguments, ResourceArguments, StartArguments, ToggleArguments,
     ToggleKind, UpdateArguments, UpdateKind,
 };
+pub(crate) use files::{ApplyArguments, CompletionArguments, ExportArguments, FileKind, ValidateArguments};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -78,6 +80,14 @@ pub(crate) enum Command {
     Delete(DeleteArguments),
     /// Change a tool group
     Update(UpdateArguments),
+    /// Write every server and tool group to a file
+    Export(ExportArguments),
+    /// Make servers and tool groups what files say
+    Apply(ApplyArguments),
+    /// Check configuration files
+    Validate(ValidateArguments),
+    /// Print a script with which your shell completes arguments
+    Completion(CompletionArguments),
 }
 
 /// Reads the arguments of the process.
@@ -89,9 +99,14 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Argumen
     Arguments::from_arg_matches(&matches).map_err(|error| check::explain(&error, &command, &words))
 }
 
+/// The command line as clap knows it, and nothing more.
+pub(crate) fn plain_command() -> clap::Command {
+    Arguments::command()
+}
+
 /// The command line as clap knows it, with the help of our own at its root.
 pub(crate) fn command() -> clap::Command {
-    let command = check::with_excess(Arguments::command());
+    let command = check::with_excess(plain_command());
     let help = crate::help::root(&command);
     command.override_help(help)
 }

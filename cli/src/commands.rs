@@ -1,11 +1,15 @@
 //! What the commands against a running gateway do: a folder per thing, a file per command.
 
+mod apply;
 mod attachment;
+pub(crate) mod completion;
+mod export;
 mod group;
 mod prompt;
 mod resource;
 mod server;
 mod tool;
+pub(crate) mod validate;
 pub(crate) mod version;
 
 use std::io::Write as _;
@@ -20,6 +24,7 @@ use crate::arguments::{
 };
 use crate::environment::Environment;
 use crate::printer::Printer;
+use crate::progress::Progress;
 use crate::settings::ClientSettings;
 
 /// Whether a command enables or disables.
@@ -53,10 +58,10 @@ pub(crate) fn run(
     printer: &mut Printer,
 ) -> anyhow::Result<ExitCode> {
     let settings = ClientSettings::resolve(global, environment)?;
-    if let Some(tip) = &settings.tip {
-        printer.note(tip)?;
+    for note in &settings.notes {
+        printer.note(note)?;
     }
-    let api = Api::new(&settings)?;
+    let api = Api::new(&settings, Progress::new(environment))?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("failed to start the runtime")?;
     runtime.block_on(perform(command, &settings, &api, environment, printer))?;
@@ -71,7 +76,9 @@ async fn perform(
     printer: &mut Printer,
 ) -> anyhow::Result<()> {
     match command {
-        Command::Start(_) => unreachable!("`start` runs a gateway and asks none"),
+        Command::Start(_) | Command::Validate(_) | Command::Completion(_) => {
+            unreachable!("these ask no gateway")
+        }
         Command::Register(register) => server::register::run(register, api, environment, printer).await,
         Command::Deregister(server) => server::deregister::run(&server.name, api, printer).await,
         Command::List(list) => match &list.kind {
@@ -100,6 +107,8 @@ async fn perform(
         Command::Update(update) => match &update.kind {
             UpdateKind::Group(file) => group::update::run(&file.conf, api, environment, printer).await,
         },
+        Command::Export(export) => export::run(&export.dir, api, environment, printer).await,
+        Command::Apply(apply) => apply::run(apply, api, environment, printer).await,
     }
 }
 

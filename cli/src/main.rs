@@ -4,7 +4,7 @@
 //! - [`environment`]: all that is read from the surroundings, once.
 //! - [`arguments`]: what was typed; [`help`] and [`usage_error`]: what is said about it.
 //! - [`settings`], [`start::settings`]: what arguments, files and environment come to together.
-//! - [`commands`]: what each command does, through [`api`] and [`printer`].
+//! - [`commands`]: what each command does, through [`api`], with its [`progress`], and [`printer`].
 //! - [`start`]: the gateway itself.
 
 mod api;
@@ -17,6 +17,7 @@ mod environment;
 mod help;
 mod json_text;
 mod printer;
+mod progress;
 mod settings;
 mod start;
 mod usage_error;
@@ -53,6 +54,10 @@ fn run(printer: &mut Printer) -> anyhow::Result<ExitCode> {
         Arguments { version: true, .. } => commands::version::show_own(printer),
         Arguments { command: None, .. } => help::show_root(printer),
         Arguments { command: Some(Command::Start(start)), .. } => start::run(&start, environment, printer),
+        Arguments { command: Some(Command::Validate(files)), .. } => {
+            commands::validate::run(&files, &environment, &mut *printer)
+        }
+        Arguments { command: Some(Command::Completion(shell)), .. } => commands::completion::run(&shell, printer),
         Arguments { command: Some(command), global, .. } => commands::run(&command, &global, &environment, printer),
     }
 }

@@ -1,11 +1,13 @@
 //! What a command against a running gateway comes to: arguments, `~/.mcpjungle.conf` and defaults together.
 
+use std::path::Path;
+
 use anyhow::Context;
 use mcpjungle_host::secret::Secret;
 use url::Url;
 
 use crate::arguments::GlobalArguments;
-use crate::conf_file;
+use crate::conf_file::{self, ConfFile};
 use crate::environment::Environment;
 
 /// Where commands find the gateway if nobody says otherwise.
@@ -20,29 +22,46 @@ pub(crate) struct ClientSettings {
     pub(crate) registry_url: Url,
     /// Sent as a bearer token.
     pub(crate) access_token: Option<Secret>,
-    /// How to save typing next time.
-    pub(crate) tip: Option<String>,
+    /// What the user should know: a file that cannot be used, or how to save typing next time.
+    pub(crate) notes: Vec<String>,
 }
 
 impl ClientSettings {
     /// The flag wins over the file, the file over the default.
     pub(crate) fn resolve(arguments: &GlobalArguments, environment: &Environment) -> anyhow::Result<Self> {
         let path = conf_file::path(environment);
-        let conf = path.as_deref().map(conf_file::read).unwrap_or_default();
-        let tip = match (&arguments.registry, &conf.registry_url, &path) {
-            (Some(flag), None, Some(path)) => Some(format!(
+        let mut notes = Vec::new();
+        let conf = match &path {
+            Some(path) => read_conf(path, &mut notes),
+            None => Some(ConfFile::default()),
+        };
+        let is_usable = conf.is_some();
+        let conf = conf.unwrap_or_default();
+        notes.extend(match (&arguments.registry, &conf.registry_url, &path) {
+            (Some(flag), None, Some(path)) if is_usable => Some(format!(
                 "TIP: You can set `registry_url: {flag}` in {} to avoid setting the --registry flag every time.\n",
                 path.display()
             )),
             _ => None,
-        };
+        });
         let registry = arguments.registry.clone().or(conf.registry_url).unwrap_or_else(|| DEFAULT_REGISTRY.to_owned());
         let registry_url = parse_registry(&registry)?;
-        Ok(Self { registry, registry_url, access_token: conf.access_token.map(Secret::new), tip })
+        Ok(Self { registry, registry_url, access_token: conf.access_token.map(Secret::new), notes })
     }
 }
 
-fn parse_registry(registry: &str) -> anyhow::Result<Url> {
+/// The file, unless it cannot be used: then the user is told, for the command may now go to another gateway.
+fn read_conf(path: &Path, notes: &mut Vec<String>) -> Option<ConfFile> {
+    match conf_file::read(path) {
+        Ok(conf) => Some(conf),
+        Err(error) => {
+            notes.push(format!("Warning: {error:#}; the file is ignored"));
+            None
+        }
+    }
+}
+
+pub(crate) fn parse_registry(registry: &str) -> anyhow::Result<Url> {
     let url = Url::parse(registry).with_context(|| format!("invalid registry URL '{registry}'"))?;
     let is_http = matches!(url.scheme(), "http" | "https") && url.has_host();
     anyhow::ensure!(is_http, "invalid registry URL '{registry}': must be a valid http or https url");
@@ -77,10 +96,11 @@ mod tests {
 
     #[test]
     fn a_tip_is_given_only_while_the_file_names_no_registry() {
-        let tip = resolve(Some("http://flag:2"), None).unwrap().tip.unwrap();
+        let notes = |flag, conf| resolve(Some(flag), conf).unwrap().notes;
+        let [tip] = &notes("http://flag:2", None)[..] else { panic!("one tip") };
         assert!(tip.starts_with("TIP: You can set `registry_url: http://flag:2` in /"), "{tip}");
-        assert!(resolve(Some("http://flag:2"), Some("registry_url: http://file:1")).unwrap().tip.is_none());
-        assert!(resolve(None, None).unwrap().tip.is_none());
+        assert!(notes("http://flag:2", Some("registry_url: http://file:1")).is_empty());
+        assert!(resolve(None, None).unwrap().notes.is_empty());
     }
 
     #[test]

@@ -46,6 +46,7 @@ async fn serve(settings: StartSettings, printer: &mut Printer) -> anyhow::Result
     let listener = bind(&settings.host, settings.port).await?;
     let address = listener.local_addr().context("failed to read the address that is listened on")?;
     let host_is_default = settings.host_is_default;
+    let config_dir = settings.config_dir.clone();
     let database = settings.database.to_string();
     let gateway = tokio::select! {
         gateway = run::open(settings) => gateway?,
@@ -56,6 +57,9 @@ async fn serve(settings: StartSettings, printer: &mut Printer) -> anyhow::Result
         }
     };
     announce(address, host_is_default, &database, printer)?;
+    if let Some(folder) = config_dir {
+        mcpjungle_host::config_dir::start(&gateway, folder);
+    }
     run::serve(listener, gateway, signals).await
 }
 

@@ -7,15 +7,17 @@
 //! - `admission`: who is calling, and what the caller may do.
 //! - `input`: bodies and query parameters.
 //! - `error`: every failure as a status and `{"error": "…"}`.
+//! - `openapi`: each route with its description, for programs to read.
 //! - `change`: finishing what was begun.
+//! - `entries`: servers and groups that come from elsewhere than a request.
 //! - `call`, `record`, `switch`: calling an item, describing it, enabling it.
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::middleware::from_fn_with_state;
-use axum::routing::{any, delete, get, post};
+use axum::routing::any;
+use axum::{Extension, Router};
 
 use crate::gateway::Gateway;
 use crate::pipeline::Mode;
@@ -23,8 +25,10 @@ use crate::pipeline::Mode;
 mod admission;
 mod call;
 mod change;
+mod entries;
 mod error;
 mod input;
+mod openapi;
 mod prompts;
 mod record;
 mod resources;
@@ -34,71 +38,97 @@ mod system;
 mod tool_groups;
 mod tools;
 
+pub(crate) use entries::make_change;
+pub use entries::{describe_server, holds_secrets, read_group, read_server};
 use error::ApiError;
+use openapi::Routes;
+pub use servers::description::ServerDescription;
+pub use tool_groups::GroupDescription;
 
+/// Where the API is.
+const PREFIX: &str = "/api/v0";
 /// A tool's arguments may be as long as over MCP; beyond it 413.
 const MAX_BODY_BYTES: usize = 32 << 20;
 
 /// The routes, to be merged with those of `downstream`.
 pub fn router(gateway: Arc<Gateway>) -> Router {
-    let users = open_to_users().route_layer(from_fn_with_state(gateway.mode, admission::require_user));
-    let admins = open_to_admins().route_layer(from_fn_with_state(gateway.mode, admission::require_admin));
-    let api = users
-        .merge(admins)
-        .merge(of_enterprise_mode())
+    let users = open_to_users()
+        .map_router(|router| router.route_layer(from_fn_with_state(gateway.mode, admission::require_user)));
+    let admins = open_to_admins()
+        .map_router(|router| router.route_layer(from_fn_with_state(gateway.mode, admission::require_admin)));
+    let api = users.merge(admins).merge(of_enterprise_mode()).all_fail(&[401, 403, 503]).under(PREFIX);
+    let (api, mut operations) = api.into_parts();
+    let api = api
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(Arc::clone(&gateway), admission::admit))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
-    // The path with nothing after its slash is none that nesting covers.
-    let routes = system::routes().nest("/api/v0", api).route("/api/v0/", any(unknown_route));
-    // Merged with the routes of `downstream`, it answers for whatever none of them is.
-    routes.fallback(unknown_route).with_state(gateway)
+    let (system, of_system) = system::routes(gateway.metrics.is_some()).into_parts();
+    operations.extend(of_system);
+    let document = openapi::document(&gateway.version, &operations);
+    system
+        .method_not_allowed_fallback(wrong_method)
+        .nest(PREFIX, api)
+        // The path with nothing after its slash is none that nesting covers.
+        .route("/api/v0/", any(unknown_route))
+        // Merged with the routes of `downstream`, it answers for whatever none of them is.
+        .fallback(unknown_route)
+        .layer(Extension(openapi::Document(document)))
+        .with_state(gateway)
 }
 
 /// What any user may do.
-fn open_to_users() -> Router<Arc<Gateway>> {
-    Router::new()
-        .route("/servers", get(servers::list::list))
-        .route("/tools", get(tools::list::list))
-        .route("/tool", get(tools::list::find))
-        .route("/tools/invoke", post(tools::invoke::invoke))
-        .route("/prompts", get(prompts::list::list))
-        .route("/prompt", get(prompts::list::find))
-        .route("/prompts/render", post(prompts::render::render))
-        .route("/resources", get(resources::list::list))
-        .route("/resources/get", post(resources::list::find))
-        .route("/resources/read", post(resources::read::read))
+fn open_to_users() -> Routes {
+    use openapi::{items, servers as of_servers, system as of_system};
+    Routes::default()
+        .get("/openapi.json", openapi::serve, of_system::openapi())
+        .get("/servers", servers::list::list, of_servers::list())
+        .get("/tools", tools::list::list, items::list_tools())
+        .get("/tool", tools::list::find, items::find_tool())
+        .post("/tools/invoke", tools::invoke::invoke, items::invoke_tool())
+        .get("/prompts", prompts::list::list, items::list_prompts())
+        .get("/prompt", prompts::list::find, items::find_prompt())
+        .post("/prompts/render", prompts::render::render, items::render_prompt())
+        .get("/resources", resources::list::list, items::list_resources())
+        .post("/resources/get", resources::list::find, items::find_resource())
+        .post("/resources/read", resources::read::read, items::read_resource())
 }
 
 /// What only administrators may do. In development mode nobody in particular is
 /// one, too; what an authenticator calls a client or a user is not.
-fn open_to_admins() -> Router<Arc<Gateway>> {
-    Router::new()
-        .route("/servers", post(servers::register::register))
-        .route("/servers/{name}", delete(servers::deregister::deregister))
-        .route("/servers/{name}/enable", post(servers::switch::enable))
-        .route("/servers/{name}/disable", post(servers::switch::disable))
-        .route("/server_configs", get(servers::configs::list))
-        .route("/tools/enable", post(tools::switch::enable))
-        .route("/tools/disable", post(tools::switch::disable))
-        .route("/prompts/enable", post(prompts::switch::enable))
-        .route("/prompts/disable", post(prompts::switch::disable))
-        .route("/tool-groups", get(tool_groups::read::list).post(tool_groups::create::create))
-        .route(
-            "/tool-groups/{name}",
-            get(tool_groups::read::find).put(tool_groups::update::update).delete(tool_groups::delete::delete),
-        )
-        .route("/tool-groups/{name}/effective-tools", get(tool_groups::effective::list))
+fn open_to_admins() -> Routes {
+    use openapi::{items, servers as of_servers, tool_groups as of_groups};
+    Routes::default()
+        .post("/servers", servers::register::register, of_servers::register())
+        .delete("/servers/{name}", servers::deregister::deregister, of_servers::deregister())
+        .post("/servers/{name}/enable", servers::switch::enable, of_servers::enable())
+        .post("/servers/{name}/disable", servers::switch::disable, of_servers::disable())
+        .get("/server_configs", servers::configs::list, of_servers::configs())
+        .post("/tools/enable", tools::switch::enable, items::enable_tools())
+        .post("/tools/disable", tools::switch::disable, items::disable_tools())
+        .post("/prompts/enable", prompts::switch::enable, items::enable_prompts())
+        .post("/prompts/disable", prompts::switch::disable, items::disable_prompts())
+        .get("/tool-groups", tool_groups::read::list, of_groups::list())
+        .post("/tool-groups", tool_groups::create::create, of_groups::create())
+        .get("/tool-groups/{name}", tool_groups::read::find, of_groups::find())
+        .put("/tool-groups/{name}", tool_groups::update::update, of_groups::update())
+        .delete("/tool-groups/{name}", tool_groups::delete::delete, of_groups::delete())
+        .get("/tool-groups/{name}/effective-tools", tool_groups::effective::list, of_groups::effective_tools())
 }
 
 /// Clients and users, which development mode does not have.
-fn of_enterprise_mode() -> Router<Arc<Gateway>> {
-    Router::new()
-        .route("/users", any(enterprise_only))
-        .route("/users/{name}", any(enterprise_only))
-        .route("/clients", any(enterprise_only))
-        .route("/clients/{name}", any(enterprise_only))
+fn of_enterprise_mode() -> Routes {
+    use openapi::system::{enterprise, enterprise_named};
+    Routes::default()
+        .get("/users", enterprise_only, enterprise("listUsers"))
+        .post("/users", enterprise_only, enterprise("createUser"))
+        .get("/users/whoami", enterprise_only, enterprise("whoAmI"))
+        .put("/users/{name}", enterprise_only, enterprise_named("updateUser"))
+        .delete("/users/{name}", enterprise_only, enterprise_named("deleteUser"))
+        .get("/clients", enterprise_only, enterprise("listClients"))
+        .post("/clients", enterprise_only, enterprise("createClient"))
+        .put("/clients/{name}", enterprise_only, enterprise_named("updateClient"))
+        .delete("/clients/{name}", enterprise_only, enterprise_named("deleteClient"))
 }
 
 async fn enterprise_only(State(gateway): State<Arc<Gateway>>) -> ApiError {

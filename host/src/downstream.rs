@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, Path, Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
 use axum::routing::any;
 use http::StatusCode;
@@ -24,6 +24,7 @@ mod event_stream;
 mod initialize;
 mod legacy;
 mod methods;
+mod name_in_path;
 mod reply;
 mod session;
 mod sessions;
@@ -31,6 +32,7 @@ mod sse;
 
 pub(crate) use edge::check_edge;
 pub use edge::{AllowedHosts, EdgePolicy};
+pub(crate) use name_in_path::NameInPath;
 pub(crate) use reply::{json, plain_error};
 pub use session::{Delivery, Session};
 pub use sessions::Sessions;
@@ -62,7 +64,7 @@ async fn serve_main(State(gateway): State<Arc<Gateway>>, peer: ConnectInfo<Socke
 
 async fn serve_group(
     State(gateway): State<Arc<Gateway>>,
-    Path(name): Path<String>,
+    NameInPath(name): NameInPath,
     peer: ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {
@@ -74,7 +76,7 @@ async fn serve_group(
 
 async fn serve_server(
     State(gateway): State<Arc<Gateway>>,
-    Path(name): Path<String>,
+    NameInPath(name): NameInPath,
     peer: ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {

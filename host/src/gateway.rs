@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use prometheus::Registry;
 use thiserror::Error;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::MissedTickBehavior;
@@ -14,12 +13,14 @@ use tokio_util::task::TaskTracker;
 
 use crate::catalog::{Snapshot, SnapshotDirectory, Views};
 use crate::downstream::{EdgePolicy, Sessions, changes};
-use crate::pipeline::{Mode, Observation, Pipeline};
+use crate::pipeline::{Item, Mode, Observation, Pipeline};
 use crate::plugin::{LoadError, PipelinePlan, PlanError, PluginHost, PluginSettings};
 use crate::store::{Database, KeySource, OpenError, Store, StoreError};
 use crate::sync::CatalogSync;
-use crate::telemetry::PolicyMetrics;
+use crate::telemetry::{Metrics, PolicyMetrics, ResourceAttributes};
 use crate::upstream::{UpstreamError, UpstreamSettings, Upstreams};
+use crate::walk::Refusal;
+use crate::wire;
 
 /// How often the database is asked whether another gateway has changed it.
 const STORE_CHECK: Duration = Duration::from_secs(1);
@@ -48,6 +49,8 @@ pub struct GatewaySettings {
     pub upstreams: UpstreamSettings,
     /// Who may connect.
     pub edge: EdgePolicy,
+    /// What is said of this gateway at `/metrics`; `None` for no metrics.
+    pub metrics: Option<ResourceAttributes>,
 }
 
 /// Why a gateway cannot start.
@@ -64,8 +67,6 @@ pub enum StartError {
     PolicyPlan(#[from] PlanError),
     #[error("cannot set up upstream connections: {0}")]
     Upstreams(#[from] UpstreamError),
-    #[error("cannot set up metrics: {0}")]
-    Metrics(#[from] prometheus::Error),
 }
 
 /// What is stored could not be read, so what was read before is served on.
@@ -93,8 +94,10 @@ pub struct Gateway {
     pub calls: TaskTracker,
     /// Keeps the catalog up to date with its upstreams.
     pub sync: CatalogSync,
-    /// Counts of policies' failures.
+    /// Counts of policies' calls, or of their failures only.
     pub policy_metrics: Arc<PolicyMetrics>,
+    /// What else is counted, if anybody wants to know.
+    pub metrics: Option<Metrics>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     pipeline: ArcSwap<Pipeline>,
     /// Held while a snapshot is read and published, so that an older one never replaces a newer one.
@@ -112,8 +115,9 @@ pub struct Gateway {
 impl Gateway {
     /// Opens the store, loads the policies and reads the catalog. No upstream is contacted.
     pub async fn open(settings: GatewaySettings) -> Result<Arc<Self>, StartError> {
-        let registry = Registry::new();
-        let policy_metrics = Arc::new(PolicyMetrics::new(&registry)?);
+        let metrics = settings.metrics.map(Metrics::new);
+        let policy_metrics =
+            Arc::new(if metrics.is_some() { PolicyMetrics::detailed() } else { PolicyMetrics::default() });
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let directory = Arc::new(SnapshotDirectory::new(settings.mode, Arc::clone(&snapshot)));
         let plugins = PluginHost::new(settings.plugins, directory)?;
@@ -121,10 +125,8 @@ impl Gateway {
             Some(path) => PipelinePlan::read(path)?,
             None => PipelinePlan::stock(),
         };
-        let (pipeline, store) = tokio::join!(
-            plugins.assemble(&plan, 1, Arc::clone(&policy_metrics)),
-            Store::open(settings.database, settings.keys),
-        );
+        let (pipeline, store) =
+            tokio::join!(plugins.assemble(&plan, 1, &policy_metrics), Store::open(settings.database, settings.keys),);
         let (observations, observed) = mpsc::channel(OBSERVATION_QUEUE);
         let (views_changed, views_change) = watch::channel(());
         let gateway = Arc::new(Self {
@@ -138,6 +140,7 @@ impl Gateway {
             calls: TaskTracker::new(),
             sync: CatalogSync::default(),
             policy_metrics,
+            metrics,
             snapshot,
             pipeline: ArcSwap::from_pointee(pipeline?),
             publishing: Mutex::new(()),
@@ -178,7 +181,11 @@ impl Gateway {
         let current = self.snapshot();
         let stored = self.store.load(&current.known_revisions()).await?;
         if stored.revision > current.revision || current.revision == 0 {
-            self.snapshot.store(Arc::new(Snapshot::build(stored, &current)));
+            let snapshot = Snapshot::build(stored, &current);
+            if let Some(metrics) = &self.metrics {
+                metrics.follow(&snapshot);
+            }
+            self.snapshot.store(Arc::new(snapshot));
             // They are void now, and hold on to what has gone.
             self.views.clear();
             self.views_changed();
@@ -215,6 +222,19 @@ impl Gateway {
         if self.pipeline.load().has_observers() && self.observations.try_send(observation()).is_err() {
             self.policy_metrics.record_unobserved();
             tracing::warn!("observers are too slow: the end of a request was not told");
+        }
+    }
+
+    /// Counts a call that has ended, if calls are counted.
+    pub(crate) fn count_call(
+        &self,
+        method: &str,
+        item: Option<&Item>,
+        answer: &Result<wire::Response, Refusal>,
+        arrived_at: Instant,
+    ) {
+        if let Some(metrics) = &self.metrics {
+            metrics.record_call(method, item, answer, arrived_at.elapsed());
         }
     }
 

@@ -12,11 +12,15 @@
 //! - [`walk`]: one call, from a method and its parameters to the upstream's answer.
 //! - [`downstream`]: facing MCP clients.
 //! - [`admin`]: the HTTP API.
+//! - [`configuration`]: servers, groups and policies as files.
+//! - [`config_dir`]: keeping to a watched folder of them.
 //! - [`serve`]: serving until told to stop.
 //! - [`telemetry`]: counting what happened.
 
 pub mod admin;
 pub mod catalog;
+pub mod config_dir;
+pub mod configuration;
 pub mod downstream;
 pub mod gateway;
 pub mod group;

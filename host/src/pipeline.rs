@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::telemetry::PolicyMetrics;
+use crate::telemetry::{PolicyMetrics, StageMetrics};
 
 mod directory;
 mod model;
@@ -114,13 +114,33 @@ struct Step<T: ?Sized> {
     plugin: Arc<str>,
     fail_open: bool,
     policy: Arc<T>,
+    metrics: Arc<StageMetrics>,
+}
+
+/// What steps are made of.
+struct Steps<'a> {
+    plugins: &'a [Plugin],
+    metrics: &'a PolicyMetrics,
+}
+
+impl Steps<'_> {
+    fn of<T: ?Sized>(&self, stage: Stage, policy: impl Fn(&Plugin) -> Option<&Arc<T>>) -> Vec<Step<T>> {
+        let step = |plugin: &Plugin| {
+            policy(plugin).map(|policy| Step {
+                plugin: Arc::clone(&plugin.name),
+                fail_open: plugin.fail_open,
+                policy: Arc::clone(policy),
+                metrics: self.metrics.stage(&plugin.name, stage),
+            })
+        };
+        self.plugins.iter().filter_map(step).collect()
+    }
 }
 
 /// The policies as they run. Immutable: a change makes a new one and swaps it in.
 pub struct Pipeline {
     /// Grows with every pipeline this process has run; answers kept from an older one are void.
     revision: u64,
-    metrics: Arc<PolicyMetrics>,
     /// Whom a request acts for when nobody is installed to ask; `None`: it is refused.
     everybody: Option<Principal>,
     authenticators: Vec<Step<dyn Authenticator>>,
@@ -132,28 +152,18 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Orders the plugins' stages as the plugins are ordered.
-    pub fn new(revision: u64, plugins: &[Plugin], metrics: Arc<PolicyMetrics>) -> Self {
-        fn steps<T: ?Sized>(plugins: &[Plugin], stage: impl Fn(&Plugin) -> Option<&Arc<T>>) -> Vec<Step<T>> {
-            let step = |plugin: &Plugin| {
-                stage(plugin).map(|policy| Step {
-                    plugin: Arc::clone(&plugin.name),
-                    fail_open: plugin.fail_open,
-                    policy: Arc::clone(policy),
-                })
-            };
-            plugins.iter().filter_map(step).collect()
-        }
+    /// Orders the plugins' stages as the plugins are ordered. Calls are counted in `metrics`.
+    pub fn new(revision: u64, plugins: &[Plugin], metrics: &PolicyMetrics) -> Self {
+        let steps = Steps { plugins, metrics };
         Self {
             revision,
-            metrics,
             everybody: None,
-            authenticators: steps(plugins, |plugin| plugin.authenticator.as_ref()),
-            authorizers: steps(plugins, |plugin| plugin.authorizer.as_ref()),
-            tool_filters: steps(plugins, |plugin| plugin.tool_filter.as_ref()),
-            header_injectors: steps(plugins, |plugin| plugin.header_injector.as_ref()),
-            guards: steps(plugins, |plugin| plugin.guard.as_ref()),
-            observers: steps(plugins, |plugin| plugin.observer.as_ref()),
+            authenticators: steps.of(Stage::Authenticator, |plugin| plugin.authenticator.as_ref()),
+            authorizers: steps.of(Stage::Authorizer, |plugin| plugin.authorizer.as_ref()),
+            tool_filters: steps.of(Stage::ToolFilter, |plugin| plugin.tool_filter.as_ref()),
+            header_injectors: steps.of(Stage::HeaderInjector, |plugin| plugin.header_injector.as_ref()),
+            guards: steps.of(Stage::Guard, |plugin| plugin.guard.as_ref()),
+            observers: steps.of(Stage::Observer, |plugin| plugin.observer.as_ref()),
         }
     }
 
@@ -172,7 +182,7 @@ impl Pipeline {
     /// Asks the authenticators in order; the first that does not abstain decides.
     pub async fn authenticate(&self, request: HttpRequest<'_>) -> Result<Principal, Denial> {
         for step in &self.authenticators {
-            let answer = step.policy.authenticate(request).await;
+            let answer = step.metrics.time(step.policy.authenticate(request)).await;
             match self.usable(step, Stage::Authenticator, answer)? {
                 Some(Authentication::Authenticated(principal)) => return Ok(principal),
                 Some(Authentication::Denied(reason)) => {
@@ -187,7 +197,7 @@ impl Pipeline {
     /// Every tool-filter must agree that `item` belongs to `group`.
     pub async fn select(&self, request: &Request, group: &str, item: &Item) -> Result<(), Denial> {
         for step in &self.tool_filters {
-            let answer = step.policy.select(request, group, item).await;
+            let answer = step.metrics.time(step.policy.select(request, group, item)).await;
             if let Some(Decision::Deny(reason)) = self.usable(step, Stage::ToolFilter, answer)? {
                 return Err(Denial::Hidden { stage: Stage::ToolFilter, by: step.denied(reason) });
             }
@@ -199,7 +209,7 @@ impl Pipeline {
     pub async fn select_items(&self, request: &Request, group: &str, items: &[&Item]) -> Result<Listing, Denial> {
         let mut combined = Listing::everything(items.len());
         for step in &self.tool_filters {
-            let answer = step.policy.select_items(request, group, items).await;
+            let answer = step.metrics.time(step.policy.select_items(request, group, items)).await;
             if let Some(listing) = self.usable(step, Stage::ToolFilter, answer)? {
                 combined.intersect(&listing);
             }
@@ -210,7 +220,7 @@ impl Pipeline {
     /// Every authorizer must allow; the first that does not ends the walk.
     pub async fn authorize(&self, request: &Request, principal: &Principal, item: &Item) -> Result<(), Denial> {
         for step in &self.authorizers {
-            let answer = step.policy.authorize(request, principal, item).await;
+            let answer = step.metrics.time(step.policy.authorize(request, principal, item)).await;
             if let Some(Decision::Deny(reason)) = self.usable(step, Stage::Authorizer, answer)? {
                 return Err(Denial::Hidden { stage: Stage::Authorizer, by: step.denied(reason) });
             }
@@ -227,7 +237,7 @@ impl Pipeline {
     ) -> Result<Listing, Denial> {
         let mut combined = Listing::everything(items.len());
         for step in &self.authorizers {
-            let answer = step.policy.authorize_items(request, principal, items).await;
+            let answer = step.metrics.time(step.policy.authorize_items(request, principal, items)).await;
             if let Some(listing) = self.usable(step, Stage::Authorizer, answer)? {
                 combined.intersect(&listing);
             }
@@ -244,7 +254,7 @@ impl Pipeline {
     ) -> Result<Vec<InjectedHeader>, Denial> {
         let mut headers: Vec<InjectedHeader> = Vec::new();
         for step in &self.header_injectors {
-            let answer = step.policy.inject(request, principal, upstream).await;
+            let answer = step.metrics.time(step.policy.inject(request, principal, upstream)).await;
             match self.usable(step, Stage::HeaderInjector, answer)? {
                 Some(Ok(injected)) => {
                     headers.retain(|header| injected.iter().all(|later| later.name != header.name));
@@ -275,7 +285,7 @@ impl Pipeline {
         let mut rewritten = None;
         for step in &self.guards {
             let current = current_text(rewritten.as_ref(), arguments);
-            let answer = step.policy.review_arguments(request, principal, item, current).await;
+            let answer = step.metrics.time(step.policy.review_arguments(request, principal, item, current)).await;
             self.apply_review(step, answer, &mut rewritten)?;
         }
         Ok(rewritten)
@@ -292,7 +302,7 @@ impl Pipeline {
         let mut rewritten = None;
         for step in &self.guards {
             let current = current_text(rewritten.as_ref(), outcome);
-            let answer = step.policy.review_result(request, principal, item, current).await;
+            let answer = step.metrics.time(step.policy.review_result(request, principal, item, current)).await;
             self.apply_review(step, answer, &mut rewritten)?;
         }
         Ok(rewritten)
@@ -306,7 +316,7 @@ impl Pipeline {
     /// Tells every observer. Their failures are logged and counted, and change nothing.
     pub async fn observe(&self, observations: &[Observation]) {
         for step in &self.observers {
-            let answer = step.policy.observe(observations).await;
+            let answer = step.metrics.time(step.policy.observe(observations)).await;
             let _told = self.usable(step, Stage::Observer, answer);
         }
     }
@@ -338,7 +348,7 @@ impl Pipeline {
         match answer {
             Ok(answer) => Ok(Some(answer)),
             Err(error) => {
-                self.metrics.record_failure(&step.plugin, stage, step.fail_open);
+                step.metrics.record_failure(step.fail_open);
                 tracing::error!(
                     plugin.name = %step.plugin,
                     plugin.stage = %stage,
@@ -358,6 +368,7 @@ impl Pipeline {
 
 impl<T: ?Sized> Step<T> {
     fn denied(&self, reason: Reason) -> DeniedBy {
+        self.metrics.record_denial();
         DeniedBy { plugin: Arc::clone(&self.plugin), reason }
     }
 }

@@ -4,6 +4,7 @@
 //! - `secrets`: the key, and values encrypted under it.
 //! - `change`: a transaction that bumps the revision.
 //! - `servers`, `items`, `offers`, `groups`: what is changed in such transactions.
+//! - `config_dir`: which of them a watched folder brought here.
 //! - `load`: everything, read in one transaction.
 //! - `announce`: word of changes that other gateways make.
 //! - `error`: what can fail, and whether that passes by itself.
@@ -21,6 +22,7 @@ use crate::server::Server;
 
 mod announce;
 mod change;
+mod config_dir;
 mod error;
 mod groups;
 mod items;
@@ -31,6 +33,7 @@ mod postgres;
 mod secrets;
 mod servers;
 
+pub use config_dir::Entry;
 pub use error::StoreError;
 pub use open::{Database, OpenError};
 pub use postgres::{PostgresDatabase, PostgresError, PostgresSettings, PostgresUrlError};

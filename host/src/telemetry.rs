@@ -1,50 +1,92 @@
-//! Counting what happened, with bounded label sets.
+//! Counting what happened, with bounded label sets. In reading order:
+//!
+//! - `policies`: calls into plugins, by plugin and stage. Failures are always counted.
+//! - `catalog`: calls of tools and prompts, and what became of their servers.
+//! - `process`: what the gateway takes of its machine.
+//! - `resource`: what the operator says of this gateway.
+//! - `exposition`: all of these as text for Prometheus.
+//!
+//! Nothing here is ever named by a caller: labels are names of servers, items and
+//! plugins that exist, and a series goes when what it is about goes.
 
-use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
+use std::time::Duration;
 
-use crate::pipeline::Stage;
+use prometheus::proto::{MetricFamily, MetricType};
 
-/// How often policies failed.
-pub struct PolicyMetrics {
-    failures: IntCounterVec,
-    unobserved: IntCounter,
+use crate::catalog::Snapshot;
+use crate::gateway::Gateway;
+use crate::pipeline::Item;
+use crate::walk::Refusal;
+use crate::wire;
+
+mod catalog;
+mod exposition;
+mod policies;
+mod process;
+mod resource;
+
+use catalog::CatalogMetrics;
+pub use policies::{PolicyMetrics, StageMetrics};
+pub use resource::{ResourceAttributes, ResourceError};
+
+use exposition::{family, gauge};
+
+/// What is counted when an operator asks for it, besides [`PolicyMetrics`].
+pub struct Metrics {
+    catalog: CatalogMetrics,
+    resource: ResourceAttributes,
 }
 
-impl PolicyMetrics {
-    /// Registers the counters.
-    pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let failures = IntCounterVec::new(
-            Opts::new(
-                "mcpjungle_plugin_failures_total",
-                "Calls into plugins that gave no usable answer: traps, missed deadlines, malformed answers.",
+impl Metrics {
+    /// Nothing counted yet.
+    pub fn new(resource: ResourceAttributes) -> Self {
+        Self { catalog: CatalogMetrics::default(), resource }
+    }
+
+    /// Makes room for what the snapshot holds, and drops the series of what it no longer does.
+    pub fn follow(&self, snapshot: &Snapshot) {
+        self.catalog.follow(snapshot);
+    }
+
+    /// Counts a request for an item that has ended, of this method. Tools and prompts
+    /// are called; denials and names that nothing has are not calls.
+    pub fn record_call(
+        &self,
+        method: &str,
+        item: Option<&Item>,
+        answer: &Result<wire::Response, Refusal>,
+        took: Duration,
+    ) {
+        self.catalog.record_call(method, item, answer, took);
+    }
+
+    /// Everything as it is now, in the text format of Prometheus.
+    pub fn render(&self, gateway: &Gateway) -> Result<String, prometheus::Error> {
+        let mut families = self.catalog.collect();
+        families.extend(gateway.policy_metrics.collect());
+        families.extend(process::collect());
+        families.push(self.resource.target_info(&gateway.version));
+        families.extend(self.current(gateway));
+        exposition::text(families)
+    }
+
+    /// What is not counted but looked at.
+    fn current(&self, gateway: &Gateway) -> [MetricFamily; 4] {
+        [
+            family(
+                "mcpjungle_calls_in_flight",
+                "Calls under way, those included whose caller has gone.",
+                MetricType::GAUGE,
+                vec![gauge(&[], gateway.calls.len() as f64)],
             ),
-            &["plugin", "stage", "result"],
-        )?;
-        let unobserved = IntCounter::new(
-            "mcpjungle_observations_dropped_total",
-            "Ended requests that observers were not told of, because they are too slow.",
-        )?;
-        registry.register(Box::new(failures.clone()))?;
-        registry.register(Box::new(unobserved.clone()))?;
-        Ok(Self { failures, unobserved })
-    }
-
-    /// Counts one failed call; `passed` if the plugin may fail open.
-    pub fn record_failure(&self, plugin: &str, stage: Stage, passed: bool) {
-        let result = if passed { "passed" } else { "denied" };
-        self.failures.with_label_values(&[plugin, stage.as_str(), result]).inc();
-    }
-
-    /// Counts one ended request that observers were not told of.
-    pub fn record_unobserved(&self) {
-        self.unobserved.inc();
-    }
-
-    /// How many calls of this plugin failed in this stage.
-    pub fn failures(&self, plugin: &str, stage: Stage) -> u64 {
-        ["passed", "denied"]
-            .iter()
-            .map(|result| self.failures.with_label_values(&[plugin, stage.as_str(), result]).get())
-            .sum()
+            family(
+                "mcpjungle_downstream_sessions",
+                "Open sessions of MCP clients.",
+                MetricType::GAUGE,
+                vec![gauge(&[], gateway.sessions.count() as f64)],
+            ),
+            self.catalog.upstream_sessions(&gateway.upstreams.open_sessions()),
+            self.catalog.upstreams_up(gateway),
+        ]
     }
 }

@@ -22,6 +22,7 @@ use bytes::Bytes;
 use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
 
+use crate::names::ServerName;
 use crate::pipeline::ItemKind;
 use crate::protocol::ProtocolVersion;
 use crate::secret::Secret;
@@ -251,6 +252,12 @@ impl Upstreams {
         for sessions in servers {
             sessions.end_paired(downstream_session);
         }
+    }
+
+    /// How many sessions are open with each server that has been called.
+    pub fn open_sessions(&self) -> Vec<(ServerName, usize)> {
+        let servers = self.servers.read().all();
+        servers.iter().map(|sessions| (sessions.server.name.clone(), sessions.open_count())).collect()
     }
 
     /// Servers whose lists may have changed, by what they say themselves.

@@ -175,6 +175,7 @@ async fn perform_to_the_end(
     if let Err(refusal) = &answer {
         tracing::debug!(request.id = %caller.request.id, request.method = %caller.request.method, ?refusal, "refused");
     }
+    gateway.count_call(&caller.request.method, item.as_ref(), &answer, arrived_at);
     gateway.observe(|| observation(&caller, item, &answer, arrived_at));
     answer
 }
@@ -323,7 +324,8 @@ fn observation(
     }
 }
 
-fn is_failure(response: &wire::Response) -> bool {
+/// Whether the upstream answered with an error, or a tool with one of its own.
+pub(crate) fn is_failure(response: &wire::Response) -> bool {
     match response.outcome() {
         Ok(result) => matches!(object_members(result, ["isError"]), Ok([Some("true")])),
         Err(_) => true,

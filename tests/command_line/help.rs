@@ -29,6 +29,10 @@ fn without_a_command_help_shows_what_there_is() {
       create      Create a tool group
       delete      Delete a tool group
       update      Change a tool group
+      export      Write every server and tool group to a file
+      apply       Make servers and tool groups what files say
+      validate    Check configuration files
+      completion  Print a script with which your shell completes arguments
 
     Examples:
       mcpjungle start
@@ -93,6 +97,7 @@ fn the_help_of_start_names_its_flags_and_defaults() {
           --port <PORT>            Port to listen on [default: PORT, or 8080]
           --host <HOST>            Address to listen on [default: 127.0.0.1: this machine only]
           --policies <FILE>        File that says which policies run [default: the stock policies]
+          --config-dir <DIR>       Folder of server and group files to keep to, changes included
           --sqlite-db-path <FILE>  SQLite database file [default: SQLITE_DB_PATH, or ./mcpjungle.db]
       -h, --help                   Print help
 
@@ -144,6 +149,9 @@ fn the_help_of_every_command_has_an_example() {
         "update group",
         "delete",
         "delete group",
+        "export",
+        "apply",
+        "validate",
     ] {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let shown = person.stdout(&words);

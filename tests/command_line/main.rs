@@ -2,6 +2,11 @@
 //! server that answers as the gateway's API does; exit status, standard output and standard
 //! error of each command as one snapshot. `real_gateway` then takes the commands to the gateway itself.
 
+mod apply;
+mod completion;
+mod conf_file;
+mod config_dir;
+mod export;
 mod groups;
 mod help;
 mod mistakes;
@@ -9,13 +14,16 @@ mod mistakes;
 #[path = "../fixtures/postgres.rs"]
 #[expect(dead_code, reason = "each test target uses its part")]
 mod postgres;
+mod progress;
 mod prompts;
 mod real_gateway;
 mod resources;
+mod running;
 mod servers;
 mod starting;
 #[cfg(feature = "e2e")]
 mod starting_on_postgres;
 mod support;
 mod tools;
+mod validate;
 mod version;

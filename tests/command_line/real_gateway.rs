@@ -1,59 +1,10 @@
 //! Every command against the real gateway with a real MCP server behind it: what the
 //! small server of the other tests answers is what the gateway answers, too.
 
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-
 use serde_json::{Value, json};
 
+use crate::running::Running;
 use crate::support::Person;
-
-/// A program that runs until the test ends, and the port that it said it listens on.
-struct Running {
-    child: Child,
-    port: u16,
-}
-
-impl Running {
-    /// Reads what the program prints up to the line in which `port_in` finds a port.
-    fn start(mut command: Command, port_in: impl Fn(&str) -> Option<u16>) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let mut running = Self { child, port: 0 };
-        let mut line = String::new();
-        while running.port == 0 {
-            line.clear();
-            assert_ne!(output.read_line(&mut line).unwrap(), 0, "{command:?} ended before it was ready");
-            running.port = port_in(&line).unwrap_or(0);
-        }
-        // Whoever prints must not be stopped by a full pipe.
-        std::thread::spawn(move || output.lines().map_while(Result::ok).for_each(drop));
-        running
-    }
-
-    fn gateway(person: &Person) -> Self {
-        Self::start(person.command(&["start", "--port", "0"]), |line| {
-            line.split_once("listening on :").and_then(|(_, port)| port.trim().parse().ok())
-        })
-    }
-
-    /// The fixture `raw-server`, which cargo builds beside the binary.
-    fn mcp_server() -> Self {
-        let program = Path::new(env!("CARGO_BIN_EXE_mcpjungle")).with_file_name("examples").join("raw-server");
-        assert!(program.exists(), "run `cargo build --package mcpjungle --example raw-server` first");
-        let mut command = Command::new(program);
-        command.arg("http");
-        Self::start(command, |line| line.trim().parse().ok())
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _already_dead = self.child.kill();
-        let _reaped = self.child.wait();
-    }
-}
 
 /// Runs a command that must succeed, and looks for these lines in what it prints, in this order.
 fn shows(person: &Person, arguments: &[&str], lines: &[&str]) {

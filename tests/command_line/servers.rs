@@ -56,6 +56,15 @@ fn registering_by_flags_shows_what_the_server_provides() {
 }
 
 #[test]
+fn a_file_may_be_yaml() {
+    let api = Api::answering(&[("POST /servers", 201, CALCULATOR)]);
+    let person = Person::of(&api);
+    person.write("calculator.yaml", "# Sums.\nname: calculator\ntransport: stdio\nargs: [a, 'b']\n");
+    person.stdout(&["register", "-c", "calculator.yaml", "--json"]);
+    assert_eq!(api.requests(), [r#"POST /servers {"args":["a","b"],"name":"calculator","transport":"stdio"}"#]);
+}
+
+#[test]
 fn registering_from_a_file_fills_in_placeholders_and_ignores_other_flags() {
     let api = Api::answering(&[
         ("POST /servers?force=true", 201, CALCULATOR),
@@ -176,7 +185,7 @@ fn what_is_wrong_with_a_registration_is_one_line() {
     insta::assert_snapshot!(person.run(&["register", "-c", "list.json"]), @"
     exit: 1
     --- stderr
-    failed to parse config file: list.json: must hold one JSON object
+    failed to parse config file: list.json: must hold one object
     ");
     insta::assert_snapshot!(person.run(&["register", "-c", "unset.json"]), @"
     exit: 1

@@ -17,6 +17,8 @@ type Answers = BTreeMap<String, (u16, String)>;
 struct Shared {
     answers: Answers,
     requests: Mutex<Vec<String>>,
+    /// The first request is answered only once this has ended.
+    held: tokio::sync::Mutex<Option<tokio::sync::oneshot::Receiver<()>>>,
 }
 
 /// A running API with canned answers.
@@ -28,11 +30,21 @@ pub struct Api {
 impl Api {
     /// Serves these answers, each given as `METHOD /path?query` (below `/api/v0`), status and body.
     pub fn answering(answers: &[(&str, u16, &str)]) -> Self {
+        Self::serving(answers, None)
+    }
+
+    /// The same, but the first request is answered only when what is returned beside is dropped.
+    pub fn holding(answers: &[(&str, u16, &str)]) -> (Self, tokio::sync::oneshot::Sender<()>) {
+        let (release, held) = tokio::sync::oneshot::channel();
+        (Self::serving(answers, Some(held)), release)
+    }
+
+    fn serving(answers: &[(&str, u16, &str)], held: Option<tokio::sync::oneshot::Receiver<()>>) -> Self {
         let answers = answers
             .iter()
             .map(|(request, status, body)| ((*request).to_owned(), (*status, (*body).to_owned())))
             .collect();
-        let shared = Arc::new(Shared { answers, requests: Mutex::default() });
+        let shared = Arc::new(Shared { answers, requests: Mutex::default(), held: held.into() });
         let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -71,6 +83,9 @@ async fn answer(
         recorded.push_str(&format!(" {}", String::from_utf8_lossy(&body)));
     }
     shared.requests.lock().unwrap().push(recorded);
+    if let Some(held) = shared.held.lock().await.take() {
+        let _released = held.await;
+    }
     let unknown = (404, format!("no canned answer for {request}"));
     let (status, body) = shared.answers.get(&request).cloned().unwrap_or(unknown);
     Response::builder().status(status).body(Body::from(body)).unwrap()
@@ -107,9 +122,10 @@ impl Person {
         std::fs::write(self.home.path().join(".mcpjungle.conf"), text).unwrap();
     }
 
-    /// Writes a file into the working directory.
+    /// Writes a file into the working directory, with the folders on its way.
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.directory.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();
         path
     }

@@ -9,6 +9,9 @@ mod faults;
 mod fidelity;
 mod harness;
 mod house_rules;
+mod metrics;
+#[cfg(feature = "e2e")]
+mod openapi;
 mod policies;
 #[cfg(feature = "e2e")]
 #[path = "../fixtures/postgres.rs"]
@@ -19,6 +22,7 @@ mod real_clients;
 #[cfg(feature = "e2e")]
 mod real_servers;
 mod registration;
+mod relay;
 mod rmcp_client;
 #[cfg(feature = "e2e")]
 mod shared_database;

@@ -47,10 +47,21 @@ fn assert_saw_the_update(seen: &Value) {
 /// At the endpoint of all servers, and at that of one; what was seen at each.
 #[track_caller]
 fn at_both_endpoints(upstream: &RawServer, run: impl Fn(&str, &str) -> Value) -> [Value; 2] {
+    at_both(upstream, "mcp", run)
+}
+
+/// As [`at_both_endpoints`], over the transport of 2024-11-05.
+#[track_caller]
+fn at_both_old_endpoints(upstream: &RawServer, run: impl Fn(&str, &str) -> Value) -> [Value; 2] {
+    at_both(upstream, "sse", run)
+}
+
+#[track_caller]
+fn at_both(upstream: &RawServer, endpoint: &str, run: impl Fn(&str, &str) -> Value) -> [Value; 2] {
     let gateway = before(upstream);
-    let seen = run(&gateway.url("/mcp"), "fixture__");
+    let seen = run(&gateway.url(&format!("/{endpoint}")), "fixture__");
     assert_saw_everything(&seen, "fixture__");
-    let seen_transparently = run(&gateway.url("/v0/servers/fixture/mcp"), "");
+    let seen_transparently = run(&gateway.url(&format!("/v0/servers/fixture/{endpoint}")), "");
     assert_saw_everything(&seen_transparently, "");
     [seen, seen_transparently]
 }
@@ -59,6 +70,14 @@ fn at_both_endpoints(upstream: &RawServer, run: impl Fn(&str, &str) -> Value) ->
 fn the_typescript_client_works(version: &str) {
     let run = |url: &str, prefix: &str| run_javascript("typescript_client.cjs", &[version, url, prefix]);
     at_both_endpoints(&RawServer::conformance(), run).iter().for_each(assert_saw_the_update);
+}
+
+#[test]
+fn the_typescript_client_works_over_the_old_transport() {
+    for version in ["v1", "v2"] {
+        let run = |url: &str, prefix: &str| run_javascript("typescript_client.cjs", &[version, url, prefix]);
+        at_both_old_endpoints(&RawServer::conformance(), run).iter().for_each(assert_saw_the_update);
+    }
 }
 
 /// Where calls share no session, each has a process of its own.
@@ -109,8 +128,19 @@ fn the_python_client_works_in_legacy_mode() {
 }
 
 #[test]
+fn the_python_client_works_over_the_old_transport() {
+    let run = |url: &str, prefix: &str| run_python("mcp_client.py", &[url, "legacy", prefix]);
+    at_both_old_endpoints(&RawServer::conformance(), run).iter().for_each(assert_saw_the_update);
+}
+
+#[test]
 fn the_fastmcp_client_works() {
     at_both_endpoints(&RawServer::conformance(), |url, prefix| run_python("fastmcp_client.py", &[url, prefix]));
+}
+
+#[test]
+fn the_fastmcp_client_works_over_the_old_transport() {
+    at_both_old_endpoints(&RawServer::conformance(), |url, prefix| run_python("fastmcp_client.py", &[url, prefix]));
 }
 
 #[test]

@@ -11,6 +11,7 @@ import warnings
 
 import mcp
 import mcp_types as types
+from mcp.client.sse import sse_client
 
 PATIENCE = 30
 warnings.simplefilter("ignore")
@@ -40,7 +41,7 @@ async def main(url: str, mode: str, prefix: str) -> None:
             updated.set_result(str(message.params.uri))
 
     client = mcp.Client(
-        url,
+        sse_client(url) if url.endswith("/sse") else url,
         mode=mode,
         sampling_callback=sample,
         elicitation_callback=elicit,

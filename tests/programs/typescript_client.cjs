@@ -11,6 +11,7 @@ const SDKS = {
   v1: () => {
     const { Client } = require("@modelcontextprotocol/sdk/client/index.js");
     const { StreamableHTTPClientTransport } = require("@modelcontextprotocol/sdk/client/streamableHttp.js");
+    const { SSEClientTransport } = require("@modelcontextprotocol/sdk/client/sse.js");
     const types = require("@modelcontextprotocol/sdk/types.js");
     const schemas = {
       "sampling/createMessage": types.CreateMessageRequestSchema,
@@ -21,17 +22,17 @@ const SDKS = {
     };
     return {
       Client,
-      Transport: StreamableHTTPClientTransport,
+      transports: { current: StreamableHTTPClientTransport, old: SSEClientTransport },
       answer: (client, method, handler) => client.setRequestHandler(schemas[method], handler),
       hear: (client, method, handler) => client.setNotificationHandler(schemas[method], handler),
       call: (client, params, options) => client.callTool(params, undefined, options),
     };
   },
   v2: () => {
-    const { Client, StreamableHTTPClientTransport } = require("@modelcontextprotocol/client");
+    const { Client, StreamableHTTPClientTransport, SSEClientTransport } = require("@modelcontextprotocol/client");
     return {
       Client,
-      Transport: StreamableHTTPClientTransport,
+      transports: { current: StreamableHTTPClientTransport, old: SSEClientTransport },
       answer: (client, method, handler) => client.setRequestHandler(method, handler),
       hear: (client, method, handler) => client.setNotificationHandler(method, handler),
       call: (client, params, options) => client.callTool(params, options),
@@ -56,7 +57,8 @@ async function main(version, url, prefix, alone) {
   sdk.answer(client, "roots/list", () => ({ roots: [{ uri: "file:///test", name: "test" }] }));
   sdk.hear(client, "notifications/message", (message) => void logs.push(message.params.data));
   sdk.hear(client, "notifications/resources/updated", (message) => tellOfUpdate(message.params.uri));
-  await client.connect(new sdk.Transport(new URL(url)));
+  const Transport = url.endsWith("/sse") ? sdk.transports.old : sdk.transports.current;
+  await client.connect(new Transport(new URL(url)));
 
   const text = (result) => result.content[0].text;
   const call = (name, args = {}, options = undefined) =>

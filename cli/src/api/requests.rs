@@ -13,7 +13,8 @@ use super::answers::{
     EffectiveTools, Group, GroupUpdate, Metadata, Prompt, PromptRender, Resource, ResourceRead, Server, ServerToggle,
     Tool, ToolResult,
 };
-use super::{Answer, Api, fetch, send};
+use super::{Answer, Api};
+use crate::config_file::text;
 
 /// How long `version` waits for a gateway.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,41 +29,48 @@ struct Invocation<'a> {
 impl Api {
     pub(crate) async fn metadata(&self) -> anyhow::Result<Metadata> {
         let request = self.request_at(Method::GET, &["metadata"], &[]).timeout(METADATA_TIMEOUT);
-        Ok(fetch(request).await?.value)
+        Ok(self.fetch(request).await?.value)
     }
 
     pub(crate) async fn list_servers(&self) -> anyhow::Result<Answer<Vec<Server>>> {
-        fetch(self.request(Method::GET, &["servers"], &[])).await
+        self.fetch(self.request(Method::GET, &["servers"], &[])).await
     }
 
     /// The answer is JSON text: the server as it was registered.
     pub(crate) async fn register_server(&self, server: &Map<String, Value>, force: bool) -> anyhow::Result<String> {
         let query: &[(&str, &str)] = if force { &[("force", "true")] } else { &[] };
-        send(self.request(Method::POST, &["servers"], query).json(server)).await
+        let what = format!("the gateway is connecting to {} and listing what it offers", text(server, "name"));
+        self.send_while(&what, self.request(Method::POST, &["servers"], query).json(server)).await
+    }
+
+    /// All servers as they were registered, secrets included.
+    pub(crate) async fn server_configs(&self) -> anyhow::Result<Vec<Box<RawValue>>> {
+        Ok(self.fetch(self.request(Method::GET, &["server_configs"], &[("reveal", "true")])).await?.value)
     }
 
     pub(crate) async fn deregister_server(&self, name: &str) -> anyhow::Result<()> {
-        send(self.request(Method::DELETE, &["servers", name], &[])).await.map(drop)
+        self.send(self.request(Method::DELETE, &["servers", name], &[])).await.map(drop)
     }
 
     pub(crate) async fn toggle_server(&self, name: &str, verb: &str) -> anyhow::Result<Answer<ServerToggle>> {
-        fetch(self.request(Method::POST, &["servers", name, verb], &[])).await
+        self.fetch(self.request(Method::POST, &["servers", name, verb], &[])).await
     }
 
     pub(crate) async fn list_tools(&self, server: Option<&str>) -> anyhow::Result<Answer<Vec<Tool>>> {
-        fetch(self.request(Method::GET, &["tools"], &of_server(server))).await
+        self.fetch(self.request(Method::GET, &["tools"], &of_server(server))).await
     }
 
     pub(crate) async fn get_tool(&self, name: &str) -> anyhow::Result<Answer<Tool>> {
-        fetch(self.request(Method::GET, &["tool"], &[("name", name)])).await
+        self.fetch(self.request(Method::GET, &["tool"], &[("name", name)])).await
     }
 
     pub(crate) async fn invoke_tool(&self, name: &str, arguments: &RawValue) -> anyhow::Result<Answer<ToolResult>> {
-        fetch(self.request(Method::POST, &["tools", "invoke"], &[]).json(&Invocation { name, arguments })).await
+        let request = self.request(Method::POST, &["tools", "invoke"], &[]).json(&Invocation { name, arguments });
+        self.fetch_while(&format!("waiting for {name}"), request).await
     }
 
     pub(crate) async fn list_prompts(&self, server: Option<&str>) -> anyhow::Result<Answer<Vec<Prompt>>> {
-        fetch(self.request(Method::GET, &["prompts"], &of_server(server))).await
+        self.fetch(self.request(Method::GET, &["prompts"], &of_server(server))).await
     }
 
     pub(crate) async fn render_prompt(
@@ -71,7 +79,7 @@ impl Api {
         arguments: &BTreeMap<String, String>,
     ) -> anyhow::Result<Answer<PromptRender>> {
         let body = json!({ "name": name, "arguments": arguments });
-        fetch(self.request(Method::POST, &["prompts", "render"], &[]).json(&body)).await
+        self.fetch(self.request(Method::POST, &["prompts", "render"], &[]).json(&body)).await
     }
 
     /// Enables or disables items; `kind` is `tools` or `prompts`. The answer names what was changed.
@@ -81,38 +89,44 @@ impl Api {
         verb: &str,
         entity: &str,
     ) -> anyhow::Result<Answer<Option<Vec<String>>>> {
-        fetch(self.request(Method::POST, &[kind, verb], &[("entity", entity)])).await
+        self.fetch(self.request(Method::POST, &[kind, verb], &[("entity", entity)])).await
     }
 
     pub(crate) async fn list_resources(&self, server: Option<&str>) -> anyhow::Result<Answer<Vec<Resource>>> {
-        fetch(self.request(Method::GET, &["resources"], &of_server(server))).await
+        self.fetch(self.request(Method::GET, &["resources"], &of_server(server))).await
     }
 
     pub(crate) async fn get_resource(&self, uri: &str) -> anyhow::Result<Answer<Resource>> {
-        fetch(self.request(Method::POST, &["resources", "get"], &[]).json(&json!({ "uri": uri }))).await
+        self.fetch(self.request(Method::POST, &["resources", "get"], &[]).json(&json!({ "uri": uri }))).await
     }
 
     pub(crate) async fn read_resource(&self, uri: &str) -> anyhow::Result<Answer<ResourceRead>> {
-        fetch(self.request(Method::POST, &["resources", "read"], &[]).json(&json!({ "uri": uri }))).await
+        self.fetch(self.request(Method::POST, &["resources", "read"], &[]).json(&json!({ "uri": uri }))).await
     }
 
     pub(crate) async fn list_groups(&self) -> anyhow::Result<Answer<Vec<Group>>> {
-        fetch(self.request(Method::GET, &["tool-groups"], &[])).await
+        self.fetch(self.request(Method::GET, &["tool-groups"], &[])).await
+    }
+
+    /// All groups as they were created.
+    pub(crate) async fn group_configs(&self) -> anyhow::Result<Vec<Box<RawValue>>> {
+        Ok(self.fetch(self.request(Method::GET, &["tool-groups"], &[])).await?.value)
     }
 
     pub(crate) async fn get_group(&self, name: &str) -> anyhow::Result<Answer<Group>> {
-        fetch(self.request(Method::GET, &["tool-groups", name], &[])).await
+        self.fetch(self.request(Method::GET, &["tool-groups", name], &[])).await
     }
 
     /// The canonical names of the tools that a group comes to.
     pub(crate) async fn effective_tools(&self, group: &str) -> anyhow::Result<Vec<String>> {
         let request = self.request(Method::GET, &["tool-groups", group, "effective-tools"], &[]);
-        let answer: Answer<EffectiveTools> = fetch(request).await.context("failed to get the tools of the group")?;
+        let answer: Answer<EffectiveTools> =
+            self.fetch(request).await.context("failed to get the tools of the group")?;
         Ok(answer.value.tools)
     }
 
     pub(crate) async fn create_group(&self, group: &Map<String, Value>) -> anyhow::Result<Answer<Group>> {
-        fetch(self.request(Method::POST, &["tool-groups"], &[]).json(group)).await
+        self.fetch(self.request(Method::POST, &["tool-groups"], &[]).json(group)).await
     }
 
     pub(crate) async fn update_group(
@@ -120,11 +134,11 @@ impl Api {
         name: &str,
         group: &Map<String, Value>,
     ) -> anyhow::Result<Answer<GroupUpdate>> {
-        fetch(self.request(Method::PUT, &["tool-groups", name], &[]).json(group)).await
+        self.fetch(self.request(Method::PUT, &["tool-groups", name], &[]).json(group)).await
     }
 
     pub(crate) async fn delete_group(&self, name: &str) -> anyhow::Result<()> {
-        send(self.request(Method::DELETE, &["tool-groups", name], &[])).await.map(drop)
+        self.send(self.request(Method::DELETE, &["tool-groups", name], &[])).await.map(drop)
     }
 }
 

@@ -22,10 +22,11 @@ pub(crate) enum Interruption {
     },
 }
 
-/// Lets every command that takes an argument take more, to be refused with their number.
+/// Lets every command that takes one argument take more, to be refused with their number.
 pub(super) fn with_excess(command: Command) -> Command {
     let command = command.mut_subcommands(with_excess);
-    if command.get_positionals().next().is_some() {
+    let takes_one = |argument: &Arg| argument.get_num_args().is_none_or(|number| number.max_values() <= 1);
+    if command.get_positionals().next().is_some_and(takes_one) {
         command.arg(Arg::new(EXCESS).hide(true).num_args(0..))
     } else {
         command
@@ -63,6 +64,9 @@ pub(super) fn explain(error: &clap::Error, root: &Command, words: &[OsString]) -
         ErrorKind::UnknownArgument => {
             let letter = shown.trim_start_matches('-');
             format!("unknown shorthand flag: '{letter}' in {shown}")
+        }
+        ErrorKind::MissingRequiredArgument if shown.starts_with('<') && shown.ends_with("...") => {
+            "requires at least 1 arg(s), only received 0".to_owned()
         }
         ErrorKind::MissingRequiredArgument if shown.starts_with('<') => "accepts 1 arg(s), received 0".to_owned(),
         ErrorKind::MissingRequiredArgument => {

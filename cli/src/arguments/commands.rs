@@ -31,6 +31,9 @@ pub(crate) struct StartArguments {
     /// File that says which policies run [default: the stock policies]
     #[arg(long, value_name = "FILE")]
     pub(crate) policies: Option<PathBuf>,
+    /// Folder of server and group files to keep to, changes included
+    #[arg(long, value_name = "DIR")]
+    pub(crate) config_dir: Option<PathBuf>,
     /// SQLite database file [default: SQLITE_DB_PATH, or ./mcpjungle.db]
     #[arg(long, value_name = "FILE")]
     pub(crate) sqlite_db_path: Option<PathBuf>,
@@ -71,7 +74,7 @@ pub(crate) struct RegisterArguments {
     /// Sent to the server as `Authorization: Bearer <TOKEN>`
     #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
     pub(crate) bearer_token: Option<String>,
-    /// JSON file that describes the server; other flags than --force are ignored
+    /// JSON or YAML file that describes the server; other flags than --force are ignored
     #[arg(short = 'c', long, value_name = "FILE")]
     pub(crate) conf: Option<PathBuf>,
     /// Replace a server of the same name, once the new one works
@@ -316,7 +319,7 @@ The file says all of the group, as for `create group`: what it leaves out is rem
 /// A group that a file describes.
 #[derive(Debug, Args)]
 pub(crate) struct GroupFile {
-    /// JSON file that describes the group
+    /// JSON or YAML file that describes the group
     #[arg(short = 'c', long, value_name = "FILE")]
     pub(crate) conf: PathBuf,
 }

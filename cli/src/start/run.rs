@@ -37,6 +37,7 @@ pub(super) async fn open(settings: StartSettings) -> anyhow::Result<Arc<Gateway>
             hosts: AllowedHosts::LoopbackAnd(settings.allowed_hosts),
             origins: settings.allowed_origins,
         },
+        metrics: settings.metrics,
     });
     gateway.await.context("failed to start the gateway")
 }

@@ -6,9 +6,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use mcpjungle_host::config_dir::ConfigDir;
 use mcpjungle_host::pipeline::Mode;
 use mcpjungle_host::secret::Secret;
 use mcpjungle_host::store::{ConfiguredKey, Database};
+use mcpjungle_host::telemetry::ResourceAttributes;
 use mcpjungle_host::upstream::{ProxySettings, UpstreamSettings};
 
 use super::child_environment;
@@ -39,6 +41,8 @@ pub(crate) struct StartSettings {
     pub(crate) secret_key: Option<ConfiguredKey>,
     /// The file that says which policies run; without it, the stock ones.
     pub(crate) policies: Option<PathBuf>,
+    /// A folder of configuration files to keep to.
+    pub(crate) config_dir: Option<ConfigDir>,
     /// Where compiled policies are kept, if the user has a place for such things.
     pub(crate) plugin_cache: Option<PathBuf>,
     /// What upstream connections depend on.
@@ -47,6 +51,8 @@ pub(crate) struct StartSettings {
     pub(crate) allowed_hosts: Vec<String>,
     /// Values of `Origin` that are accepted besides the gateway's own.
     pub(crate) allowed_origins: Vec<String>,
+    /// What is said of this gateway at `/metrics`; without it, there are no metrics.
+    pub(crate) metrics: Option<ResourceAttributes>,
     /// What is logged; without it, the usual.
     pub(crate) log_filter: Option<String>,
     /// What the user should know but need not act on.
@@ -57,7 +63,8 @@ impl StartSettings {
     /// Resolves everything; the first setting that is wrong is the error.
     pub(crate) fn resolve(arguments: &StartArguments, environment: &Environment) -> anyhow::Result<Self> {
         let mode = resolve_mode(arguments, environment)?;
-        let (database, warning) = database::choose(arguments, environment)?;
+        let (database, database_warning) = database::choose(arguments, environment)?;
+        let (metrics, metrics_warning) = resolve_metrics(environment)?;
         Ok(Self {
             mode,
             host: arguments.host.clone().unwrap_or_else(|| DEVELOPMENT_HOST.to_owned()),
@@ -66,12 +73,14 @@ impl StartSettings {
             database,
             secret_key: resolve_secret_key(environment)?,
             policies: arguments.policies.as_ref().map(|path| environment.path(path)),
+            config_dir: resolve_config_dir(arguments, environment)?,
             plugin_cache: find_plugin_cache(environment),
             upstream: resolve_upstream(environment)?,
             allowed_hosts: comma_list(environment.setting("MCPJUNGLE_ALLOWED_HOSTS")),
             allowed_origins: comma_list(environment.setting("MCPJUNGLE_ALLOWED_ORIGINS")),
+            metrics,
             log_filter: environment.setting("MCPJUNGLE_LOG").or(environment.setting("RUST_LOG")).map(str::to_owned),
-            warnings: warning.into_iter().collect(),
+            warnings: database_warning.into_iter().chain(metrics_warning).collect(),
         })
     }
 }
@@ -98,6 +107,30 @@ fn resolve_port(arguments: &StartArguments, environment: &Environment) -> anyhow
     written.parse().ok().with_context(|| format!("invalid port '{written}': must be a number from 0 to 65535"))
 }
 
+/// What metrics say of the gateway, if they are on, and what the user should know.
+/// Attributes that cannot be read are left out as a whole: that is the rule for this variable everywhere.
+fn resolve_metrics(environment: &Environment) -> anyhow::Result<(Option<ResourceAttributes>, Option<String>)> {
+    let written = environment.setting("OTEL_ENABLED").unwrap_or("false");
+    let is_enabled = match written.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" => true,
+        "false" | "0" => false,
+        _ => bail!(
+            "invalid value for OTEL_ENABLED environment variable: '{written}', valid values are 'true', '1', 'false' and '0'"
+        ),
+    };
+    if !is_enabled {
+        return Ok((None, None));
+    }
+    let attributes = environment.setting("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default();
+    Ok(match ResourceAttributes::parse(attributes) {
+        Ok(attributes) => (Some(attributes), None),
+        Err(problem) => {
+            let warning = format!("Warning: OTEL_RESOURCE_ATTRIBUTES is ignored: {problem}");
+            (Some(ResourceAttributes::default()), Some(warning))
+        }
+    })
+}
+
 fn resolve_secret_key(environment: &Environment) -> anyhow::Result<Option<ConfiguredKey>> {
     let (direct, file) = ("MCPJUNGLE_SECRET_KEY", "MCPJUNGLE_SECRET_KEY_FILE");
     if let Some(key) = environment.setting(direct) {
@@ -117,6 +150,17 @@ pub(super) fn read_named_file(environment: &Environment, variable: &str) -> anyh
     let content = std::fs::read_to_string(environment.path(path)).map(Secret::new);
     let content = content.with_context(|| format!("failed to read {variable}"))?;
     Ok(Some(Secret::new(content.expose().trim())))
+}
+
+/// A folder that is not there at the start is a slip; one that goes away later is waited for.
+fn resolve_config_dir(arguments: &StartArguments, environment: &Environment) -> anyhow::Result<Option<ConfigDir>> {
+    let Some(written) = &arguments.config_dir else {
+        return Ok(None);
+    };
+    let path: PathBuf = environment.path(written).components().collect();
+    std::fs::read_dir(&path).with_context(|| format!("failed to read the config directory {}", written.display()))?;
+    let variables = environment.variables().map(|(name, value)| (name.to_owned(), Secret::new(value))).collect();
+    Ok(Some(ConfigDir { path, variables }))
 }
 
 /// The place for such files by the XDG base directory specification; only an absolute one counts.

@@ -2,26 +2,33 @@
 
 use std::collections::HashMap;
 
-use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use bytes::Bytes;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 use crate::admin::error::ApiError;
+pub(super) use crate::downstream::NameInPath;
 
-/// The query parameters of a request.
-pub(super) type Parameters = axum::extract::Query<HashMap<String, String>>;
+/// The query parameters of a request. Of one that is given twice, the last counts.
+pub(super) struct Parameters(HashMap<String, String>);
 
-/// The one parameter in a route's path, not yet parsed.
-pub(super) struct NameInPath(pub(super) String);
+impl Parameters {
+    /// The value of a parameter that is there, be it empty.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
 
-impl<S: Send + Sync> FromRequestParts<S> for NameInPath {
+impl<S: Send + Sync> FromRequestParts<S> for Parameters {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let name = Path::from_request_parts(parts, state).await;
-        name.map(|Path(name)| Self(name)).map_err(|rejection| ApiError::new(rejection.status(), rejection.body_text()))
+        let parameters = Query::from_request_parts(parts, state).await;
+        parameters
+            .map(|Query(parameters)| Self(parameters))
+            .map_err(|rejection| ApiError::new(rejection.status(), rejection.body_text()))
     }
 }
 
@@ -88,13 +95,11 @@ pub(super) fn flag(parameters: &Parameters, name: &str) -> Result<bool, ApiError
 
 #[cfg(test)]
 mod tests {
-    use axum::extract::Query;
-
     use super::*;
 
     #[test]
     fn a_flag_is_read_as_the_documented_spellings() {
-        let read = |value: &str| flag(&Query(HashMap::from([("force".to_owned(), value.to_owned())])), "force");
+        let read = |value: &str| flag(&Parameters(HashMap::from([("force".to_owned(), value.to_owned())])), "force");
         for yes in ["true", "True", "1", "t"] {
             assert!(read(yes).unwrap(), "{yes}");
         }

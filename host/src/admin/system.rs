@@ -2,23 +2,26 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::response::IntoResponse;
+use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::admin::error::ApiError;
 use crate::admin::input::RawBody;
+use crate::admin::openapi::{self, Routes};
 use crate::gateway::Gateway;
 use crate::pipeline::Mode;
 
-pub(super) fn routes() -> Router<Arc<Gateway>> {
-    Router::new()
-        .route("/health", get(health))
-        .route("/metadata", get(metadata))
-        .route("/init", post(init))
-        .method_not_allowed_fallback(super::wrong_method)
+/// `/metrics` is there only if there is something to tell.
+pub(super) fn routes(has_metrics: bool) -> Routes {
+    let routes = Routes::default()
+        .get("/health", health, openapi::system::health())
+        .get("/metadata", metadata, openapi::system::metadata())
+        .post("/init", init, openapi::system::init());
+    if has_metrics { routes.get("/metrics", metrics, openapi::system::metrics()) } else { routes }
 }
 
 /// Says that requests are answered; asks neither the database nor upstreams.
@@ -28,6 +31,16 @@ async fn health() -> Json<Value> {
 
 async fn metadata(State(gateway): State<Arc<Gateway>>) -> Json<Value> {
     Json(json!({ "version": shown_version(&gateway.version) }))
+}
+
+/// For Prometheus, which says no token.
+async fn metrics(State(gateway): State<Arc<Gateway>>) -> Result<impl IntoResponse, ApiError> {
+    let metrics = gateway.metrics.as_ref().ok_or_else(|| ApiError::not_found("metrics are not enabled"))?;
+    let text = metrics.render(&gateway).map_err(|error| {
+        tracing::error!(%error, "the metrics cannot be written");
+        ApiError::failed("the metrics cannot be written: see the gateway's log")
+    })?;
+    Ok(([(CONTENT_TYPE, prometheus::TEXT_FORMAT)], text))
 }
 
 /// Development mode has nothing to initialise: it is ready from the first start.

@@ -21,7 +21,7 @@ pub(super) mod update;
 /// A group as an administrator writes it. The name is checked apart: on an
 /// update the path gives it.
 #[derive(Debug, Deserialize)]
-pub(super) struct GroupDescription {
+pub struct GroupDescription {
     #[serde(default, deserialize_with = "nullable")]
     name: String,
     #[serde(default, deserialize_with = "nullable")]
@@ -35,7 +35,11 @@ pub(super) struct GroupDescription {
 }
 
 impl GroupDescription {
-    fn into_group(self, name: GroupName) -> ToolGroup {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn into_group(self, name: GroupName) -> ToolGroup {
         ToolGroup {
             name,
             description: self.description,

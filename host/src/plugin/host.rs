@@ -36,12 +36,12 @@ impl PluginHost {
     }
 
     /// Loads every plugin of the plan, several at a time, and puts them in order.
-    /// Failures of calls will be counted in `metrics`.
+    /// Calls will be counted in `metrics`.
     pub async fn assemble(
         &self,
         plan: &PipelinePlan,
         revision: u64,
-        metrics: Arc<PolicyMetrics>,
+        metrics: &PolicyMetrics,
     ) -> Result<Pipeline, LoadError> {
         let loading: Vec<_> = plan.plugins.iter().map(|plugin| self.load(plugin)).collect();
         let plugins = futures_util::future::try_join_all(loading).await?;

@@ -2,6 +2,7 @@
 //! at the same time.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use http::HeaderMap;
@@ -20,6 +21,10 @@ use crate::sync::ear::Ear;
 use crate::sync::pace::{HintPace, poll_delay};
 use crate::upstream::{HealthWatch, ListeningSession, UpstreamError, tells_of_changes};
 use crate::walk::{HeaderError, resolve_headers};
+
+/// How long nothing is attempted after a failure that is none of the server's: of the
+/// policies that give headers, or of the database.
+const PAUSE_AFTER_OWN_FAILURE: Duration = Duration::from_secs(10);
 
 /// Follows a server for as long as it is there.
 pub(super) struct Follower {
@@ -60,6 +65,7 @@ impl Follower {
             pace: HintPace::default(),
             poll_at: next_poll(server),
             hint_at: None,
+            quiet_until: Instant::now(),
         };
         let task = AbortOnDropHandle::new(tokio::spawn(following.run()));
         Self { server: Arc::clone(server), hinted, _task: task }
@@ -86,6 +92,8 @@ struct Following {
     poll_at: Instant,
     /// When a hint is acted on, while there is one.
     hint_at: Option<Instant>,
+    /// Attempts to reach a server that is down wait for this, too.
+    quiet_until: Instant,
 }
 
 /// What there is to do.
@@ -117,6 +125,7 @@ impl Following {
                 Err(error) => {
                     let server = &self.server.name;
                     tracing::warn!(upstream.server = %server, %error, "the catalog cannot follow a server");
+                    self.quiet_until = Instant::now() + PAUSE_AFTER_OWN_FAILURE;
                 }
             }
         }
@@ -124,6 +133,10 @@ impl Following {
 
     async fn await_work(&mut self) -> Work {
         loop {
+            let attempt_due = async {
+                sleep_until(self.quiet_until).await;
+                self.health.attempt_due().await;
+            };
             tokio::select! {
                 () = self.hinted.notified(), if self.hint_at.is_none() => {
                     self.hint_at = Some(Instant::now() + self.pace.pause());
@@ -134,7 +147,7 @@ impl Following {
                     self.hinted.notified().now_or_never();
                     return Work::Refresh { is_hinted: true };
                 }
-                () = self.health.attempt_due() => return Work::Refresh { is_hinted: false },
+                () = attempt_due => return Work::Refresh { is_hinted: false },
                 () = sleep_until(self.poll_at) => return Work::Refresh { is_hinted: false },
                 () = self.ear.ended() => self.ear.close(),
                 () = self.ear.due() => return Work::Listen,

@@ -113,6 +113,11 @@ impl ServerSessions {
         self.health.note_call(failure.map(|failure| &failure.error));
     }
 
+    /// Sessions that are open, or being opened or closed.
+    pub(super) fn open_count(&self) -> usize {
+        self.limit - self.allowance.available_permits()
+    }
+
     /// Resolves when calls on these sessions must end.
     pub(super) async fn ended(&self) {
         self.ended.cancelled().await;

@@ -18,6 +18,7 @@ use mcpjungle_host::pipeline::Mode;
 use mcpjungle_host::plugin::PluginSettings;
 use mcpjungle_host::serve;
 use mcpjungle_host::store::{Database, KeySource};
+use mcpjungle_host::telemetry::ResourceAttributes;
 use mcpjungle_host::upstream::{ProxySettings, UpstreamSettings};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -31,6 +32,15 @@ pub struct Home {
 
 impl Home {
     pub async fn new() -> Self {
+        Self::open(None).await
+    }
+
+    /// With metrics, which are off by default.
+    pub async fn with_metrics() -> Self {
+        Self::open(Some(ResourceAttributes::default())).await
+    }
+
+    async fn open(metrics: Option<ResourceAttributes>) -> Self {
         let folder = TempDir::new().unwrap();
         let database = Database::Sqlite(folder.path().join("mcpjungle.db"));
         let keys = KeySource { configured: None, key_file: database.default_key_file() };
@@ -51,6 +61,7 @@ impl Home {
                 gateway_version: "0.1.0".into(),
             },
             edge: EdgePolicy { hosts: AllowedHosts::LoopbackAnd(Vec::new()), origins: Vec::new() },
+            metrics,
         })
         .await
         .unwrap();

@@ -13,6 +13,7 @@ use crate::fixture::{Home, Upstream};
 
 mod fixture;
 mod groups;
+mod openapi;
 mod sync;
 
 const R_URI: &str = "mcpj://res/s/ZmlsZTovLy9y";
@@ -58,6 +59,8 @@ async fn what_the_api_does_not_have_is_said_in_json() {
         ("DELETE", "/api/v0/servers/%FF", StatusCode::BAD_REQUEST),
         ("POST", "/api/v0/servers/%FF/enable", StatusCode::BAD_REQUEST),
         ("GET", "/api/v0/tool-groups/%FF", StatusCode::BAD_REQUEST),
+        ("POST", "/v0/groups/%FF/mcp", StatusCode::BAD_REQUEST),
+        ("POST", "/v0/servers/%FF/mcp", StatusCode::BAD_REQUEST),
         ("PATCH", "/api/v0/servers", StatusCode::METHOD_NOT_ALLOWED),
         ("GET", "/api/v0/tools/invoke", StatusCode::METHOD_NOT_ALLOWED),
         ("DELETE", "/health", StatusCode::METHOD_NOT_ALLOWED),

@@ -11,7 +11,6 @@ use mcpjungle_host::pipeline::{
 };
 use mcpjungle_host::plugin::{ComponentSource, LoadError, PipelinePlan, PluginHost, PluginPlan, PluginSettings};
 use mcpjungle_host::telemetry::PolicyMetrics;
-use prometheus::Registry;
 
 /// One client `cursor`, one user `alice`, one group `reading`.
 pub struct TestDirectory(pub Mode);
@@ -58,9 +57,9 @@ pub struct Rig {
 
 impl Rig {
     pub async fn try_new(plugins: Vec<PluginPlan>, mode: Mode) -> Result<Self, LoadError> {
-        let metrics = Arc::new(PolicyMetrics::new(&Registry::new()).unwrap());
+        let metrics = Arc::new(PolicyMetrics::default());
         let host = PluginHost::new(PluginSettings::default(), Arc::new(TestDirectory(mode)))?;
-        let pipeline = host.assemble(&PipelinePlan { plugins }, 1, Arc::clone(&metrics)).await?;
+        let pipeline = host.assemble(&PipelinePlan { plugins }, 1, &metrics).await?;
         Ok(Self { pipeline, metrics, _host: host })
     }
 

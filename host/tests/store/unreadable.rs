@@ -21,7 +21,7 @@ on_both! {
             "UPDATE server_secrets SET ciphertext = substr(ciphertext, 1, 1) WHERE server_id = (SELECT id FROM servers WHERE name = 'secret')",
             "INSERT INTO servers (name, revision, description, transport, config, session_mode, enabled, initialize, \
              created_at, updated_at) SELECT 'a__b', revision, description, transport, config, session_mode, enabled, \
-             initialize, created_at, updated_at, tool_sync_interval_seconds FROM servers WHERE name = 'sound'",
+             initialize, created_at, updated_at FROM servers WHERE name = 'sound'",
         ] {
             home.damage(damage).await;
         }

@@ -4,6 +4,7 @@ use std::sync::Once;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::Value;
 
 use super::{PATIENCE, json};
 
@@ -41,7 +42,7 @@ impl Client {
         Self::connect_with(url, "{}").await
     }
 
-    /// As [`Self::connect`], with capabilities as JSON text.
+    /// As [`Self::connect`], declaring capabilities, JSON text.
     pub(crate) async fn connect_with(url: impl Into<String>, capabilities: &str) -> Self {
         let mut client = Self::new(url);
         let initialize = INITIALIZE.replace(r#""capabilities":{}"#, &format!(r#""capabilities":{capabilities}"#));
@@ -81,6 +82,28 @@ impl Client {
         send(self.polite(body)).await
     }
 
+    /// Sends a request whose answer is read event by event.
+    pub(crate) async fn open(&self, body: impl Into<String>) -> EventReader {
+        EventReader::new(self.polite(body)).await
+    }
+
+    /// Listens: for what belongs to no call, or for what follows an event.
+    pub(crate) async fn listen(&self, after: Option<&str>) -> EventReader {
+        EventReader::new(self.listening(after)).await
+    }
+
+    /// A GET as a well-behaved client sends it.
+    pub(crate) fn listening(&self, after: Option<&str>) -> RequestBuilder {
+        let mut request = self.bare(Method::GET).header("accept", "text/event-stream");
+        if let Some(session) = &self.session {
+            request = request.header("mcp-session-id", session).header("mcp-protocol-version", "2025-11-25");
+        }
+        match after {
+            Some(event) => request.header("last-event-id", event),
+            None => request,
+        }
+    }
+
     /// Calls a method and returns the message that answers it, byte for byte.
     pub(crate) async fn ask(&self, method: &str, params: &str) -> String {
         let reply = self.post(request(method, params)).await;
@@ -107,6 +130,52 @@ impl Client {
                 None => return elements,
             }
         }
+    }
+}
+
+/// An event stream while it comes. Dropped, it closes its connection.
+pub(crate) struct EventReader {
+    response: reqwest::Response,
+    /// What came and is not read yet.
+    rest: String,
+    /// The id of the last event that was read.
+    pub(crate) last_id: Option<String>,
+}
+
+impl EventReader {
+    async fn new(request: RequestBuilder) -> Self {
+        let response = request.send().await.expect("an answer comes");
+        assert_eq!(response.status(), 200, "{response:?}");
+        let kind = response.headers().get("content-type").and_then(|kind| kind.to_str().ok());
+        assert_eq!(kind, Some("text/event-stream"), "{response:?}");
+        Self { response, rest: String::new(), last_id: None }
+    }
+
+    /// The next message; `None` at the end. Events without data are read over.
+    pub(crate) async fn next(&mut self) -> Option<Value> {
+        loop {
+            while let Some((event, rest)) = self.rest.split_once("\n\n") {
+                let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+                let (id, data) = (field("id:").map(str::to_owned), field("data:").map(str::to_owned));
+                self.rest = rest.to_owned();
+                self.last_id = id.or(self.last_id.take());
+                if let Some(data) = data.filter(|data| !data.is_empty()) {
+                    return Some(serde_json::from_str(&data).unwrap_or_else(|error| panic!("{error}: {data}")));
+                }
+            }
+            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await.expect("something comes in time");
+            let chunk = chunk.expect("the stream is not torn off")?;
+            self.rest.push_str(std::str::from_utf8(&chunk).expect("the tests' events are ASCII"));
+        }
+    }
+
+    /// All messages that still come.
+    pub(crate) async fn read_to_end(&mut self) -> Vec<Value> {
+        let mut messages = Vec::new();
+        while let Some(message) = self.next().await {
+            messages.push(message);
+        }
+        messages
     }
 }
 

@@ -29,6 +29,11 @@ impl Live {
         Self { response, is_stream, unread: String::new(), last_event_id: None, comments: 0 }
     }
 
+    /// The client's stream for what belongs to no call.
+    pub(crate) async fn listen(client: &Client) -> Self {
+        Self::open(client.listening(None)).await
+    }
+
     /// Whether it came as an event stream.
     pub(crate) fn is_stream(&self) -> bool {
         self.is_stream
@@ -145,24 +150,6 @@ impl Client {
         self.polite(format!(
             r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"{prefix}perform","arguments":{{"steps":{steps}}}{meta}}}}}"#
         ))
-    }
-
-    /// Opens the stream for what belongs to no call.
-    pub(crate) async fn listen(&self) -> Live {
-        Live::open(self.listening(None)).await
-    }
-
-    /// A GET, from after an event if one is named.
-    pub(crate) fn listening(&self, last_event_id: Option<&str>) -> RequestBuilder {
-        let request = self.bare(reqwest::Method::GET).header("accept", "text/event-stream");
-        let request = match self.session() {
-            Some(session) => request.header("mcp-session-id", session).header("mcp-protocol-version", "2025-11-25"),
-            None => request,
-        };
-        match last_event_id {
-            Some(event) => request.header("last-event-id", event),
-            None => request,
-        }
     }
 
     /// Sends a notification or a response, which must be accepted.

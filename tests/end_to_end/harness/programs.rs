@@ -66,6 +66,15 @@ fn run_script(mut interpreter: Command, script: &str, arguments: &[&str]) -> Val
     serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{error}: {finished:?}"))
 }
 
+/// Tests the API that the document at `url` describes, by a configuration, from a directory of its own.
+pub(crate) fn run_schemathesis(directory: &Path, configuration: &Path, url: &str) -> Finished {
+    let mut command = Command::new(installed(root().join("target/e2e/python/bin/schemathesis")));
+    command.arg("--config-file").arg(configuration).args(["run", url, "--no-color"]);
+    command.current_dir(directory).env("HOME", directory);
+    without_proxies(&mut command);
+    finish(command)
+}
+
 fn npm_command(name: &str, arguments: &[&str], home: &Path) -> Command {
     let mut command = Command::new(node());
     command.arg(npm_program(name)).args(arguments).env("HOME", home);

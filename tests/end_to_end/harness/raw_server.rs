@@ -48,13 +48,11 @@ impl RawServer {
     }
 
     /// The server that the conformance suite accepts, over HTTP.
-    #[cfg(feature = "e2e")]
     pub(crate) fn conformance() -> Self {
         Self::start(program("conformance-server"), &[])
     }
 
     /// As [`Self::conformance`], over stdio.
-    #[cfg(feature = "e2e")]
     pub(crate) fn conformance_over_stdio() -> Self {
         Self::to_be_started(program("conformance-server"))
     }

@@ -1,7 +1,6 @@
 //! `register`: adds an MCP server and shows what it provides.
 
 use std::io::Write as _;
-use std::time::Duration;
 
 use anyhow::Context;
 use serde_json::{Map, Value, json};
@@ -11,9 +10,6 @@ use crate::arguments::RegisterArguments;
 use crate::config_file;
 use crate::environment::Environment;
 use crate::printer::Printer;
-
-/// After this long, a person at a terminal is told what is being waited for.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 const SSE_NOTE: &str = "\
 This MCP server uses the SSE (Server-sent events) transport.
@@ -31,9 +27,7 @@ pub(crate) async fn run(
         None => from_flags(arguments)?,
     };
     let name = config_file::text(&server, "name");
-    let answer = register(&server, name, arguments.force, api, environment, printer)
-        .await
-        .context("failed to register server")?;
+    let answer = api.register_server(&server, arguments.force).await.context("failed to register server")?;
     if printer.is_json() {
         return Ok(printer.json(&answer)?);
     }
@@ -61,26 +55,6 @@ fn from_flags(arguments: &RegisterArguments) -> anyhow::Result<Map<String, Value
         }
     }
     Ok(server)
-}
-
-async fn register(
-    server: &Map<String, Value>,
-    name: &str,
-    force: bool,
-    api: &Api,
-    environment: &Environment,
-    printer: &mut Printer,
-) -> anyhow::Result<String> {
-    let mut registration = std::pin::pin!(api.register_server(server, force));
-    match tokio::time::timeout(PATIENCE, registration.as_mut()).await {
-        Ok(answer) => answer,
-        Err(_) => {
-            if environment.stderr_is_terminal {
-                printer.note(format_args!("The gateway is connecting to {name} and listing what it provides..."))?;
-            }
-            registration.await
-        }
-    }
 }
 
 /// Lists what came with the server. It is registered by now: a list that fails is only a warning.

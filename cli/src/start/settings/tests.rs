@@ -163,6 +163,42 @@ fn compiled_policies_are_kept_in_the_cache_directory_of_the_user() {
 }
 
 #[test]
+fn metrics_are_on_only_if_somebody_says_so() {
+    for (value, is_on) in
+        [("true", true), ("TRUE", true), ("1", true), ("false", false), ("False", false), ("0", false)]
+    {
+        assert_eq!(with(&[("OTEL_ENABLED", value)]).unwrap().metrics.is_some(), is_on, "{value}");
+    }
+    assert!(with(&[]).unwrap().metrics.is_none());
+    for bad in ["yes", "on", "2"] {
+        assert_eq!(
+            with(&[("OTEL_ENABLED", bad)]).unwrap_err(),
+            format!(
+                "invalid value for OTEL_ENABLED environment variable: '{bad}', \
+                 valid values are 'true', '1', 'false' and '0'"
+            )
+        );
+    }
+}
+
+#[test]
+fn attributes_of_the_resource_are_taken_as_a_whole_or_not_at_all() {
+    let metrics = |attributes| {
+        let settings = with(&[("OTEL_ENABLED", "1"), ("OTEL_RESOURCE_ATTRIBUTES", attributes)]).unwrap();
+        (settings.metrics.unwrap(), settings.warnings)
+    };
+    assert_eq!(metrics("a=1,b=2"), (ResourceAttributes::parse("a=1,b=2").unwrap(), Vec::new()));
+    assert_eq!(
+        metrics("a=1,b"),
+        (
+            ResourceAttributes::default(),
+            vec!["Warning: OTEL_RESOURCE_ATTRIBUTES is ignored: part 2 is not `key=value`".to_owned()]
+        )
+    );
+    assert!(with(&[("OTEL_RESOURCE_ATTRIBUTES", "b")]).unwrap().warnings.is_empty(), "nobody reads it");
+}
+
+#[test]
 fn the_log_filter_of_our_own_wins() {
     let filter = |variables: &[(&str, &str)]| with(variables).unwrap().log_filter;
     assert_eq!(filter(&[("MCPJUNGLE_LOG", "debug"), ("RUST_LOG", "warn")]).as_deref(), Some("debug"));

@@ -58,7 +58,7 @@ pub(in crate::admin) async fn list(
 }
 
 impl ServerConfig {
-    fn of(server: &Server, reveal: bool) -> Self {
+    pub(in crate::admin) fn of(server: &Server, reveal: bool) -> Self {
         let shown = |secret: &Secret| if reveal { secret.expose().to_owned() } else { REDACTED.to_owned() };
         let shown_all = |secrets: &BTreeMap<String, Secret>| {
             secrets.iter().map(|(name, secret)| (name.clone(), shown(secret))).collect()

@@ -19,7 +19,15 @@ pub(in crate::admin) async fn deregister(
     Extension(admission): Extension<Admission>,
     NameInPath(name): NameInPath,
 ) -> Result<StatusCode, ApiError> {
-    let name = ServerName::parse(&name)?;
+    remove(gateway, admission, ServerName::parse(&name)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(in crate::admin) async fn remove(
+    gateway: Arc<Gateway>,
+    admission: Admission,
+    name: ServerName,
+) -> Result<(), ApiError> {
     change::finish(async move {
         let deregistered = gateway.snapshot().servers.get(&name).map(|server| Arc::clone(&server.server));
         if !gateway.store.delete_server(&name).await? {
@@ -36,7 +44,7 @@ pub(in crate::admin) async fn deregister(
             upstream.server = %name,
             "deregistered an MCP server"
         );
-        Ok(StatusCode::NO_CONTENT)
+        Ok(())
     })
     .await
 }

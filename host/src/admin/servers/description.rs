@@ -19,7 +19,7 @@ const TRANSPORTS: &str = "acceptable values: 'streamable_http', 'stdio', 'sse'";
 /// The body of `POST /servers`, and the configuration file of `mcpjungle register`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(in crate::admin) struct ServerDescription {
+pub struct ServerDescription {
     #[serde(deserialize_with = "nullable")]
     name: String,
     #[serde(deserialize_with = "nullable")]

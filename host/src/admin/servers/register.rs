@@ -34,7 +34,17 @@ pub(in crate::admin) async fn register(
     JsonBody(description): JsonBody<ServerDescription>,
 ) -> Result<(StatusCode, Json<Registered>), ApiError> {
     let replace = flag(&parameters, "force")?;
-    let server = description.parse()?;
+    let registered = put(gateway, admission, description.parse()?, replace).await?;
+    Ok((StatusCode::CREATED, Json(registered)))
+}
+
+/// Connects to the server, and stores it with what it offers.
+pub(in crate::admin) async fn put(
+    gateway: Arc<Gateway>,
+    admission: Admission,
+    server: Server,
+    replace: bool,
+) -> Result<Registered, ApiError> {
     let is_taken = gateway.snapshot().servers.contains_key(&server.name);
     if is_taken && !replace {
         // Before connecting: a mistake in a name must not start a process.
@@ -51,7 +61,7 @@ pub(in crate::admin) async fn register(
         let server = Arc::new(server);
         let health = HealthView::of(&gateway, &admission, &server);
         let view = || ServerView::of(&server, enabled, health.clone());
-        Ok((StatusCode::CREATED, Json(Registered { server: view(), flat: view() })))
+        Ok(Registered { server: view(), flat: view() })
     })
     .await
 }

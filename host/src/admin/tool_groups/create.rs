@@ -13,6 +13,7 @@ use crate::admin::input::JsonBody;
 use crate::admin::tool_groups::effective::effective_tools;
 use crate::admin::tool_groups::{Endpoints, GroupDescription, check_included, holds_nothing};
 use crate::gateway::Gateway;
+use crate::group::ToolGroup;
 use crate::names::GroupName;
 
 pub(in crate::admin) async fn create(
@@ -22,8 +23,17 @@ pub(in crate::admin) async fn create(
     JsonBody(description): JsonBody<GroupDescription>,
 ) -> Result<(StatusCode, Json<Endpoints>), ApiError> {
     let name = GroupName::parse(&description.name)?;
-    let group = description.into_group(name.clone());
     let endpoints = Endpoints::of(&name, &headers);
+    put(gateway, admission, description.into_group(name)).await?;
+    Ok((StatusCode::CREATED, Json(endpoints)))
+}
+
+pub(in crate::admin) async fn put(
+    gateway: Arc<Gateway>,
+    admission: Admission,
+    group: ToolGroup,
+) -> Result<(), ApiError> {
+    let name = group.name.clone();
     change::finish(async move {
         let _turn = gateway.group_changes.lock().await;
         check_included(&group, None, &gateway.snapshot())?;
@@ -45,7 +55,7 @@ pub(in crate::admin) async fn create(
             tools = tools.len(),
             "created a tool group"
         );
-        Ok((StatusCode::CREATED, Json(endpoints)))
+        Ok(())
     })
     .await
 }

@@ -18,7 +18,15 @@ pub(in crate::admin) async fn delete(
     Extension(admission): Extension<Admission>,
     NameInPath(name): NameInPath,
 ) -> Result<StatusCode, ApiError> {
-    let name = GroupName::parse(&name)?;
+    remove(gateway, admission, GroupName::parse(&name)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(in crate::admin) async fn remove(
+    gateway: Arc<Gateway>,
+    admission: Admission,
+    name: GroupName,
+) -> Result<(), ApiError> {
     change::finish(async move {
         let _turn = gateway.group_changes.lock().await;
         if gateway.store.delete_group(&name).await? {
@@ -30,7 +38,7 @@ pub(in crate::admin) async fn delete(
                 "deleted a tool group"
             );
         }
-        Ok(StatusCode::NO_CONTENT)
+        Ok(())
     })
     .await
 }

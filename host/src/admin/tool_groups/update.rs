@@ -32,7 +32,16 @@ pub(in crate::admin) async fn update(
     JsonBody(description): JsonBody<GroupDescription>,
 ) -> Result<Json<Updated>, ApiError> {
     let name = GroupName::parse(&name)?;
-    let new = description.into_group(name.clone());
+    let new = description.into_group(name);
+    put(gateway, admission, new).await.map(Json)
+}
+
+pub(in crate::admin) async fn put(
+    gateway: Arc<Gateway>,
+    admission: Admission,
+    new: ToolGroup,
+) -> Result<Updated, ApiError> {
+    let name = new.name.clone();
     change::finish(async move {
         let _turn = gateway.group_changes.lock().await;
         let snapshot = gateway.snapshot();
@@ -56,7 +65,7 @@ pub(in crate::admin) async fn update(
             tools = tools.len(),
             "updated a tool group"
         );
-        Ok(Json(Updated { name, old, new }))
+        Ok(Updated { name, old, new })
     })
     .await
 }

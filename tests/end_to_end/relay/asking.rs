@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::both_directions::{Rig, http, stdio};
 use crate::harness::json::member;
 use crate::harness::live::Live;
+use crate::relay::{Rig, http, stdio};
 
 const ROOTS: &str = r#"{"jsonrpc":"2.0","id":"r","method":"roots/list"}"#;
 

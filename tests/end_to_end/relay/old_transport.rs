@@ -3,11 +3,11 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::both_directions::{CAPABILITIES, Rig, http, stdio};
 use crate::harness::client::{Client, Reply, send as post};
 use crate::harness::json::{member, on_one_line, text};
 use crate::harness::live::{Live, let_go, method_of, param, send, wait_for};
 use crate::harness::until;
+use crate::relay::{CAPABILITIES, Rig, http, stdio};
 
 /// A client of the old transport.
 struct OldClient {
@@ -169,9 +169,10 @@ async fn two_old_clients_with_the_same_ids_never_hear_each_other() {
     }
 }
 
+/// A group's endpoint has tools only; `real_clients` has this client do all else.
 #[cfg(feature = "e2e")]
 #[test]
-fn the_python_client_of_the_old_transport_works_at_every_endpoint() {
+fn the_python_client_of_the_old_transport_works_with_a_group() {
     use crate::harness::gateway::Gateway;
     use crate::harness::programs::run_python;
     use crate::harness::raw_server::RawServer;
@@ -180,16 +181,14 @@ fn the_python_client_of_the_old_transport_works_at_every_endpoint() {
         let gateway = Gateway::start();
         gateway.register(&upstream.registration("raw"));
         gateway.create_group(&json!({ "name": "all", "included_servers": ["raw"] }));
-        for (path, prefix) in PATHS {
-            let seen = run_python("sse_client.py", &[&gateway.url(path), prefix]);
-            let tools = seen["tools"].as_array().expect("a list of tools");
-            assert!(tools.contains(&json!(format!("{prefix}test_simple_text"))), "{path}: {seen}");
-            assert_eq!(seen["called"], "This is a simple text response for testing.", "{path}");
-            assert_eq!(seen["progress"], json!([[0.0, 100.0], [50.0, 100.0], [100.0, 100.0]]), "{path}");
-            let logs = json!(["Tool execution started", "Tool processing data", "Tool execution completed"]);
-            assert_eq!(seen["logs"], logs, "{path}");
-            let elicited = r#"User response: action=accept, content={"email":"a@example.com","username":"who"}"#;
-            assert_eq!(seen["elicited"], elicited, "{path}");
-        }
+        let seen = run_python("sse_client.py", &[&gateway.url("/v0/groups/all/sse"), "raw__"]);
+        let tools = seen["tools"].as_array().expect("a list of tools");
+        assert!(tools.contains(&json!("raw__test_simple_text")), "{seen}");
+        assert_eq!(seen["called"], "This is a simple text response for testing.");
+        assert_eq!(seen["progress"], json!([[0.0, 100.0], [50.0, 100.0], [100.0, 100.0]]));
+        let logs = json!(["Tool execution started", "Tool processing data", "Tool execution completed"]);
+        assert_eq!(seen["logs"], logs);
+        let elicited = r#"User response: action=accept, content={"email":"a@example.com","username":"who"}"#;
+        assert_eq!(seen["elicited"], elicited);
     }
 }

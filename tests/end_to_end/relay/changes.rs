@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use crate::both_directions::{Rig, http};
 use crate::harness::client::{Client, send};
 use crate::harness::live::{Live, method_of};
 use crate::harness::raw_server::RawServer;
+use crate::relay::{Rig, http};
 
 const TOOLS: &str = "notifications/tools/list_changed";
 const PROMPTS: &str = "notifications/prompts/list_changed";
@@ -19,7 +19,7 @@ struct Watcher {
 impl Watcher {
     async fn at(rig: &Rig, path: &str) -> Self {
         let client = rig.client(path).await;
-        let live = client.listen().await;
+        let live = Live::listen(&client).await;
         let watcher = Self { client, live };
         watcher.list().await;
         watcher

@@ -1,16 +1,16 @@
 //! What belongs to no call: subscriptions and their updates, completion, the log level.
 
-use crate::both_directions::{CAPABILITIES, Rig, direct, http, stdio};
 use crate::harness::client::Client;
 use crate::harness::json::{member, on_one_line, text};
 use crate::harness::live::{Live, let_go, param};
 use crate::harness::until;
+use crate::relay::{CAPABILITIES, Rig, direct, http, stdio};
 
 const URI: &str = r#""file:\/\/\/odd path\/\u00e4.txt""#;
 
 /// Subscribes, and hears of the update: the JSON text of its URI, and the rest of the message.
 async fn hear_update(client: &Client, uri: &str, update: impl FnOnce()) -> (String, String) {
-    let mut listening = client.listen().await;
+    let mut listening = Live::listen(&client).await;
     let answer = client.ask("resources/subscribe", &format!(r#"{{"uri":{uri}}}"#)).await;
     assert!(member(&answer, "result").is_some(), "{answer}");
     update();
@@ -120,7 +120,7 @@ async fn what_a_server_says_beside_calls_reaches_the_client_that_is_paired_with_
     const ROOTS: &str = r#"{"jsonrpc":"2.0","id":"r","method":"roots/list"}"#;
     for rig in [Rig::stateless(http(&["--session-ids"])), Rig::stateless(stdio())] {
         let own = rig.client("/v0/servers/raw/mcp").await;
-        let mut listening = own.listen().await;
+        let mut listening = Live::listen(&own).await;
         let steps = serde_json::json!([{ "aside": SAID }, { "aside": ROOTS }]);
         let mut live = Live::open(own.performing("", "7", None, &steps)).await;
         if rig.upstream.registration("raw")["transport"] == "stdio" {

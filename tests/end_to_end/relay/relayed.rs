@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::both_directions::{CAPABILITIES, Rig, direct, http, stdio};
 use crate::harness::client::Client;
 use crate::harness::json::{mask, member};
 use crate::harness::live::{Live, method_of, param, send};
+use crate::relay::{CAPABILITIES, Rig, direct, http, stdio};
 
 const TOKEN: &str = r#""t\u006fken \/ ä""#;
 

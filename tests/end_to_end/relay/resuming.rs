@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use crate::both_directions::{Rig, http, stdio};
 use crate::harness::client::send as post;
 use crate::harness::json::member;
 use crate::harness::live::{Live, let_go, param, send, wait_for};
+use crate::relay::{Rig, http, stdio};
 
 /// Progress, because that says itself which call it is of, even where all share one process.
 fn said(token: &str, text: &str) -> String {

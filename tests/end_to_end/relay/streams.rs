@@ -5,11 +5,11 @@ use std::net::TcpStream;
 
 use serde_json::json;
 
-use crate::both_directions::{Rig, http, stdio};
 use crate::harness::client::Client;
 use crate::harness::json::member;
 use crate::harness::live::{Live, let_go, wait_for};
 use crate::harness::{PATIENCE, until};
+use crate::relay::{Rig, http, stdio};
 
 /// More than the gateway keeps for a client that does not read, and than all buffers on the way take.
 const FLOOD_MESSAGES: usize = 3_000;
@@ -89,7 +89,7 @@ async fn a_client_that_never_reads_a_stream_is_cut_off_and_holds_up_nothing_on_a
 async fn a_silent_call_is_a_stream_that_shows_that_it_is_alive_until_the_answer_comes() {
     let rig = Rig::stateless(http(&[]));
     let client = rig.client("/mcp").await;
-    let mut listening = client.listen().await;
+    let mut listening = Live::listen(&client).await;
     let go = rig.upstream.path("go");
     let mut silent = Live::open(client.performing("raw__", "7", None, &json!([wait_for(&go)]))).await;
     assert!(silent.is_stream(), "its head comes while the tool is silent");

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use crate::both_directions::Rig;
 use crate::harness::json::member;
 use crate::harness::live::{Live, let_go, send, wait_for};
 use crate::harness::until;
+use crate::relay::Rig;
 
 const SAID: &str = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"begun"}}"#;
 

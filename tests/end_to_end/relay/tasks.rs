@@ -1,8 +1,8 @@
 //! Tasks of 2025-11-25: found again by whom they belong to, and by nobody else.
 
-use crate::both_directions::{Rig, direct};
 use crate::harness::client::Client;
 use crate::harness::json::{elements, member, on_one_line, text};
+use crate::relay::{Rig, direct};
 
 async fn begin(client: &Client, prefix: &str) -> (String, String) {
     let params = format!(r#"{{"name":"{prefix}work","arguments":{{}},"task":{{"ttl":6.0e4}}}}"#);

@@ -1,0 +1,225 @@
+//! The shapes of bodies. What comes from an MCP server is passed on as it sent it,
+//! and so is described as any JSON.
+
+use serde_json::{Map, Value, json};
+
+/// The rule of [`crate::names::ServerName`].
+const SERVER_NAME: &str = "^_?[A-Za-z0-9-]+(_[A-Za-z0-9-]+)*$";
+/// The rule of [`crate::names::GroupName`].
+const GROUP_NAME: &str = "^[A-Za-z0-9][A-Za-z0-9_-]*$";
+/// The rule of [`crate::names::CanonicalName`]: no server's name holds the separator.
+const CANONICAL_NAME: &str = "^_?[A-Za-z0-9-]+(_[A-Za-z0-9-]+)*__[\\s\\S]+$";
+
+/// A reference to a schema in the document.
+pub(super) fn named(schema: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{schema}") })
+}
+
+pub(super) fn list_of(schema: &str) -> Value {
+    json!({ "type": "array", "items": named(schema) })
+}
+
+/// All schemas, by name.
+pub(super) fn all() -> Value {
+    let groups = [gateway(), servers(), items(), calls(), tool_groups()];
+    let all: Map<String, Value> = groups
+        .into_iter()
+        .flat_map(|group| match group {
+            Value::Object(schemas) => schemas,
+            _ => Map::new(),
+        })
+        .collect();
+    Value::Object(all)
+}
+
+/// An object whose listed members are always there.
+fn record(members: Value) -> Value {
+    let required: Vec<String> = members.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
+    json!({ "type": "object", "properties": members, "required": required })
+}
+
+/// An object for a request: `null` reads as "not given", and unknown members are ignored.
+fn request(required: &[&str], members: Value) -> Value {
+    json!({ "type": "object", "properties": members, "required": required })
+}
+
+fn optional(kind: &str) -> Value {
+    json!({ "type": [kind, "null"] })
+}
+
+fn optional_texts() -> Value {
+    json!({ "type": ["array", "null"], "items": { "type": "string" } })
+}
+
+fn optional_pairs() -> Value {
+    json!({ "type": ["object", "null"], "additionalProperties": { "type": "string" } })
+}
+
+/// These three are written out where a parameter is one: some readers do not follow references there.
+pub(super) fn server_name() -> Value {
+    json!({ "type": "string", "pattern": SERVER_NAME, "examples": ["calculator"] })
+}
+
+pub(super) fn group_name() -> Value {
+    json!({ "type": "string", "pattern": GROUP_NAME, "examples": ["support"] })
+}
+
+pub(super) fn canonical_name() -> Value {
+    json!({ "type": "string", "pattern": CANONICAL_NAME, "examples": ["calculator__add"] })
+}
+
+fn gateway() -> Value {
+    json!({
+        "Error": record(json!({ "error": { "type": "string", "description": "What went wrong." } })),
+        "Liveness": record(json!({ "status": { "const": "ok" } })),
+        "Metadata": record(json!({ "version": { "type": "string", "examples": ["v0.1.0"] } })),
+        "Init": request(&["mode"], json!({ "mode": { "type": "string" } })),
+    })
+}
+
+fn servers() -> Value {
+    let transport = json!({ "enum": ["streamable_http", "sse", "stdio"] });
+    let session_mode = json!({ "enum": ["stateless", "stateful"] });
+    let server = json!({
+        "name": named("ServerName"), "transport": transport, "enabled": { "type": "boolean" },
+        "description": { "type": "string" }, "url": { "type": "string" }, "command": { "type": "string" },
+        "args": optional_texts(),
+        "env": { "type": ["object", "null"], "additionalProperties": { "const": "[redacted]" } },
+        "session_mode": session_mode, "tool_sync_interval_seconds": { "type": "integer", "minimum": 1 },
+        "health": named("Health"),
+    });
+    let mut registered = server.clone();
+    registered["server"] = named("Server");
+    let mut config = request(
+        &["name", "transport", "description", "session_mode"],
+        json!({
+            "name": named("ServerName"), "transport": transport, "description": { "type": "string" },
+            "url": { "type": "string" }, "bearer_token": { "type": "string" },
+            "headers": { "type": "object", "additionalProperties": { "type": "string" } },
+            "command": { "type": "string" },
+            "args": { "type": "array", "items": { "type": "string" } },
+            "env": { "type": "object", "additionalProperties": { "type": "string" } },
+            "session_mode": session_mode,
+            "tool_sync_interval_seconds": { "type": "integer", "minimum": 1 },
+        }),
+    );
+    config["description"] = "What `POST /api/v0/servers` takes; members that do not apply are left out.".into();
+    json!({
+        "ServerName": server_name(),
+        "Health": record(json!({
+            "state": { "enum": ["unknown", "healthy", "unhealthy"] },
+            "last_error": optional("string"),
+            "last_error_at": { "type": ["string", "null"], "format": "date-time" },
+        })),
+        "Server": record(server),
+        "RegisteredServer": record(registered),
+        "ServerConfig": config,
+        "ServerDescription": request(&["name", "transport"], json!({
+            "name": server_name(),
+            "transport": transport,
+            "description": optional("string"),
+            "session_mode": { "enum": ["stateless", "stateful", "", null], "default": "stateless" },
+            "tool_sync_interval_seconds": {
+                "type": ["integer", "null"], "minimum": 0, "maximum": u32::MAX,
+                "description": "How often the server is asked what it offers; 0 and `null` mean the default.",
+            },
+            "url": { "type": ["string", "null"], "description": "Required for `streamable_http` and `sse`." },
+            "bearer_token": { "type": ["string", "null"], "description": "Sent as `Authorization: Bearer …`." },
+            "headers": optional_pairs(),
+            "command": { "type": ["string", "null"], "description": "Required for `stdio`; run without a shell." },
+            "args": optional_texts(),
+            "env": optional_pairs(),
+        })),
+        "ServerSwitched": record(json!({
+            "name": named("ServerName"), "tools_affected": optional_texts(), "prompts_affected": optional_texts(),
+        })),
+        "Switched": {
+            "type": ["array", "null"], "items": { "type": "string" },
+            "description": "Canonical names of what changed; `null` if nothing of a server did.",
+        },
+    })
+}
+
+/// What every record of an item begins with, and members of its own.
+fn item_record(own: Value) -> Value {
+    let mut members = json!({
+        "ID": { "type": "integer" },
+        "CreatedAt": { "type": "string", "format": "date-time" },
+        "UpdatedAt": { "type": "string", "format": "date-time" },
+        "DeletedAt": { "type": "null" },
+        "name": { "type": "string" }, "enabled": { "type": "boolean" }, "description": { "type": "string" },
+    });
+    if let (Some(members), Value::Object(own)) = (members.as_object_mut(), own) {
+        members.extend(own);
+    }
+    record(members)
+}
+
+fn items() -> Value {
+    let text = json!({ "type": "string" });
+    json!({
+        "CanonicalName": canonical_name(),
+        "Tool": item_record(json!({ "input_schema": true, "annotations": true })),
+        "Prompt": item_record(json!({ "arguments": true })),
+        "Resource": item_record(json!({ "uri": text, "mime_type": text, "annotations": true, "meta": true })),
+    })
+}
+
+fn calls() -> Value {
+    json!({
+        "Invocation": {
+            "type": "object", "properties": { "name": canonical_name() }, "required": ["name"],
+            "description": "The tool's arguments beside its name; or under `arguments`, an object with nothing but \
+                            `name` and `_meta` beside it.",
+        },
+        "ToolResult": { "type": "object", "description": "As the MCP server sent it." },
+        "RenderRequest": request(&["name"], json!({ "name": canonical_name(), "arguments": true })),
+        "RenderedPrompt": {
+            "type": "object",
+            "properties": { "description": { "type": "string" }, "messages": true, "meta": true },
+            "required": ["description", "messages"],
+        },
+        "ResourceRequest": request(&["uri"], json!({
+            "uri": { "type": "string", "pattern": "^mcpj://", "examples": ["mcpj://res/docs/ZmlsZTovLy9y"] },
+        })),
+        "ResourceContents": { "type": "object", "description": "As the MCP server sent them, under the gateway's URI." },
+    })
+}
+
+fn tool_groups() -> Value {
+    let text = json!({ "type": "string" });
+    let texts = json!({ "type": "array", "items": text });
+    let group = json!({
+        "name": named("GroupName"), "description": text,
+        "included_tools": texts, "included_servers": texts, "excluded_tools": texts,
+    });
+    let endpoints = json!({ "streamable_http_endpoint": text, "sse_endpoint": text, "sse_message_endpoint": text });
+    let mut with_endpoints = group.clone();
+    if let (Some(members), Value::Object(endpoints)) = (with_endpoints.as_object_mut(), endpoints.clone()) {
+        members.extend(endpoints);
+    }
+    let contents = json!({
+        "description": optional("string"), "included_tools": optional_texts(),
+        "included_servers": optional_texts(), "excluded_tools": optional_texts(),
+    });
+    let mut description = contents.clone();
+    description["name"] = group_name();
+    // On an update the path names the group, and a name in the body is not looked at.
+    let mut update = contents;
+    update["name"] = optional("string");
+    json!({
+        "GroupName": group_name(),
+        "ToolGroup": request(&["name", "description"], group),
+        "ToolGroupWithEndpoints": request(
+            &["name", "description", "streamable_http_endpoint", "sse_endpoint", "sse_message_endpoint"],
+            with_endpoints,
+        ),
+        "ToolGroupDescription": request(&["name"], description),
+        "ToolGroupUpdate": request(&[], update),
+        "GroupEndpoints": record(endpoints),
+        "UpdatedToolGroup": record(json!({
+            "name": named("GroupName"), "old": named("ToolGroup"), "new": named("ToolGroup"),
+        })),
+        "EffectiveTools": record(json!({ "tools": texts })),
+    })
+}
