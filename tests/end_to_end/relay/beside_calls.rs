@@ -10,7 +10,7 @@ const URI: &str = r#""file:\/\/\/odd path\/\u00e4.txt""#;
 
 /// Subscribes, and hears of the update: the JSON text of its URI, and the rest of the message.
 async fn hear_update(client: &Client, uri: &str, update: impl FnOnce()) -> (String, String) {
-    let mut listening = Live::listen(&client).await;
+    let mut listening = Live::listen(client).await;
     let answer = client.ask("resources/subscribe", &format!(r#"{{"uri":{uri}}}"#)).await;
     assert!(member(&answer, "result").is_some(), "{answer}");
     update();
