@@ -41,6 +41,7 @@ mod tools;
 pub(crate) use entries::make_change;
 pub use entries::{describe_server, holds_secrets, read_group, read_server};
 use error::ApiError;
+pub(crate) use error::with_sources;
 use openapi::Routes;
 pub use servers::description::ServerDescription;
 pub use tool_groups::GroupDescription;

@@ -21,6 +21,11 @@ const DRAIN_BOUND: Duration = Duration::from_secs(10);
 /// How long closing upstream sessions and children may take after that.
 const CLOSE_BOUND: Duration = Duration::from_secs(8);
 
+/// For how long a client may leave what was sent to it unread, in milliseconds, before
+/// its connection is closed. Longer than anybody's machine sleeps over a slow network.
+#[cfg(target_os = "linux")]
+const UNREAD_TIMEOUT_MS: u32 = 300_000;
+
 /// All that the gateway serves over HTTP, behind the same checks at the edge.
 pub fn application(gateway: Arc<Gateway>) -> Router {
     downstream::router(Arc::clone(&gateway))
@@ -39,6 +44,10 @@ pub async fn serve(
     let listener = listener.tap_io(|connection| {
         if let Err(error) = connection.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+        #[cfg(target_os = "linux")]
+        if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(&*connection, UNREAD_TIMEOUT_MS) {
+            tracing::debug!(%error, "TCP_USER_TIMEOUT could not be set");
         }
     });
     let stopping = CancellationToken::new();

@@ -113,19 +113,21 @@ const MAX_CALLS_IN_FLIGHT: usize = 10_000;
 ///
 /// A call that has begun goes on when nobody waits for it any more: in the
 /// revisions with sessions a closed connection does not cancel.
-pub async fn perform(
+///
+/// It begins at once, not when it is first waited for.
+pub fn perform(
     gateway: &Arc<Gateway>,
     caller: Caller,
     request: wire::Request,
-) -> Result<wire::Response, Refusal> {
-    if gateway.calls.len() >= MAX_CALLS_IN_FLIGHT {
-        return Err(Refusal::Overloaded);
+) -> impl Future<Output = Result<wire::Response, Refusal>> + Send + use<> {
+    let has_room = gateway.calls.len() < MAX_CALLS_IN_FLIGHT;
+    let running = has_room.then(|| gateway.calls.spawn(perform_to_the_end(Arc::clone(gateway), caller, request)));
+    async move {
+        running.ok_or(Refusal::Overloaded)?.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a call broke down");
+            Err(Refusal::BrokenDown)
+        })
     }
-    let call = perform_to_the_end(Arc::clone(gateway), caller, request);
-    gateway.calls.spawn(call).await.unwrap_or_else(|error| {
-        tracing::error!(%error, "a call broke down");
-        Err(Refusal::BrokenDown)
-    })
 }
 
 /// Sends a request that names no item to a server itself, on the session that is
@@ -191,7 +193,7 @@ async fn walk(
     *seen = Some(target.item.clone());
     decide(&pipeline, caller, &target).await?;
     if pipeline.has_guards() && matches!(request.method(), "tools/call" | "prompts/get" | "resources/read") {
-        review_arguments(&pipeline, caller, &target, &mut request).await?;
+        Box::pin(review_arguments(&pipeline, caller, &target, &mut request)).await?;
     }
     let headers = inject_headers(&pipeline, caller, &target.server).await?;
     caller.side.serve_with(&target.server.server.name);
@@ -264,10 +266,8 @@ async fn finish_result(
 ) -> Result<wire::Response, Refusal> {
     let Ok(result) = response.outcome() else { return Ok(response) };
     let reviewed = if pipeline.has_guards() && brings_result(&caller.request.method) {
-        pipeline
-            .review_result(&caller.request, &caller.principal, &target.item, result)
-            .await
-            .map_err(Refusal::Policy)?
+        let reviewing = pipeline.review_result(&caller.request, &caller.principal, &target.item, result);
+        Box::pin(reviewing).await.map_err(Refusal::Policy)?
     } else {
         None
     };

@@ -19,7 +19,7 @@ mod splice;
 pub mod sse;
 
 use envelope::Envelope;
-pub use object::{array_elements, borrowed_text, object_members};
+pub use object::{array_elements, borrowed_text, object_members, unmistakable_members};
 pub use splice::{Edit, single_line, splice};
 
 /// JSON-RPC's own error codes, and the gateway's, which lie outside the range
@@ -288,7 +288,7 @@ impl Request {
     /// request is about, but for its case is refused.
     pub fn param_members<const N: usize>(&self, names: [&str; N]) -> Result<[Option<&str>; N], ParseError> {
         match self.params() {
-            Some(params) => object::unmistakable_members(params, names, &DECISIVE_PARAMS),
+            Some(params) => object::members_unlike(params, names, &DECISIVE_PARAMS),
             None => Ok([None; N]),
         }
     }

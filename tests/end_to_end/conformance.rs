@@ -20,6 +20,9 @@ const SCENARIOS: usize = 33;
 /// This one tests the edge, which is the gateway's own business.
 const EDGE: &str = "dns-rebinding-protection";
 
+/// Where a server has one stream for everything, it cannot close that of a call early.
+const POLLING: &str = "server-sse-polling";
+
 /// What the suite notes down of the traffic; how many events carry a message is not its outcome.
 const NOTES: [&str; 4] = ["outgoing-request", "incoming-response", "incoming-sse-event", "stream-closed"];
 
@@ -143,8 +146,13 @@ fn the_suite_cannot_tell_the_gateway_from_a_server_whose_session_is_kept() {
 }
 
 #[test]
+fn the_suite_cannot_tell_the_gateway_from_a_server_over_the_old_transport() {
+    let upstream = RawServer::conformance();
+    compare(&upstream, &upstream.old_registration("fixture"), |scenario| scenario != POLLING);
+}
+
+#[test]
 fn the_suite_cannot_tell_the_gateway_from_a_server_over_stdio() {
     let upstream = RawServer::conformance_over_stdio();
-    // A server on stdio has no stream that it could close early.
-    compare(&upstream, &upstream.registration("fixture"), |scenario| scenario != "server-sse-polling");
+    compare(&upstream, &upstream.registration("fixture"), |scenario| scenario != POLLING);
 }

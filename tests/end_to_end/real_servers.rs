@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::client::Client;
 use crate::harness::gateway::{Gateway, finish};
-use crate::harness::programs::{EverythingServer, python, stdio_registration};
+use crate::harness::programs::{EverythingServer, python, run_javascript, stdio_registration};
 
 async fn call(client: &Client, tool: &str, arguments: Value) -> Value {
     let answer: Value = serde_json::from_str(&client.call(tool, &arguments.to_string()).await).expect("an answer");
@@ -87,6 +87,36 @@ async fn server_everything_works_over_the_old_transport() {
         }))
         .await;
     }
+}
+
+/// At each kind of endpoint, compared with server-everything itself.
+#[track_caller]
+fn everything_uses_its_client(registration: &Value) {
+    let server = EverythingServer::start();
+    let directly = run_javascript("everything_client.cjs", &[&server.url(), ""]);
+    assert_eq!(directly["progress"].as_array().map(Vec::len), Some(4), "{directly}");
+    let gateway = Gateway::start();
+    gateway.register(registration);
+    for (path, prefix) in [("/v0/servers/everything/mcp", ""), ("/mcp", "everything__")] {
+        assert_eq!(run_javascript("everything_client.cjs", &[&gateway.url(path), prefix]), directly, "{path}");
+    }
+}
+
+#[test]
+fn server_everything_uses_its_client_over_http() {
+    let server = EverythingServer::start();
+    everything_uses_its_client(&json!({ "name": "everything", "transport": "streamable_http", "url": server.url() }));
+}
+
+#[test]
+fn server_everything_uses_its_client_over_the_old_transport() {
+    let server = EverythingServer::start_sse();
+    everything_uses_its_client(&json!({ "name": "everything", "transport": "sse", "url": server.url() }));
+}
+
+#[test]
+fn server_everything_uses_its_client_over_stdio() {
+    everything_uses_its_client(&stdio_registration("everything", "mcp-server-everything", &["stdio"]));
 }
 
 #[tokio::test]

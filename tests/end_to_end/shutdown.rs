@@ -35,6 +35,29 @@ async fn sigint_lets_a_call_in_flight_finish_and_exits_0() {
 }
 
 #[tokio::test]
+async fn clients_that_only_listen_do_not_hold_up_the_end() {
+    let mut gateway = Gateway::start();
+    let client = Client::connect(gateway.url("/mcp")).await;
+    let get = client.bare(http::Method::GET).header("accept", "text/event-stream");
+    let session = client.session().expect("a session");
+    let listening = get.header("mcp-session-id", session).send().await.expect("it answers");
+    assert_eq!(listening.status(), 200);
+    let old = client.bare(http::Method::GET).header("accept", "text/event-stream");
+    let old = old.build().expect("a request");
+    let mut url = old.url().clone();
+    url.set_path("/sse");
+    let old_stream = reqwest::get(url).await.expect("it answers");
+    assert_eq!(old_stream.status(), 200);
+
+    gateway.signal(Signal::TERM);
+    assert_eq!(gateway.ended().await.code(), Some(0), "{}", gateway.log());
+    assert!(!gateway.log().contains("did not finish in time"), "{}", gateway.log());
+    // Both streams have ended properly.
+    listening.text().await.expect("the stream ends");
+    old_stream.text().await.expect("the old stream ends");
+}
+
+#[tokio::test]
 async fn sigterm_leaves_no_child_behind() {
     let upstream = RawServer::stdio();
     let mark = upstream.mark();

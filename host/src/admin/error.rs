@@ -172,12 +172,13 @@ impl From<UpstreamError> for ApiError {
 }
 
 /// An error with what it came from, on one line.
-fn with_sources(error: &dyn Error) -> String {
+pub(crate) fn with_sources(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
         text.push_str(&format!(": {error}"));
         source = error.source();
     }
-    text
+    // However wordy a cause is.
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,10 +1,10 @@
 //! A policies file, with the components that it names.
 
-use std::error::Error;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use crate::admin::with_sources;
 use crate::catalog::{Snapshot, SnapshotDirectory};
 use crate::configuration::check::explain_unknown;
 use crate::configuration::document::Misfit;
@@ -56,17 +56,6 @@ pub async fn check_components(plan: &PipelinePlan) -> Result<(), Vec<String>> {
         problems.extend(assembled.err().map(|error| with_sources(&error)));
     }
     if problems.is_empty() { Ok(()) } else { Err(problems) }
-}
-
-fn with_sources(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(&format!(": {error}"));
-        source = error.source();
-    }
-    // On one line, however wordy the cause is.
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

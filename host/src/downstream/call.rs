@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::catalog::resource_uri;
+use crate::catalog::{resource_uri, template_uri};
 use crate::downstream::event_stream::EventStream;
 use crate::downstream::session::Session;
 use crate::names::ServerName;
@@ -121,7 +121,7 @@ fn deliver(session: &Session, server: Option<&ServerName>, message: ServerMessag
                 session.forget_request(&notification);
             }
             let renamed = match server {
-                Some(server) if !session.is_transparent() => rename_resource(server, &notification),
+                Some(server) if !session.is_transparent() => rename_resource(session, server, &notification),
                 _ => None,
             };
             stream.send(renamed.unwrap_or_else(|| notification.bytes().clone()));
@@ -129,13 +129,17 @@ fn deliver(session: &Session, server: Option<&ServerName>, message: ServerMessag
     }
 }
 
-/// An update of a resource under the URI that the gateway lists it by.
-fn rename_resource(server: &ServerName, notification: &Notification) -> Option<bytes::Bytes> {
+/// An update of a resource under the URI that the client subscribed to, or else the
+/// one that the gateway lists it by.
+fn rename_resource(session: &Session, server: &ServerName, notification: &Notification) -> Option<bytes::Bytes> {
     if notification.method() != "notifications/resources/updated" {
         return None;
     }
     let Ok([Some(uri)]) = notification.param_members(["uri"]) else { return None };
     let original = crate::wire::borrowed_text(uri)?;
-    let listed = serde_json::to_vec(&resource_uri(server, &original)).expect("text serialises");
-    Some(notification.with_edits(vec![Edit { range: notification.range_of(uri), replacement: listed.into() }]))
+    let listed = resource_uri(server, &original);
+    let known = [listed.clone(), template_uri(server, &original), original.into_owned()];
+    let renamed = session.subscribed_as(known).unwrap_or(listed);
+    let renamed = serde_json::to_vec(&renamed).expect("text serialises");
+    Some(notification.with_edits(vec![Edit { range: notification.range_of(uri), replacement: renamed.into() }]))
 }

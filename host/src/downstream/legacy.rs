@@ -55,7 +55,7 @@ async fn post(gateway: &Arc<Gateway>, exchange: &Exchange, body: Body) -> Result
         .map_err(|error| Box::new(reply::rpc_error(StatusCode::BAD_REQUEST, None, error.code(), &error.to_string())))?;
     match message {
         Message::Request(request) if request.method() == "initialize" => {
-            open_session(gateway, exchange, &request).await
+            Box::pin(open_session(gateway, exchange, &request)).await
         }
         Message::Request(request) => {
             let session = session(gateway, exchange, Some(&request.id()))?;
@@ -92,7 +92,7 @@ async fn open_session(gateway: &Arc<Gateway>, exchange: &Exchange, request: &Req
 /// as a stream that begins with what comes before it.
 async fn respond(gateway: &Arc<Gateway>, exchange: &Exchange, session: &Arc<Session>, request: Request) -> Response {
     if !methods::is_forwarded(request.method(), session) {
-        return reply::json(StatusCode::OK, methods::answer(gateway, exchange, session, &request).await);
+        return reply::json(StatusCode::OK, Box::pin(methods::answer(gateway, exchange, session, &request)).await);
     }
     let link = session.begin_call(request.id());
     let side: Arc<CallLink> = Arc::clone(&link);

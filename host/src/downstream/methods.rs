@@ -77,9 +77,11 @@ pub(super) async fn forward(
 ) -> Option<[Bytes; 3]> {
     let id = request.id();
     let answer = match request.method() {
-        "logging/setLevel" => set_log_level(&gateway, &session, caller, request).await,
-        "tasks/list" => return Some(list_tasks(&gateway, &session, &caller, &id).await),
+        "logging/setLevel" => Box::pin(set_log_level(&gateway, &session, caller, request)).await,
+        "tasks/list" => return Some(Box::pin(list_tasks(&gateway, &session, &caller, &id)).await),
         "tools/call" => call_tool(&gateway, &session, caller, request).await,
+        "resources/subscribe" => subscribe(&gateway, &session, caller, request, true).await,
+        "resources/unsubscribe" => subscribe(&gateway, &session, caller, request, false).await,
         _ => walk::perform(&gateway, caller, request).await,
     };
     match answer {
@@ -152,6 +154,22 @@ async fn call_tool(
         return Err(Refusal::TaskNotKept);
     }
     Ok(response)
+}
+
+/// Notes the subscription before the server is asked: it may tell of an update right behind its answer.
+async fn subscribe(
+    gateway: &Arc<Gateway>,
+    session: &Session,
+    caller: Caller,
+    request: Request,
+    is_wanted: bool,
+) -> Result<crate::wire::Response, Refusal> {
+    if let Ok([Some(uri)]) = request.param_members(["uri"])
+        && let Some(uri) = borrowed_text(uri)
+    {
+        session.note_subscription(&uri, is_wanted);
+    }
+    walk::perform(gateway, caller, request).await
 }
 
 fn task_id(result: &str) -> Option<String> {

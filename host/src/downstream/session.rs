@@ -1,7 +1,7 @@
 //! One downstream session: what its client said in `initialize`, what is under
 //! way for it, and the streams towards it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -25,6 +25,8 @@ const MAX_CALL_STREAMS: usize = 64;
 const RESUMABLE: Duration = Duration::from_secs(60);
 /// How many tasks a session can own.
 const MAX_TASKS: usize = 1_000;
+/// Of more subscriptions than these it is not kept under which URI they were made.
+const MAX_SUBSCRIPTIONS: usize = 10_000;
 /// The stream that belongs to no call.
 const GENERAL_STREAM: u64 = 0;
 
@@ -68,6 +70,8 @@ struct State {
     pending: HashMap<u64, Reply>,
     /// Which item each task of the session is a call of, by the task's id.
     tasks: HashMap<Box<str>, Arc<str>>,
+    /// Resources that the client wants to hear of, as it spelled their URIs.
+    subscriptions: HashSet<Box<str>>,
 }
 
 impl Session {
@@ -262,6 +266,22 @@ impl Session {
     /// All tasks, by their ids, with the names of their items.
     pub(super) fn tasks(&self) -> Vec<(Box<str>, Arc<str>)> {
         self.state.lock().tasks.iter().map(|(task, item)| (task.clone(), Arc::clone(item))).collect()
+    }
+
+    /// Keeps, or forgets, under which URI the client wants to hear of a resource.
+    pub(super) fn note_subscription(&self, uri: &str, is_wanted: bool) {
+        let mut state = self.state.lock();
+        if !is_wanted {
+            state.subscriptions.remove(uri);
+        } else if state.subscriptions.len() < MAX_SUBSCRIPTIONS {
+            state.subscriptions.insert(uri.into());
+        }
+    }
+
+    /// The first of these URIs under which the client wants to hear of a resource.
+    pub(super) fn subscribed_as(&self, uris: impl IntoIterator<Item = String>) -> Option<String> {
+        let state = self.state.lock();
+        uris.into_iter().find(|uri| state.subscriptions.contains(uri.as_str()))
     }
 
     /// Notes what the client was given of a kind of list.

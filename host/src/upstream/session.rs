@@ -145,7 +145,10 @@ pub(super) fn init_timed_out(server: &Server, limit: Duration) -> UpstreamError 
 impl Session {
     /// Carries a client's call; what the server sends for it comes before the answer.
     pub(super) async fn call(&self, call: &SessionCall) -> Result<Response, CallFailure> {
-        self.set_log_level(call.log_level).await;
+        // Boxed, as all that few calls need: what is held for every call stays small.
+        if let Some(level) = call.log_level {
+            Box::pin(self.set_log_level(level)).await;
+        }
         let id = self.take_id();
         let _line = self.switchboard.connect(id, &call.request, &call.counterpart);
         let mut exchange = std::pin::pin!(self.exchange(id, &call.request));
@@ -180,8 +183,8 @@ impl Session {
     }
 
     /// Sees to it that the server's log level is the client's.
-    async fn set_log_level(&self, wanted: Option<LogLevel>) {
-        let (Some(wanted), Some(last_asked_for)) = (wanted, &self.log_level) else { return };
+    async fn set_log_level(&self, wanted: LogLevel) {
+        let Some(last_asked_for) = &self.log_level else { return };
         // Held until it is answered: no call that wants it overtakes it.
         let mut last_asked_for = last_asked_for.lock().await;
         // One that is refused is refused again, so it is asked for once.

@@ -101,7 +101,11 @@ impl ServerSessions {
             return Err(failure.error);
         }
         // Once only: the server did not look at the request, so it cannot run twice.
-        let session = self.lease_for(&slot, call).await?;
+        Box::pin(self.call_again(&slot, call)).await
+    }
+
+    async fn call_again(self: &Arc<Self>, slot: &Arc<Slot>, call: &SessionCall) -> Result<Response, UpstreamError> {
+        let session = self.lease_for(slot, call).await?;
         let answer = session.call(call).await;
         self.note(&answer);
         answer.map_err(|failure| failure.error)
@@ -191,7 +195,7 @@ impl ServerSessions {
             }
         }
         if !self.may_share(slot) {
-            return self.open_for(slot).await;
+            return Box::pin(self.open_for(slot)).await;
         }
         let limit = self.connector.settings.init_timeout;
         let Ok(turn) = timeout(limit, slot.opening.lock()).await else {
@@ -203,7 +207,7 @@ impl ServerSessions {
         }
         // Or found out that it cannot, and then nobody need wait for this one.
         let _turn = self.may_share(slot).then_some(turn);
-        self.open_for(slot).await
+        Box::pin(self.open_for(slot)).await
     }
 
     fn take_ready(self: &Arc<Self>, slot: &Arc<Slot>) -> Option<Arc<LiveSession>> {

@@ -200,7 +200,12 @@ impl Slot {
     /// ends the watch, because nothing is left here that could idle out.
     pub(super) fn close_idle(&self, limits: &IdleLimits) -> Option<Duration> {
         let mut state = self.state.lock();
-        let shared = limits.shared.and_then(|limit| close_if_idle(&mut state.shared, limit));
+        // A client that listens wants what comes on it, even if it calls nothing.
+        let is_listening = self.key.paired_with.as_ref().is_some_and(|pairing| pairing.counterpart.is_listening());
+        let shared = limits.shared.and_then(|limit| match &state.shared {
+            Some(_) if is_listening => Some(limit),
+            _ => close_if_idle(&mut state.shared, limit),
+        });
         let spare = close_if_idle(&mut state.spare, limits.spare);
         let rest = shared.into_iter().chain(spare).min();
         if rest.is_none() {

@@ -44,13 +44,13 @@ pub(super) async fn resolve(
     match request.method() {
         "tools/call" => named(&snapshot, caller, request, ItemKind::Tool, "tool"),
         "prompts/get" => named(&snapshot, caller, request, ItemKind::Prompt, "prompt"),
-        "resources/read" => resource(gateway, &snapshot, pipeline, caller, request).await,
+        "resources/read" => Box::pin(resource(gateway, &snapshot, pipeline, caller, request)).await,
         "resources/subscribe" | "resources/unsubscribe" => {
-            let target = resource(gateway, &snapshot, pipeline, caller, request).await?;
+            let target = Box::pin(resource(gateway, &snapshot, pipeline, caller, request)).await?;
             Ok(Target { asked_uri: None, outlives_call: true, ..target })
         }
         "tasks/get" | "tasks/result" | "tasks/cancel" => task(&snapshot, caller, request),
-        "completion/complete" => completion(gateway, &snapshot, pipeline, caller, request).await,
+        "completion/complete" => Box::pin(completion(gateway, &snapshot, pipeline, caller, request)).await,
         other => Err(Refusal::InvalidParams(format!("`{other}` does not name an item"))),
     }
 }
@@ -67,9 +67,7 @@ fn named(
     let (range, asked) = text(request, "params.name", name)?;
     let outlives_call = task.is_some_and(|task| task != "null");
     let (target, own_name) = find_named(snapshot, caller, kind, what, &asked)?;
-    if *own_name != *asked {
-        request.replace(range, json_text(&own_name));
-    }
+    rename(request, range, &asked, &own_name);
     Ok(Target { outlives_call, ..target })
 }
 
@@ -124,23 +122,20 @@ async fn completion(
     let [reference] = param_members(request, ["ref"])?;
     let invalid = |problem: &str| Refusal::InvalidParams(problem.to_owned());
     let reference = reference.ok_or_else(|| invalid("`params.ref` is missing"))?;
-    let [kind, name, uri] = wire::object_members(reference, ["type", "name", "uri"])
-        .map_err(|_| invalid("`params.ref` must be an object with each member once"))?;
+    let [kind, name, uri] = wire::unmistakable_members(reference, ["type", "name", "uri"]).map_err(|_| {
+        invalid("`params.ref` must be an object with each member once, and in one spelling of its name")
+    })?;
     match kind.and_then(borrowed_text).as_deref() {
         Some("ref/prompt") => {
             let (range, asked) = text(request, "params.ref.name", name)?;
             let (target, own_name) = find_named(snapshot, caller, ItemKind::Prompt, "prompt", &asked)?;
-            if *own_name != *asked {
-                request.replace(range, json_text(&own_name));
-            }
+            rename(request, range, &asked, &own_name);
             Ok(target)
         }
         Some("ref/resource") => {
             let (range, asked) = text(request, "params.ref.uri", uri)?;
             let (target, original) = find_resource(gateway, snapshot, pipeline, caller, &asked).await?;
-            if original != asked {
-                request.replace(range, json_text(&original));
-            }
+            rename(request, range, &asked, &original);
             Ok(Target { asked_uri: None, ..target })
         }
         _ => Err(invalid("`params.ref.type` must be `ref/prompt` or `ref/resource`")),
@@ -157,9 +152,7 @@ async fn resource(
     let [uri] = param_members(request, ["uri"])?;
     let (range, asked) = text(request, "params.uri", uri)?;
     let (target, original) = find_resource(gateway, snapshot, pipeline, caller, &asked).await?;
-    if original != asked {
-        request.replace(range, json_text(&original));
-    }
+    rename(request, range, &asked, &original);
     Ok(target)
 }
 
@@ -244,6 +237,13 @@ async fn only_owner(gateway: &Gateway, scope: ViewScope<'_>, uri: &str) -> Resul
         }
     }
     Ok(None)
+}
+
+/// Puts the server's own name in the place of the caller's.
+fn rename(request: &mut wire::Request, range: std::ops::Range<usize>, asked: &str, own: &str) {
+    if own != asked {
+        request.replace(range, json_text(own));
+    }
 }
 
 fn param_members<'r, const N: usize>(

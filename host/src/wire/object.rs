@@ -18,10 +18,18 @@ pub fn object_members<'a, const N: usize>(
     read_members(object, Members { names, unmistakable: &[] })
 }
 
-/// As [`object_members`]; a member that looks like a named one, or like one of
-/// `unmistakable`, but for its case is refused too: many readers of JSON fold
-/// case and take the last, and would read what nobody was asked about.
-pub(super) fn unmistakable_members<'a, const N: usize>(
+/// As [`object_members`]; a member that looks like a named one but for its case is
+/// refused too: many readers of JSON fold case and take the last, and would read
+/// what nobody was asked about.
+pub fn unmistakable_members<'a, const N: usize>(
+    object: &'a str,
+    names: [&str; N],
+) -> Result<[Option<&'a str>; N], ParseError> {
+    members_unlike(object, names, &names)
+}
+
+/// As [`unmistakable_members`], but what looks like one of `unmistakable` is refused as well.
+pub(super) fn members_unlike<'a, const N: usize>(
     object: &'a str,
     names: [&str; N],
     unmistakable: &[&str],

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -145,6 +146,29 @@ async fn a_connection_is_a_session() {
     }
     sessions.dedup();
     assert_eq!(sessions.len(), 3, "no two calls share one: {sessions:?}");
+}
+
+#[tokio::test]
+async fn no_call_overtakes_the_end_of_the_handshake() {
+    let (streams, is_ready) = (Streams::default(), Arc::new(AtomicBool::new(false)));
+    let fake = FakeServer::start(move |seen| {
+        let (streams, is_ready) = (streams.clone(), Arc::clone(&is_ready));
+        async move {
+            if seen.verb == Method::GET {
+                return streams.open();
+            }
+            if seen.method() == "notifications/initialized" {
+                // Long enough for a call to overtake it, if it may.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                is_ready.store(true, Ordering::Relaxed);
+            } else if !streams.shakes_hands(&seen, "2024-11-05") {
+                streams.answer(&seen, &is_ready.load(Ordering::Relaxed).to_string());
+            }
+            accepted()
+        }
+    })
+    .await;
+    assert_eq!(outcome(upstreams().call(&old(&fake, SessionMode::Stateful), call()).await).unwrap(), "true");
 }
 
 #[tokio::test]

@@ -103,6 +103,12 @@ impl RawServer {
         }
     }
 
+    /// The configuration that registers it over the transport of 2024-11-05; for [`Self::conformance`].
+    #[cfg(feature = "e2e")]
+    pub(crate) fn old_registration(&self, name: &str) -> Value {
+        json!({ "name": name, "transport": "sse", "url": format!("http://127.0.0.1:{}/sse", self.port) })
+    }
+
     /// Everything that it was asked so far, in order.
     pub(crate) fn record(&self) -> Vec<Recorded> {
         let text = std::fs::read_to_string(record_in(&self.directory)).unwrap_or_default();

@@ -83,12 +83,12 @@ impl Channel {
     pub(super) async fn ask(self: &Arc<Self>, id: u64, body: Bytes) -> Result<Answer, CallFailure> {
         let reply = self.send(Method::POST, Some(body)).await?;
         if !reply.status().is_success() {
-            return self.read_refusal(id, reply).await;
+            return Box::pin(self.read_refusal(id, reply)).await;
         }
         let session_id = reply.headers().get(SESSION_ID).cloned();
         let response = match media_type(&reply) {
             MediaType::Json => self.read_json(id, reply).await?,
-            MediaType::EventStream => self.read_stream(id, reply).await?,
+            MediaType::EventStream => Box::pin(self.read_stream(id, reply)).await?,
             MediaType::Other => return Err(self.invalid("it is neither JSON nor an event stream").into()),
         };
         Ok(Answer { response, session_id })

@@ -72,14 +72,12 @@ impl SseSession {
         };
         background.spawn(stream.read(inbox, work));
         let postbox = Postbox::new(channel, Arc::clone(&pending));
-        background.spawn(postbox.post_all(outgoing, closing.clone()));
+        background.spawn(Arc::clone(&postbox).post_all(outgoing, closing.clone()));
         let (server_name, closed) = (server.clone(), closing.clone());
         let session = Self { server: server_name, outbox, pending, closed, _closing: closing.drop_guard() };
         let handshake = handshake::read_initialize(server, &session.call(0, &initialize).await?)?;
-        match session.outbox.send(handshake::initialized_notification()).await {
-            Ok(()) => Ok((session, handshake)),
-            Err(_) => Err(session.explain_end()),
-        }
+        postbox.post_first(handshake::initialized_notification()).await;
+        if session.is_closed() { Err(session.explain_end()) } else { Ok((session, handshake)) }
     }
 
     /// Sends a request and waits for its response. If the caller gives up, the server

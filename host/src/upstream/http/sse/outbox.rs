@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::upstream::http::exchange::Channel;
@@ -17,6 +17,8 @@ use crate::upstream::malformed::asked_id;
 const POSTS_AT_ONCE: usize = 256;
 /// For a message that nobody waits for an answer to.
 const POST_TIMEOUT: Duration = Duration::from_secs(30);
+/// So long the first call waits for a server to take what ends the handshake.
+const FIRST_POST_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Posts the messages of one session.
 pub(super) struct Postbox {
@@ -29,6 +31,18 @@ pub(super) struct Postbox {
 impl Postbox {
     pub(super) fn new(channel: Channel, pending: Arc<Pending>) -> Arc<Self> {
         Arc::new(Self { channel, pending, at_once: Arc::new(Semaphore::new(POSTS_AT_ONCE)) })
+    }
+
+    /// Posts the message that ends the handshake. Waits until the server has taken it,
+    /// because what is posted at the same time may overtake it.
+    pub(super) async fn post_first(self: &Arc<Self>, message: Bytes) {
+        let (postbox, (taken, is_taken)) = (Arc::clone(self), oneshot::channel());
+        self.channel.background.spawn(async move {
+            postbox.post(message).await;
+            let _ = taken.send(());
+        });
+        // A server may hold its reply back for long; then the calls go on, and so does the message.
+        let _ = tokio::time::timeout(FIRST_POST_PATIENCE, is_taken).await;
     }
 
     /// Posts until the session is closed.
