@@ -5,6 +5,8 @@
 //! ranges. Everything else arrives as it was sent: unknown members, number
 //! spellings, key order.
 
+use std::borrow::Cow;
+use std::hash::{Hash, Hasher};
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -72,9 +74,24 @@ impl ParseError {
     }
 }
 
-/// A request's id as the sender spelled it: a JSON string or number.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// A request's id as the sender spelled it: a JSON string or number. Two spellings
+/// of one string are the same id.
+#[derive(Debug, Clone)]
 pub struct Id(Box<str>);
+
+impl PartialEq for Id {
+    fn eq(&self, other: &Self) -> bool {
+        self.without_escapes() == other.without_escapes()
+    }
+}
+
+impl Eq for Id {}
+
+impl Hash for Id {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.without_escapes().hash(state);
+    }
+}
 
 impl Id {
     /// An id that stands in another message, such as in a cancellation.
@@ -85,6 +102,14 @@ impl Id {
     /// The id's JSON text.
     pub fn as_json(&self) -> &str {
         &self.0
+    }
+
+    fn without_escapes(&self) -> Cow<'_, str> {
+        if !self.0.contains('\\') {
+            return Cow::Borrowed(&self.0);
+        }
+        let text = serde_json::from_str::<String>(&self.0).and_then(|text| serde_json::to_string(&text));
+        text.map_or(Cow::Borrowed(&self.0), Cow::Owned)
     }
 
     /// The id as the number that the gateway gives its own requests.
@@ -426,6 +451,13 @@ mod tests {
 
     fn parse(text: &str) -> Result<Message, ParseError> {
         Message::parse(Bytes::copy_from_slice(text.as_bytes()))
+    }
+
+    #[test]
+    fn an_id_is_the_same_however_it_is_spelled() {
+        let ids = ["1", "1.0", r#""1""#, r#""a\u0062""#, r#""\u0061b""#, r#""ab""#, r#""\ud800""#];
+        let ids: std::collections::HashSet<_> = ids.into_iter().filter_map(Id::from_json).collect();
+        assert_eq!(ids.len(), 5);
     }
 
     #[test]

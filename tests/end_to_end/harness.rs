@@ -3,6 +3,7 @@
 pub(crate) mod client;
 pub(crate) mod gateway;
 pub(crate) mod json;
+pub(crate) mod live;
 #[cfg(feature = "e2e")]
 pub(crate) mod programs;
 pub(crate) mod raw_server;

@@ -5,6 +5,7 @@ mod catalog;
 #[cfg(feature = "e2e")]
 mod conformance;
 mod edge;
+mod faults;
 mod fidelity;
 mod harness;
 mod house_rules;
@@ -21,6 +22,7 @@ mod real_clients;
 #[cfg(feature = "e2e")]
 mod real_servers;
 mod registration;
+mod relay;
 mod rmcp_client;
 #[cfg(feature = "e2e")]
 mod shared_database;

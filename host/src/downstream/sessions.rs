@@ -117,8 +117,12 @@ impl Sessions {
 
     /// Ends every session that has idled too long, and returns them.
     pub fn end_idle(&self) -> Vec<Arc<Session>> {
+        self.end_idle_at(self.now_ms())
+    }
+
+    fn end_idle_at(&self, now_ms: u64) -> Vec<Arc<Session>> {
         let mut open = self.open.write();
-        let ended = self.idle_sessions(&open);
+        let ended = idle_sessions(&open, now_ms);
         remove(&mut open, &ended);
         drop(open);
         close_all(&ended);
@@ -127,23 +131,15 @@ impl Sessions {
 
     /// Ends what has idled too long, or at least the one that has idled longest.
     fn make_room(&self, open: &mut HashMap<Arc<str>, Arc<Session>>) -> Vec<Arc<Session>> {
-        let mut ended = self.idle_sessions(open);
+        let now_ms = self.now_ms();
+        let mut ended = idle_sessions(open, now_ms);
         if ended.is_empty() {
             // One with a call under way goes only if there is no other.
-            let longest = open.values().max_by_key(|session| (!session.is_busy(), self.idle_time(session)));
+            let longest = open.values().max_by_key(|session| (!session.is_busy(), idle_time(session, now_ms)));
             ended.extend(longest.map(Arc::clone));
         }
         remove(open, &ended);
         ended
-    }
-
-    fn idle_sessions(&self, open: &HashMap<Arc<str>, Arc<Session>>) -> Vec<Arc<Session>> {
-        let is_idle = |session: &&Arc<Session>| self.idle_time(session) > IDLE_LIMIT && !session.is_busy();
-        open.values().filter(is_idle).map(Arc::clone).collect()
-    }
-
-    fn idle_time(&self, session: &Session) -> Duration {
-        Duration::from_millis(self.now_ms().saturating_sub(session.last_used_ms.load(Ordering::Relaxed)))
     }
 
     fn now_ms(&self) -> u64 {
@@ -173,6 +169,15 @@ pub(super) fn close(gateway: &Gateway, session: &Session) {
     if gateway.sessions.close(session) {
         gateway.upstreams.end_paired(&session.id);
     }
+}
+
+fn idle_sessions(open: &HashMap<Arc<str>, Arc<Session>>, now_ms: u64) -> Vec<Arc<Session>> {
+    let is_idle = |session: &&Arc<Session>| idle_time(session, now_ms) > IDLE_LIMIT && !session.is_busy();
+    open.values().filter(is_idle).map(Arc::clone).collect()
+}
+
+fn idle_time(session: &Session, now_ms: u64) -> Duration {
+    Duration::from_millis(now_ms.saturating_sub(session.last_used_ms.load(Ordering::Relaxed)))
 }
 
 fn remove(open: &mut HashMap<Arc<str>, Arc<Session>>, ended: &[Arc<Session>]) {
@@ -213,6 +218,23 @@ mod tests {
         assert!(sessions.find("guess", &Endpoint::Main, &alice, Delivery::PerCall).is_none());
         sessions.close(&session);
         assert!(sessions.find(&session.id, &Endpoint::Main, &alice, Delivery::PerCall).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_session_does_not_idle_while_its_client_listens_or_a_call_runs() {
+        let sessions = Sessions::default();
+        let alice = principal("alice");
+        let open = || sessions.open(Endpoint::Main, Arc::clone(&alice), Delivery::PerCall).unwrap().0;
+        let [idle, listening, calling] = [open(), open(), open()];
+        let (stream, call) = (listening.listen(), calling.begin_call(1.into()));
+        let late_ms = u64::try_from(IDLE_LIMIT.as_millis()).unwrap() + 60_000;
+
+        assert!(sessions.end_idle_at(late_ms / 2).is_empty());
+        let ended: Vec<_> = sessions.end_idle_at(late_ms).iter().map(|session| Arc::clone(&session.id)).collect();
+        assert_eq!(ended, [Arc::clone(&idle.id)]);
+        drop(stream);
+        drop(call);
+        assert_eq!(sessions.end_idle_at(late_ms).len(), 2);
     }
 
     #[test]

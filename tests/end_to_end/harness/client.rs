@@ -186,10 +186,13 @@ pub(crate) fn request(method: &str, params: &str) -> String {
 
 /// Sends a request and reads the whole answer.
 pub(crate) async fn send(request: RequestBuilder) -> Reply {
-    let response = request.send().await.expect("an answer comes");
-    let (status, headers) = (response.status(), response.headers().clone());
-    let body = response.text().await.expect("the answer is read to its end");
-    Reply { status, headers, body }
+    let reply = async {
+        let response = request.send().await.expect("an answer comes");
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = response.text().await.expect("the answer is read to its end");
+        Reply { status, headers, body }
+    };
+    tokio::time::timeout(PATIENCE, reply).await.expect("an answer comes, and ends, in time")
 }
 
 impl Reply {

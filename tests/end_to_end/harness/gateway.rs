@@ -44,8 +44,17 @@ impl Gateway {
 
     /// In a home that an earlier gateway may have left, with more arguments for `start`.
     pub(crate) fn start_in(home: Arc<TempDir>, arguments: &[&str]) -> Self {
+        Self::launch(home, arguments, &[])
+    }
+
+    /// In a new, empty home, with environment variables.
+    pub(crate) fn start_with_environment(variables: &[(&str, &str)]) -> Self {
+        Self::launch(new_home(), &[], variables)
+    }
+
+    fn launch(home: Arc<TempDir>, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = bare_command(home.path());
-        command.args(["start", "--port", "0"]).args(arguments);
+        command.args(["start", "--port", "0"]).args(arguments).envs(variables.iter().copied());
         let mut child = command.spawn().expect("the gateway's binary runs");
         let output = Arc::new(Output::default());
         output.follow(child.stdout.take().expect("stdout is piped"));
@@ -107,6 +116,15 @@ impl Gateway {
     /// All that the gateway has printed.
     pub(crate) fn log(&self) -> String {
         self.output.text.lock().expect("no holder panics").0.clone()
+    }
+
+    /// The most memory that its process ever held, in bytes.
+    pub(crate) fn peak_memory_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("the gateway runs");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("there is a peak");
+        let kib: u64 = peak.trim().trim_end_matches(" kB").parse().expect("it is a number");
+        kib * 1024
     }
 
     /// Sends a signal.

@@ -18,6 +18,8 @@ pub(crate) struct RawServer {
     child: Option<Child>,
     port: u16,
     directory: TempDir,
+    /// What it is started with, where a gateway starts it.
+    options: Vec<String>,
 }
 
 /// One request as the fixture saw it.
@@ -35,7 +37,14 @@ impl RawServer {
 
     /// Over stdio: a gateway starts it, by [`Self::registration`].
     pub(crate) fn stdio() -> Self {
-        Self::to_be_started(program("raw-server"))
+        Self::stdio_with(&[])
+    }
+
+    /// As [`Self::stdio`], with options such as `--talks`.
+    pub(crate) fn stdio_with(options: &[&str]) -> Self {
+        let mut server = Self::to_be_started(program("raw-server"));
+        server.options = options.iter().map(|&option| option.to_owned()).collect();
+        server
     }
 
     /// The server that the conformance suite accepts, over HTTP.
@@ -49,20 +58,32 @@ impl RawServer {
     }
 
     fn start(program: PathBuf, options: &[&str]) -> Self {
-        let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        let mut command = Command::new(&program);
-        command.arg("http").args(options).arg("--record").arg(record_in(&directory));
+        let mut server = Self::to_be_started(program);
+        server.options = options.iter().map(|&option| option.to_owned()).collect();
+        server.serve();
+        server
+    }
+
+    fn serve(&mut self) {
+        let mut command = Command::new(&self.program);
+        command.arg("http").args(&self.options).args(["--port", &self.port.to_string()]);
+        command.arg("--record").arg(record_in(&self.directory));
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the fixture runs");
         let mut line = String::new();
         let output = child.stdout.take().expect("stdout is piped");
         BufReader::new(output).read_line(&mut line).expect("the fixture prints its port");
-        let port = line.trim().parse().expect("the fixture prints its port");
-        Self { program, child: Some(child), port, directory }
+        self.port = line.trim().parse().expect("the fixture prints its port");
+        self.child = Some(child);
+    }
+
+    /// After [`Self::kill`], where it was before; for HTTP only.
+    pub(crate) fn revive(&mut self) {
+        self.serve();
     }
 
     fn to_be_started(program: PathBuf) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        Self { program, child: None, port: 0, directory }
+        Self { program, child: None, port: 0, directory, options: Vec::new() }
     }
 
     /// Its endpoint; for HTTP only.
@@ -74,10 +95,11 @@ impl RawServer {
     pub(crate) fn registration(&self, name: &str) -> Value {
         match self.child {
             Some(_) => json!({ "name": name, "transport": "streamable_http", "url": self.url() }),
-            None => json!({
-                "name": name, "transport": "stdio", "command": self.program,
-                "args": ["stdio", "--record", record_in(&self.directory)],
-            }),
+            None => {
+                let mut arguments = vec!["stdio".to_owned(), "--record".to_owned(), self.mark()];
+                arguments.extend(self.options.iter().cloned());
+                json!({ "name": name, "transport": "stdio", "command": self.program, "args": arguments })
+            }
         }
     }
 
