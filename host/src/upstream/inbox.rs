@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -11,15 +12,18 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::names::ServerName;
-use crate::upstream::UpstreamError;
 use crate::upstream::http::ANSWER_LIMIT_BYTES;
 use crate::upstream::lines::{LineError, LineReader};
 use crate::upstream::malformed::answered_id;
 use crate::upstream::switchboard::{Source, Switchboard};
+use crate::upstream::{UpstreamError, supervise};
 use crate::wire::{self, Message, Response};
 
 /// Programs that print to standard output do so often: one in so many lines is logged.
 const LOG_ONE_NONSENSE_IN: u64 = 1000;
+/// How long a process is given to end, until what it still writes is left unread: what its
+/// supervisor takes for the worst one.
+const DRAIN_BOUND: Duration = supervise::GRACE.saturating_mul(3);
 
 type Outcome = Result<Response, UpstreamError>;
 
@@ -121,6 +125,13 @@ impl Inbox {
         };
         self.pending.close(give_up_reason);
         self.closing.cancel();
+        // A process that is told to end may still be writing: a broken pipe would look to
+        // it, and in its log, like a crash.
+        let mut rest = lines.into_inner();
+        let drained = tokio::time::timeout(DRAIN_BOUND, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
+        if drained.is_err() {
+            tracing::debug!(upstream.server = %self.server, "something still holds the process's output open");
+        }
     }
 
     /// Takes one message. `nonsense` counts those that were none.

@@ -30,6 +30,11 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         Self { stream, limit_bytes, unread: BytesMut::new(), scanned: 0, in_cut_line: false }
     }
 
+    /// The stream itself, without what was read of it already.
+    pub(super) fn into_inner(self) -> R {
+        self.stream
+    }
+
     /// The next line, without its line feed.
     pub(super) async fn next_line(&mut self) -> Result<Bytes, LineError> {
         loop {
