@@ -9,7 +9,7 @@ use crate::names::ServerName;
 use crate::secret::Secret;
 use crate::store::error::bounded;
 use crate::store::groups::read_groups;
-use crate::store::items::read_item;
+use crate::store::item_rows::read_item;
 use crate::store::servers::{read_name, read_server};
 use crate::store::{Dialect, ItemRecord, ServerRecord, Store, StoreError, Stored, StoredServer};
 
@@ -69,7 +69,7 @@ impl Store {
             }
         }
         let query = "SELECT items.id AS id, server_id, kind, item_key, definition, items.enabled AS enabled \
-                     FROM items JOIN servers ON servers.id = server_id WHERE revision >= $1 ORDER BY position";
+                     FROM items JOIN servers ON servers.id = server_id WHERE revision >= $1 AND offered = 1 ORDER BY position";
         for row in sqlx::query(query).bind(since).fetch_all(&mut *connection).await? {
             let id = row.try_get("server_id")?;
             match read_item(&row) {

@@ -12,7 +12,8 @@ use crate::names::ServerName;
 use crate::pipeline::ItemKind;
 use crate::secret::Secret;
 use crate::server::{BEARER_TOKEN_SECRET, HEADER_SECRET_PREFIX, Server, SessionMode, Transport};
-use crate::store::items::{read_items_of, write_enabled, write_offer};
+use crate::store::item_rows::read_rows;
+use crate::store::items::{write_enabled, write_offer};
 use crate::store::{Store, StoreError};
 use crate::upstream::Offer;
 
@@ -71,14 +72,11 @@ impl Store {
             change.abandon().await?;
             return Ok(None);
         };
-        let mut items = read_items_of(change.connection(), found.id).await?;
-        items.retain(|item| item.enabled != enabled);
-        if items.is_empty() && found.enabled == enabled {
+        let rows = read_rows(change.connection(), found.id).await?;
+        let changed = write_enabled(change.connection(), rows, enabled).await?;
+        if changed.is_none() && found.enabled == enabled {
             change.abandon().await?;
             return Ok(Some(Vec::new()));
-        }
-        for item in &items {
-            write_enabled(change.connection(), item.id, enabled).await?;
         }
         sqlx::query("UPDATE servers SET enabled = $2 WHERE id = $1")
             .bind(found.id)
@@ -87,7 +85,7 @@ impl Store {
             .await?;
         touch_server(change.connection(), found.id, revision, now_ms).await?;
         change.commit().await?;
-        Ok(Some(items.into_iter().map(|item| (item.kind, item.key)).collect()))
+        Ok(Some(changed.unwrap_or_default().into_iter().map(|item| (item.kind, item.key)).collect()))
     }
 
     fn seal_secrets(&self, server: &Server) -> Result<Vec<(String, Vec<u8>)>, StoreError> {

@@ -109,7 +109,7 @@ on_both! {
     async fn a_change_that_is_dropped_halfway_never_happened(home: Home) {
         let store = home.open().await;
         let before = revision(&store).await;
-        let many: Vec<String> = (0..2000).map(|at| format!("t{at}")).collect();
+        let many: Vec<String> = (0..10_000).map(|at| format!("t{at}")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         let (server, offer) = (stdio_server("s", &[]), offer(&many));
         {
@@ -117,7 +117,7 @@ on_both! {
             let mut polls = 0;
             // Each poll but the first follows at least one answer of the database, so this is in the midst of the statements.
             std::future::poll_fn(|context| {
-                assert!(change.as_mut().poll(context).is_pending(), "2000 items take more than this");
+                assert!(change.as_mut().poll(context).is_pending(), "10,000 items take more than this");
                 polls += 1;
                 if polls > 30 { Poll::Ready(()) } else { Poll::Pending }
             })
@@ -126,6 +126,6 @@ on_both! {
         assert!(records(&store).await.is_empty());
         assert_eq!(revision(&store).await, before);
         store.put_server(&server, &offer, false).await.unwrap();
-        assert_eq!(record(&store, "s").await.items.len(), 2003);
+        assert_eq!(record(&store, "s").await.items.len(), 10_003);
     }
 }
