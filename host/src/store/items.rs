@@ -7,6 +7,7 @@ use sqlx::AnyConnection;
 use crate::catalog::{OfferedItem, read_offer};
 use crate::names::ServerName;
 use crate::pipeline::ItemKind;
+use crate::store::error::bounded;
 use crate::store::item_rows::{ItemChange, ItemRow, change_items, insert_items, kind_word, read_rows, update_items};
 use crate::store::servers::{find_server, touch_server};
 use crate::store::{ItemRecord, Store, StoreError};
@@ -23,24 +24,27 @@ impl Store {
         enabled: bool,
     ) -> Result<Option<Vec<String>>, StoreError> {
         let mut change = self.begin_change().await?;
-        let (revision, now_ms) = (change.revision, change.now_ms);
-        let Some(found) = find_server(change.connection(), server).await? else {
-            change.abandon().await?;
-            return Ok(None);
-        };
-        let mut rows = read_rows(change.connection(), found.id).await?;
-        rows.retain(|row| row.record.kind == kind && key.is_none_or(|key| row.record.key == key));
-        if key.is_some() && !rows.iter().any(|row| row.is_offered) {
-            change.abandon().await?;
-            return Ok(None);
-        }
-        let Some(changed) = write_enabled(change.connection(), rows, enabled).await? else {
-            change.abandon().await?;
-            return Ok(Some(Vec::new()));
-        };
-        touch_server(change.connection(), found.id, revision, now_ms).await?;
-        change.commit().await?;
-        Ok(Some(changed.into_iter().map(|item| item.key).collect()))
+        let mut is_known = false;
+        let changed = bounded(async {
+            let (revision, now_ms) = (change.revision, change.now_ms);
+            let Some(found) = find_server(change.connection(), server).await? else {
+                return Ok::<_, StoreError>(None);
+            };
+            let mut rows = read_rows(change.connection(), found.id).await?;
+            rows.retain(|row| row.record.kind == kind && key.is_none_or(|key| row.record.key == key));
+            is_known = key.is_none() || rows.iter().any(|row| row.is_offered);
+            if !is_known {
+                return Ok(None);
+            }
+            let changed = write_enabled(change.connection(), rows, enabled).await?;
+            if changed.is_some() {
+                touch_server(change.connection(), found.id, revision, now_ms).await?;
+            }
+            Ok(changed)
+        });
+        let changed = changed.await?;
+        let changed = change.end(changed).await?.unwrap_or_default();
+        Ok(is_known.then(|| changed.into_iter().map(|item| item.key).collect()))
     }
 }
 

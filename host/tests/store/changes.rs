@@ -73,6 +73,23 @@ on_both! {
 }
 
 on_both! {
+    async fn what_is_removed_comes_from_no_folder_any_more(home: Home) {
+        let store = home.open().await;
+        let entry = |kind: &str| (kind.to_owned(), "a".to_owned());
+        for kind in ["server", "group"] {
+            store.add_entry_of_folder("/conf", &entry(kind)).await.unwrap();
+        }
+        store.put_server(&stdio_server("a", &[]), &offer(&["t"]), false).await.unwrap();
+        store.create_group(&group("a", &["a__t"])).await.unwrap();
+        assert_eq!(store.entries_of_folder("/conf").await.unwrap(), [entry("server"), entry("group")].into());
+        assert!(store.delete_server(&name("a")).await.unwrap());
+        assert_eq!(store.entries_of_folder("/conf").await.unwrap(), [entry("group")].into());
+        assert!(store.delete_group(&GroupName::parse("a").unwrap()).await.unwrap());
+        assert!(store.entries_of_folder("/conf").await.unwrap().is_empty());
+    }
+}
+
+on_both! {
     async fn writers_on_two_gateways_take_turns_and_one_of_two_namesakes_wins(home: Home) {
         let stores = [Arc::new(home.open().await), Arc::new(home.open().await)];
         let mut changes = Vec::new();
