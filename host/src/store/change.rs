@@ -44,7 +44,7 @@ impl Change<'_> {
     }
 
     /// Makes it so, and lets other gateways know.
-    pub(super) async fn commit(mut self) -> Result<(), StoreError> {
+    async fn commit(mut self) -> Result<(), StoreError> {
         if self.dialect == Dialect::Postgres {
             bounded(sqlx::query(ANNOUNCE).execute(self.connection())).await?;
         }
