@@ -1,5 +1,6 @@
 //! The gateway put together: what every request has at hand.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -174,13 +175,18 @@ impl Gateway {
         self.requests.next()
     }
 
-    /// Publishes what the store holds now, if that is newer than what is served.
+    /// Publishes what the store holds now, if that is something else than what is served.
     /// An admin operation answers only after this, so its caller sees its own change.
     pub async fn refresh(&self) -> Result<(), RefreshError> {
         let _turn = self.publishing.lock().await;
         let current = self.snapshot();
-        let stored = self.store.load(&current.known_revisions()).await?;
-        if stored.revision > current.revision || current.revision == 0 {
+        let mut stored = self.store.load(&current.known_revisions()).await?;
+        if stored.revision < current.revision {
+            // A backup was restored, or a replica took over that missed changes: a revision
+            // that is known here may stand for another change there.
+            stored = self.store.load(&HashMap::new()).await?;
+        }
+        if stored.revision != current.revision {
             let snapshot = Snapshot::build(stored, &current);
             if let Some(metrics) = &self.metrics {
                 metrics.follow(&snapshot);
@@ -197,7 +203,7 @@ impl Gateway {
     /// Serves what another gateway may have changed, and ends the sessions that this
     /// outdates. `followed` is the snapshot up to which that was done.
     async fn catch_up(&self, followed: &mut Arc<Snapshot>) -> Result<(), RefreshError> {
-        if self.store.revision().await? > self.snapshot().revision {
+        if self.store.revision().await? != self.snapshot().revision {
             self.refresh().await?;
         }
         let followed = std::mem::replace(followed, self.snapshot());

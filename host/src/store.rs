@@ -4,6 +4,7 @@
 //! - `secrets`: the key, and values encrypted under it.
 //! - `change`: a transaction that bumps the revision.
 //! - `servers`, `items`, `offers`, `groups`: what is changed in such transactions.
+//! - `item_rows`: reading and writing items, many at once.
 //! - `config_dir`: which of them a watched folder brought here.
 //! - `load`: everything, read in one transaction.
 //! - `announce`: word of changes that other gateways make.
@@ -25,6 +26,7 @@ mod change;
 mod config_dir;
 mod error;
 mod groups;
+mod item_rows;
 mod items;
 mod load;
 mod offers;

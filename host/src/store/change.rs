@@ -44,7 +44,7 @@ impl Change<'_> {
     }
 
     /// Makes it so, and lets other gateways know.
-    pub(super) async fn commit(mut self) -> Result<(), StoreError> {
+    async fn commit(mut self) -> Result<(), StoreError> {
         if self.dialect == Dialect::Postgres {
             bounded(sqlx::query(ANNOUNCE).execute(self.connection())).await?;
         }
@@ -52,8 +52,17 @@ impl Change<'_> {
     }
 
     /// Nothing to change after all; the revision stays as it was.
-    pub(super) async fn abandon(self) -> Result<(), StoreError> {
-        Ok(self.transaction.rollback().await?)
+    async fn abandon(self) -> Result<(), StoreError> {
+        Ok(bounded(self.transaction.rollback()).await?)
+    }
+
+    /// Makes it so if there was something to change, which is then returned.
+    pub(super) async fn end<T>(self, changed: Option<T>) -> Result<Option<T>, StoreError> {
+        match changed {
+            Some(_) => self.commit().await?,
+            None => self.abandon().await?,
+        }
+        Ok(changed)
     }
 }
 

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::store::secrets::KeyError;
 
-/// How long an answer may take: longer than any wait of the database's own for a lock.
+/// How long an answer, or those to a whole change, may take: longer than any wait of the database's own for a lock.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// PostgreSQL's own code for a lock that another transaction holds for too long.
@@ -54,11 +54,12 @@ impl StoreError {
     }
 }
 
-/// Gives up on a database that has stopped to answer on a connection that is open.
-pub(super) async fn bounded<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+/// Gives up on a database that has stopped to answer on a connection that is open. `work`
+/// is a statement, or some that belong together.
+pub(super) async fn bounded<T, E: From<sqlx::Error>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     match tokio::time::timeout(ANSWER_TIMEOUT, work).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer from the database").into()),
+        Err(_) => Err(sqlx::Error::from(io::Error::new(io::ErrorKind::TimedOut, "no answer from the database")).into()),
     }
 }
 

@@ -4,57 +4,65 @@ use sqlx::{AnyConnection, Row};
 
 use crate::group::ToolGroup;
 use crate::names::GroupName;
+use crate::store::config_dir::forget_folder;
+use crate::store::error::bounded;
 use crate::store::{Store, StoreError};
 
 impl Store {
     /// Stores a group that is new; a taken name is [`StoreError::AlreadyExists`].
     pub async fn create_group(&self, group: &ToolGroup) -> Result<(), StoreError> {
         let mut change = self.begin_change().await?;
-        let now_ms = change.now_ms;
-        if find_group(change.connection(), &group.name).await?.is_some() {
-            change.abandon().await?;
-            return Err(StoreError::AlreadyExists { kind: "tool group", name: group.name.to_string() });
-        }
-        sqlx::query("INSERT INTO tool_groups (name, definition, created_at, updated_at) VALUES ($1, $2, $3, $3)")
-            .bind(group.name.as_str())
-            .bind(write_group(group))
-            .bind(now_ms)
-            .execute(change.connection())
-            .await?;
-        change.commit().await
+        let created = bounded(async {
+            let now_ms = change.now_ms;
+            if find_group(change.connection(), &group.name).await?.is_some() {
+                return Ok::<_, StoreError>(None);
+            }
+            sqlx::query("INSERT INTO tool_groups (name, definition, created_at, updated_at) VALUES ($1, $2, $3, $3)")
+                .bind(group.name.as_str())
+                .bind(write_group(group))
+                .bind(now_ms)
+                .execute(change.connection())
+                .await?;
+            Ok(Some(()))
+        });
+        let created = created.await?;
+        let taken = || StoreError::AlreadyExists { kind: "tool group", name: group.name.to_string() };
+        change.end(created).await?.ok_or_else(taken)
     }
 
     /// Replaces a group; returns the old one, `None` (and stores nothing) if there was none.
     pub async fn update_group(&self, group: &ToolGroup) -> Result<Option<ToolGroup>, StoreError> {
         let mut change = self.begin_change().await?;
-        let now_ms = change.now_ms;
-        let Some(old) = find_group(change.connection(), &group.name).await? else {
-            change.abandon().await?;
-            return Ok(None);
-        };
-        sqlx::query("UPDATE tool_groups SET definition = $2, updated_at = $3 WHERE name = $1")
-            .bind(group.name.as_str())
-            .bind(write_group(group))
-            .bind(now_ms)
-            .execute(change.connection())
-            .await?;
-        change.commit().await?;
-        Ok(Some(old))
+        let replaced = bounded(async {
+            let now_ms = change.now_ms;
+            let Some(old) = find_group(change.connection(), &group.name).await? else {
+                return Ok::<_, StoreError>(None);
+            };
+            sqlx::query("UPDATE tool_groups SET definition = $2, updated_at = $3 WHERE name = $1")
+                .bind(group.name.as_str())
+                .bind(write_group(group))
+                .bind(now_ms)
+                .execute(change.connection())
+                .await?;
+            Ok(Some(old))
+        });
+        let replaced = replaced.await?;
+        change.end(replaced).await
     }
 
     /// Removes a group; `false` if there was none.
     pub async fn delete_group(&self, name: &GroupName) -> Result<bool, StoreError> {
         let mut change = self.begin_change().await?;
-        let deleted = sqlx::query("DELETE FROM tool_groups WHERE name = $1")
-            .bind(name.as_str())
-            .execute(change.connection())
-            .await?;
-        if deleted.rows_affected() == 0 {
-            change.abandon().await?;
-            return Ok(false);
-        }
-        change.commit().await?;
-        Ok(true)
+        let deleted = bounded(async {
+            let deleted = sqlx::query("DELETE FROM tool_groups WHERE name = $1")
+                .bind(name.as_str())
+                .execute(change.connection())
+                .await?;
+            forget_folder(change.connection(), "group", name.as_str()).await?;
+            Ok::<_, StoreError>((deleted.rows_affected() > 0).then_some(()))
+        });
+        let deleted = deleted.await?;
+        Ok(change.end(deleted).await?.is_some())
     }
 }
 

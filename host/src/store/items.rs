@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Row};
+use sqlx::AnyConnection;
 
 use crate::catalog::{OfferedItem, read_offer};
 use crate::names::ServerName;
 use crate::pipeline::ItemKind;
+use crate::store::error::bounded;
+use crate::store::item_rows::{ItemChange, ItemRow, change_items, insert_items, kind_word, read_rows, update_items};
 use crate::store::servers::{find_server, touch_server};
 use crate::store::{ItemRecord, Store, StoreError};
 use crate::upstream::Offer;
@@ -23,29 +24,49 @@ impl Store {
         enabled: bool,
     ) -> Result<Option<Vec<String>>, StoreError> {
         let mut change = self.begin_change().await?;
-        let (revision, now_ms) = (change.revision, change.now_ms);
-        let Some(found) = find_server(change.connection(), server).await? else {
-            change.abandon().await?;
-            return Ok(None);
-        };
-        let mut items = read_items_of(change.connection(), found.id).await?;
-        items.retain(|item| item.kind == kind && key.is_none_or(|key| item.key == key));
-        if key.is_some() && items.is_empty() {
-            change.abandon().await?;
-            return Ok(None);
-        }
-        items.retain(|item| item.enabled != enabled);
-        if items.is_empty() {
-            change.abandon().await?;
-            return Ok(Some(Vec::new()));
-        }
-        for item in &items {
-            write_enabled(change.connection(), item.id, enabled).await?;
-        }
-        touch_server(change.connection(), found.id, revision, now_ms).await?;
-        change.commit().await?;
-        Ok(Some(items.into_iter().map(|item| item.key).collect()))
+        let mut is_known = false;
+        let changed = bounded(async {
+            let (revision, now_ms) = (change.revision, change.now_ms);
+            let Some(found) = find_server(change.connection(), server).await? else {
+                return Ok::<_, StoreError>(None);
+            };
+            let mut rows = read_rows(change.connection(), found.id).await?;
+            rows.retain(|row| row.record.kind == kind && key.is_none_or(|key| row.record.key == key));
+            is_known = key.is_none() || rows.iter().any(|row| row.is_offered);
+            if !is_known {
+                return Ok(None);
+            }
+            let changed = write_enabled(change.connection(), rows, enabled).await?;
+            if changed.is_some() {
+                touch_server(change.connection(), found.id, revision, now_ms).await?;
+            }
+            Ok(changed)
+        });
+        let changed = changed.await?;
+        let changed = change.end(changed).await?.unwrap_or_default();
+        Ok(is_known.then(|| changed.into_iter().map(|item| item.key).collect()))
     }
+}
+
+/// Gives all these items one state. Returns those that had another; `None` if no row had to be written.
+pub(super) async fn write_enabled(
+    connection: &mut AnyConnection,
+    rows: Vec<ItemRow>,
+    enabled: bool,
+) -> Result<Option<Vec<ItemRecord>>, StoreError> {
+    let (offered, withdrawn): (Vec<_>, Vec<_>) =
+        rows.into_iter().filter(|row| row.record.enabled != enabled).partition(|row| row.is_offered);
+    if offered.is_empty() && withdrawn.is_empty() {
+        return Ok(None);
+    }
+    let changed: Vec<_> = offered.into_iter().map(|row| row.record).collect();
+    let ids: Vec<_> = changed.iter().map(|item| item.id).collect();
+    let change = if enabled { ItemChange::Enable } else { ItemChange::Disable };
+    change_items(connection, change, &ids).await?;
+    // They were kept for being disabled.
+    let ids: Vec<_> = withdrawn.iter().map(|row| row.record.id).collect();
+    change_items(connection, ItemChange::Delete, &ids).await?;
+    Ok(Some(changed))
 }
 
 /// The items of an offer that can be stored, but for the kinds in `unread`.
@@ -66,7 +87,7 @@ pub(super) fn storable_items(
 
 /// Makes a server's stored items those of `offer`, but for the kinds in `unread`. An
 /// item that was there keeps its id and its state; one that is new is enabled as the
-/// server is.
+/// server is, and one that has gone is disabled still if it comes back.
 pub(super) async fn write_offer(
     connection: &mut AnyConnection,
     server_id: i64,
@@ -75,97 +96,34 @@ pub(super) async fn write_offer(
     unread: &[ItemKind],
     enabled: bool,
 ) -> Result<(), StoreError> {
-    let mut old: HashMap<(ItemKind, String), ItemRecord> = read_items_of(connection, server_id)
+    let mut old: HashMap<(ItemKind, String), ItemRow> = read_rows(connection, server_id)
         .await?
         .into_iter()
-        .filter(|item| !unread.contains(&item.kind))
-        .map(|item| ((item.kind, item.key.clone()), item))
+        .filter(|row| !unread.contains(&row.record.kind))
+        .map(|row| ((row.record.kind, row.record.key.clone()), row))
         .collect();
+    let (mut new, mut changed) = (Vec::new(), Vec::new());
     for (position, item) in (0_i64..).zip(storable_items(server, offer, unread)) {
-        let definition = definition_text(&item.definition)?;
         match old.remove(&(item.kind, item.key.clone())) {
-            Some(known) => {
-                sqlx::query("UPDATE items SET position = $2, definition = $3 WHERE id = $1")
-                    .bind(known.id)
-                    .bind(position)
-                    .bind(definition)
-                    .execute(&mut *connection)
-                    .await?;
-            }
-            None => {
-                sqlx::query(
-                    "INSERT INTO items (server_id, kind, item_key, position, definition, enabled) \
-                     VALUES ($1, $2, $3, $4, $5, $6)",
-                )
-                .bind(server_id)
-                .bind(kind_word(item.kind))
-                .bind(item.key)
-                .bind(position)
-                .bind(definition)
-                .bind(i64::from(enabled))
-                .execute(&mut *connection)
-                .await?;
-            }
+            Some(row) if row.is_offered && row.position == position && row.record.definition == item.definition => {}
+            Some(row) => changed.push((row.record.id, position, item)),
+            None => new.push((position, item)),
         }
     }
-    for gone in old.into_values() {
-        sqlx::query("DELETE FROM items WHERE id = $1").bind(gone.id).execute(&mut *connection).await?;
-    }
-    Ok(())
+    update_items(connection, &changed).await?;
+    insert_items(connection, server_id, enabled, &new).await?;
+    // Of a server that is disabled, or enabled again, all items are so: there is no state to keep.
+    let (kept, gone): (Vec<_>, Vec<_>) = old.into_values().partition(|row| enabled && !row.record.enabled);
+    let ids = |rows: &[ItemRow]| rows.iter().map(|row| row.record.id).collect::<Vec<_>>();
+    change_items(connection, ItemChange::Withdraw, &ids(&kept)).await?;
+    change_items(connection, ItemChange::Delete, &ids(&gone)).await
 }
 
-fn definition_text(definition: &[u8]) -> Result<&str, StoreError> {
-    std::str::from_utf8(definition).map_err(|_| StoreError::Unreadable("a definition that is not UTF-8".into()))
-}
-
-pub(super) async fn write_enabled(
-    connection: &mut AnyConnection,
-    item_id: i64,
-    enabled: bool,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE items SET enabled = $2 WHERE id = $1")
-        .bind(item_id)
-        .bind(i64::from(enabled))
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-/// A server's items, kind by kind, in the upstream's order.
+/// What a server offers as far as is known, kind by kind, in the upstream's order.
 pub(super) async fn read_items_of(
     connection: &mut AnyConnection,
     server_id: i64,
 ) -> Result<Vec<ItemRecord>, StoreError> {
-    let query = "SELECT id, kind, item_key, definition, enabled FROM items WHERE server_id = $1 ORDER BY position";
-    let rows = sqlx::query(query).bind(server_id).fetch_all(connection).await?;
-    let mut items = rows.iter().map(read_item).collect::<Result<Vec<_>, _>>()?;
-    items.sort_by_key(|item| item.kind);
-    Ok(items)
-}
-
-/// Reads the columns `id`, `kind`, `item_key`, `definition` and `enabled`.
-pub(super) fn read_item(row: &AnyRow) -> Result<ItemRecord, StoreError> {
-    let kind: &str = row.try_get("kind")?;
-    Ok(ItemRecord {
-        kind: parse_kind(kind).ok_or_else(|| StoreError::Unreadable(format!("an item of kind `{kind}`")))?,
-        key: row.try_get("item_key")?,
-        definition: row.try_get::<String, _>("definition")?.into(),
-        enabled: row.try_get::<i64, _>("enabled")? != 0,
-        id: row.try_get("id")?,
-    })
-}
-
-fn kind_word(kind: ItemKind) -> &'static str {
-    match kind {
-        ItemKind::Tool => "tool",
-        ItemKind::Prompt => "prompt",
-        ItemKind::Resource => "resource",
-        ItemKind::ResourceTemplate => "resource_template",
-    }
-}
-
-fn parse_kind(word: &str) -> Option<ItemKind> {
-    [ItemKind::Tool, ItemKind::Prompt, ItemKind::Resource, ItemKind::ResourceTemplate]
-        .into_iter()
-        .find(|kind| kind_word(*kind) == word)
+    let rows = read_rows(connection, server_id).await?;
+    Ok(rows.into_iter().filter(|row| row.is_offered).map(|row| row.record).collect())
 }

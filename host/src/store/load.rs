@@ -5,36 +5,22 @@ use std::collections::{BTreeMap, HashMap};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
+use crate::group::ToolGroup;
 use crate::names::ServerName;
 use crate::secret::Secret;
 use crate::store::error::bounded;
 use crate::store::groups::read_groups;
-use crate::store::items::read_item;
+use crate::store::item_rows::read_item;
 use crate::store::servers::{read_name, read_server};
-use crate::store::{Dialect, ItemRecord, ServerRecord, Store, StoreError, Stored, StoredServer};
+use crate::store::{Dialect, ItemRecord, KeyError, ServerRecord, Store, StoreError, Stored, StoredServer};
 
 impl Store {
     /// Reads everything, except servers that are still at the revision in `known`.
     /// A server that cannot be read is left out, and the log says so: the others
     /// are served, and an administrator can reach the API to mend it.
     pub async fn load(&self, known: &HashMap<ServerName, u64>) -> Result<Stored, StoreError> {
-        let begin = match self.dialect {
-            // In WAL mode the first read fixes what all later ones see.
-            Dialect::Sqlite => "BEGIN",
-            Dialect::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
-        };
-        let mut transaction = bounded(self.pool.begin_with(begin)).await?;
-        let revision = read_revision(&mut transaction).await?;
         let mut left_out = LeftOut::default();
-        let heads = read_heads(&mut transaction, &mut left_out).await?;
-        let oldest_change = heads.iter().filter(|head| !head.is_known(known)).map(|head| head.revision).min();
-        let mut parts = match oldest_change {
-            Some(since) => self.read_parts(&mut transaction, since).await?,
-            None => Parts::default(),
-        };
-        let groups = read_groups(&mut transaction).await?;
-        transaction.rollback().await?;
-
+        let Everything { revision, heads, mut parts, groups } = bounded(self.read_all(known, &mut left_out)).await?;
         let mut servers = Vec::with_capacity(heads.len());
         for head in heads {
             if head.is_known(known) {
@@ -48,6 +34,29 @@ impl Store {
         }
         self.tell_of(left_out);
         Ok(Stored { revision, servers, groups })
+    }
+
+    async fn read_all(
+        &self,
+        known: &HashMap<ServerName, u64>,
+        left_out: &mut LeftOut,
+    ) -> Result<Everything, StoreError> {
+        let begin = match self.dialect {
+            // In WAL mode the first read fixes what all later ones see.
+            Dialect::Sqlite => "BEGIN",
+            Dialect::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+        };
+        let mut transaction = self.pool.begin_with(begin).await?;
+        let revision = read_revision(&mut transaction).await?;
+        let heads = read_heads(&mut transaction, left_out).await?;
+        let oldest_change = heads.iter().filter(|head| !head.is_known(known)).map(|head| head.revision).min();
+        let parts = match oldest_change {
+            Some(since) => self.read_parts(&mut transaction, since).await?,
+            None => Parts::default(),
+        };
+        let groups = read_groups(&mut transaction).await?;
+        transaction.rollback().await?;
+        Ok(Everything { revision, heads, parts, groups })
     }
 
     /// The rows, secrets and items of all servers changed at `since` or later:
@@ -69,7 +78,7 @@ impl Store {
             }
         }
         let query = "SELECT items.id AS id, server_id, kind, item_key, definition, items.enabled AS enabled \
-                     FROM items JOIN servers ON servers.id = server_id WHERE revision >= $1 ORDER BY position";
+                     FROM items JOIN servers ON servers.id = server_id WHERE revision >= $1 AND offered = 1 ORDER BY position";
         for row in sqlx::query(query).bind(since).fetch_all(&mut *connection).await? {
             let id = row.try_get("server_id")?;
             match read_item(&row) {
@@ -87,11 +96,13 @@ impl Store {
         for (server, revision, error) in left_out {
             let key = (server, revision);
             if !before.contains(&key) {
+                let advice = advice(&error);
+                let error: &(dyn std::error::Error + 'static) = &error;
+                let server = key.0.as_str();
                 tracing::error!(
-                    upstream.server = key.0,
-                    error = &error as &(dyn std::error::Error + 'static),
-                    "an MCP server in the database cannot be read and is left out: \
-                     register it again with `--force`, or deregister it"
+                    upstream.server = server,
+                    error,
+                    "an MCP server in the database cannot be read and is left out: {advice}"
                 );
             }
             known.insert(key);
@@ -104,6 +115,28 @@ impl Store {
         let value = self.secrets.unseal(&server, &name, row.try_get("ciphertext")?)?;
         Ok((name, value))
     }
+}
+
+/// How to mend a server that cannot be read.
+fn advice(error: &StoreError) -> &'static str {
+    match error {
+        // Its secrets may be damaged, or stored under the key of another gateway.
+        StoreError::Key(KeyError::Wrong { .. }) => {
+            "if the other gateways on this database read it, give this one their key; \
+             else register it again with `--force`, or deregister it"
+        }
+        // Registering it again would take it from the gateways that have the key.
+        StoreError::Key(_) => "it is served after a start with the key",
+        _ => "register it again with `--force`, or deregister it",
+    }
+}
+
+/// What one transaction read.
+struct Everything {
+    revision: u64,
+    heads: Vec<Head>,
+    parts: Parts,
+    groups: Vec<ToolGroup>,
 }
 
 /// What tells whether a server must be read.
@@ -162,7 +195,7 @@ impl Parts {
 }
 
 async fn read_revision(connection: &mut AnyConnection) -> Result<u64, StoreError> {
-    let row = bounded(sqlx::query("SELECT revision FROM revision WHERE id = 1").fetch_one(connection)).await?;
+    let row = sqlx::query("SELECT revision FROM revision WHERE id = 1").fetch_one(connection).await?;
     Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
 }
 

@@ -7,6 +7,7 @@ use sqlx::{AnyConnection, Row};
 
 use crate::pipeline::ItemKind;
 use crate::server::Server;
+use crate::store::error::bounded;
 use crate::store::items::{read_items_of, storable_items, write_offer};
 use crate::store::servers::{Found, initialize_text, read_server, touch_server};
 use crate::store::{Store, StoreError};
@@ -21,27 +22,30 @@ impl Store {
     /// not registered as `server` any more.
     pub async fn update_offer(&self, server: &Server, offer: &Offer, unread: &[ItemKind]) -> Result<bool, StoreError> {
         // Without the lock for changes: most of the time there is nothing to do.
-        let mut reading = self.pool.acquire().await?;
-        let is_outdated = self.find_outdated(&mut reading, server, offer, unread).await?.is_some();
-        drop(reading);
-        if !is_outdated {
+        let is_outdated = bounded(async {
+            let mut reading = self.pool.acquire().await?;
+            self.find_outdated(&mut reading, server, offer, unread).await
+        });
+        if is_outdated.await?.is_none() {
             return Ok(false);
         }
         let mut change = self.begin_change().await?;
-        let (revision, now_ms) = (change.revision, change.now_ms);
-        let Some(found) = self.find_outdated(change.connection(), server, offer, unread).await? else {
-            change.abandon().await?;
-            return Ok(false);
-        };
-        sqlx::query("UPDATE servers SET initialize = $2 WHERE id = $1")
-            .bind(found.id)
-            .bind(initialize_text(offer)?)
-            .execute(change.connection())
-            .await?;
-        write_offer(change.connection(), found.id, &server.name, offer, unread, found.enabled).await?;
-        touch_server(change.connection(), found.id, revision, now_ms).await?;
-        change.commit().await?;
-        Ok(true)
+        let updated = bounded(async {
+            let (revision, now_ms) = (change.revision, change.now_ms);
+            let Some(found) = self.find_outdated(change.connection(), server, offer, unread).await? else {
+                return Ok::<_, StoreError>(None);
+            };
+            sqlx::query("UPDATE servers SET initialize = $2 WHERE id = $1")
+                .bind(found.id)
+                .bind(initialize_text(offer)?)
+                .execute(change.connection())
+                .await?;
+            write_offer(change.connection(), found.id, &server.name, offer, unread, found.enabled).await?;
+            touch_server(change.connection(), found.id, revision, now_ms).await?;
+            Ok(Some(()))
+        });
+        let updated = updated.await?;
+        Ok(change.end(updated).await?.is_some())
     }
 
     /// The server, if it is registered like this and something else is stored of it than `offer`.

@@ -12,7 +12,10 @@ use crate::names::ServerName;
 use crate::pipeline::ItemKind;
 use crate::secret::Secret;
 use crate::server::{BEARER_TOKEN_SECRET, HEADER_SECRET_PREFIX, Server, SessionMode, Transport};
-use crate::store::items::{read_items_of, write_enabled, write_offer};
+use crate::store::config_dir::forget_folder;
+use crate::store::error::bounded;
+use crate::store::item_rows::read_rows;
+use crate::store::items::{write_enabled, write_offer};
 use crate::store::{Store, StoreError};
 use crate::upstream::Offer;
 
@@ -27,35 +30,38 @@ impl Store {
     pub async fn put_server(&self, server: &Server, offer: &Offer, replace: bool) -> Result<(), StoreError> {
         let secrets = self.seal_secrets(server)?;
         let mut change = self.begin_change().await?;
-        let (revision, now_ms) = (change.revision, change.now_ms);
-        let found = find_server(change.connection(), &server.name).await?;
-        let (id, enabled) = match found {
-            Some(_) if !replace => {
-                change.abandon().await?;
-                return Err(StoreError::AlreadyExists { kind: "MCP server", name: server.name.to_string() });
-            }
-            Some(old) => {
-                update_server(change.connection(), old.id, server, offer, revision, now_ms).await?;
-                (old.id, old.enabled)
-            }
-            None => (insert_server(change.connection(), server, offer, revision, now_ms).await?, true),
-        };
-        write_secrets(change.connection(), id, secrets).await?;
-        write_offer(change.connection(), id, &server.name, offer, &[], enabled).await?;
-        change.commit().await
+        let stored = bounded(async {
+            let (revision, now_ms) = (change.revision, change.now_ms);
+            let (id, enabled) = match find_server(change.connection(), &server.name).await? {
+                Some(_) if !replace => return Ok::<_, StoreError>(None),
+                Some(old) => {
+                    update_server(change.connection(), old.id, server, offer, revision, now_ms).await?;
+                    (old.id, old.enabled)
+                }
+                None => (insert_server(change.connection(), server, offer, revision, now_ms).await?, true),
+            };
+            write_secrets(change.connection(), id, secrets).await?;
+            write_offer(change.connection(), id, &server.name, offer, &[], enabled).await?;
+            Ok(Some(()))
+        });
+        let stored = stored.await?;
+        let taken = || StoreError::AlreadyExists { kind: "MCP server", name: server.name.to_string() };
+        change.end(stored).await?.ok_or_else(taken)
     }
 
     /// Removes a server and all its items; `false` if there was none.
     pub async fn delete_server(&self, name: &ServerName) -> Result<bool, StoreError> {
         let mut change = self.begin_change().await?;
-        let deleted =
-            sqlx::query("DELETE FROM servers WHERE name = $1").bind(name.as_str()).execute(change.connection()).await?;
-        if deleted.rows_affected() == 0 {
-            change.abandon().await?;
-            return Ok(false);
-        }
-        change.commit().await?;
-        Ok(true)
+        let deleted = bounded(async {
+            let deleted = sqlx::query("DELETE FROM servers WHERE name = $1")
+                .bind(name.as_str())
+                .execute(change.connection())
+                .await?;
+            forget_folder(change.connection(), "server", name.as_str()).await?;
+            Ok::<_, StoreError>((deleted.rows_affected() > 0).then_some(()))
+        });
+        let deleted = deleted.await?;
+        Ok(change.end(deleted).await?.is_some())
     }
 
     /// Enables or disables a server and every item of it. Returns the items
@@ -66,28 +72,29 @@ impl Store {
         enabled: bool,
     ) -> Result<Option<Vec<(ItemKind, String)>>, StoreError> {
         let mut change = self.begin_change().await?;
-        let (revision, now_ms) = (change.revision, change.now_ms);
-        let Some(found) = find_server(change.connection(), name).await? else {
-            change.abandon().await?;
-            return Ok(None);
-        };
-        let mut items = read_items_of(change.connection(), found.id).await?;
-        items.retain(|item| item.enabled != enabled);
-        if items.is_empty() && found.enabled == enabled {
-            change.abandon().await?;
-            return Ok(Some(Vec::new()));
-        }
-        for item in &items {
-            write_enabled(change.connection(), item.id, enabled).await?;
-        }
-        sqlx::query("UPDATE servers SET enabled = $2 WHERE id = $1")
-            .bind(found.id)
-            .bind(i64::from(enabled))
-            .execute(change.connection())
-            .await?;
-        touch_server(change.connection(), found.id, revision, now_ms).await?;
-        change.commit().await?;
-        Ok(Some(items.into_iter().map(|item| (item.kind, item.key)).collect()))
+        let mut is_known = false;
+        let changed = bounded(async {
+            let (revision, now_ms) = (change.revision, change.now_ms);
+            let Some(found) = find_server(change.connection(), name).await? else {
+                return Ok::<_, StoreError>(None);
+            };
+            is_known = true;
+            let rows = read_rows(change.connection(), found.id).await?;
+            let changed = write_enabled(change.connection(), rows, enabled).await?;
+            if changed.is_none() && found.enabled == enabled {
+                return Ok(None);
+            }
+            sqlx::query("UPDATE servers SET enabled = $2 WHERE id = $1")
+                .bind(found.id)
+                .bind(i64::from(enabled))
+                .execute(change.connection())
+                .await?;
+            touch_server(change.connection(), found.id, revision, now_ms).await?;
+            Ok(Some(changed.unwrap_or_default()))
+        });
+        let changed = changed.await?;
+        let changed = change.end(changed).await?.unwrap_or_default();
+        Ok(is_known.then(|| changed.into_iter().map(|item| (item.kind, item.key)).collect()))
     }
 
     fn seal_secrets(&self, server: &Server) -> Result<Vec<(String, Vec<u8>)>, StoreError> {

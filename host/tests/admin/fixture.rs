@@ -21,13 +21,14 @@ use mcpjungle_host::store::{Database, KeySource};
 use mcpjungle_host::telemetry::ResourceAttributes;
 use mcpjungle_host::upstream::{ProxySettings, UpstreamSettings};
 use serde_json::{Value, json};
+use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
 /// A gateway in development mode, with the stock policies.
 pub struct Home {
     routes: Router,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Home {
@@ -67,7 +68,14 @@ impl Home {
         .unwrap();
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));
         let routes = serve::application(gateway).layer(MockConnectInfo(peer));
-        Self { routes, _folder: folder }
+        Self { routes, folder }
+    }
+
+    /// Changes the database behind the gateway's back.
+    pub async fn change_database(&self, statements: &'static str) {
+        let path = self.folder.path().join("mcpjungle.db");
+        let mut connection = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
+        sqlx::raw_sql(statements).execute(&mut connection).await.unwrap();
     }
 
     /// Sends a request; the answer's body is `null` where it is empty.

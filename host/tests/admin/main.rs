@@ -301,6 +301,28 @@ async fn tools_and_prompts_are_switched_one_by_one_or_by_server() {
 }
 
 #[tokio::test]
+async fn a_database_that_went_back_in_time_is_served_as_it_is() {
+    let (home, upstream) = (Home::new().await, Upstream::start().await);
+    home.register("s", &upstream).await;
+    let disabled = async || -> Vec<Value> {
+        let (_, tools) = home.get("/api/v0/tools").await;
+        let disabled = tools.as_array().unwrap().iter().filter(|tool| tool["enabled"] == false);
+        disabled.map(|tool| tool["name"].clone()).collect()
+    };
+    for verb in ["disable", "enable", "disable", "enable"] {
+        home.send("POST", &format!("/api/v0/tools/{verb}?entity=s__add"), "").await;
+    }
+    // As it might have been long ago, under a revision of the server that the gateway takes for another.
+    home.change_database("UPDATE items SET enabled = 0 WHERE item_key = 'echo'; UPDATE revision SET revision = 1")
+        .await;
+    let (status, body) = home.post("/api/v0/tool-groups", json!({ "name": "g", "included_servers": ["s"] })).await;
+    assert_eq!(status, StatusCode::CREATED, "{body}");
+    assert_eq!(disabled().await, ["s__echo"]);
+    home.send("POST", "/api/v0/tools/disable?entity=s__add", "").await;
+    assert_eq!(disabled().await, ["s__add", "s__echo"]);
+}
+
+#[tokio::test]
 async fn prompts_are_listed_found_and_rendered() {
     let (home, upstream) = (Home::new().await, Upstream::start().await);
     home.register("s", &upstream).await;

@@ -73,6 +73,23 @@ on_both! {
 }
 
 on_both! {
+    async fn what_is_removed_comes_from_no_folder_any_more(home: Home) {
+        let store = home.open().await;
+        let entry = |kind: &str| (kind.to_owned(), "a".to_owned());
+        for kind in ["server", "group"] {
+            store.add_entry_of_folder("/conf", &entry(kind)).await.unwrap();
+        }
+        store.put_server(&stdio_server("a", &[]), &offer(&["t"]), false).await.unwrap();
+        store.create_group(&group("a", &["a__t"])).await.unwrap();
+        assert_eq!(store.entries_of_folder("/conf").await.unwrap(), [entry("server"), entry("group")].into());
+        assert!(store.delete_server(&name("a")).await.unwrap());
+        assert_eq!(store.entries_of_folder("/conf").await.unwrap(), [entry("group")].into());
+        assert!(store.delete_group(&GroupName::parse("a").unwrap()).await.unwrap());
+        assert!(store.entries_of_folder("/conf").await.unwrap().is_empty());
+    }
+}
+
+on_both! {
     async fn writers_on_two_gateways_take_turns_and_one_of_two_namesakes_wins(home: Home) {
         let stores = [Arc::new(home.open().await), Arc::new(home.open().await)];
         let mut changes = Vec::new();
@@ -109,7 +126,7 @@ on_both! {
     async fn a_change_that_is_dropped_halfway_never_happened(home: Home) {
         let store = home.open().await;
         let before = revision(&store).await;
-        let many: Vec<String> = (0..2000).map(|at| format!("t{at}")).collect();
+        let many: Vec<String> = (0..10_000).map(|at| format!("t{at}")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         let (server, offer) = (stdio_server("s", &[]), offer(&many));
         {
@@ -117,7 +134,7 @@ on_both! {
             let mut polls = 0;
             // Each poll but the first follows at least one answer of the database, so this is in the midst of the statements.
             std::future::poll_fn(|context| {
-                assert!(change.as_mut().poll(context).is_pending(), "2000 items take more than this");
+                assert!(change.as_mut().poll(context).is_pending(), "10,000 items take more than this");
                 polls += 1;
                 if polls > 30 { Poll::Ready(()) } else { Poll::Pending }
             })
@@ -126,6 +143,6 @@ on_both! {
         assert!(records(&store).await.is_empty());
         assert_eq!(revision(&store).await, before);
         store.put_server(&server, &offer, false).await.unwrap();
-        assert_eq!(record(&store, "s").await.items.len(), 2003);
+        assert_eq!(record(&store, "s").await.items.len(), 10_003);
     }
 }

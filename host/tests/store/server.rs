@@ -1,5 +1,6 @@
 //! What only PostgreSQL has: a server that is shared, refuses, stops and comes back.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -133,4 +134,31 @@ async fn a_server_that_hangs_holds_up_nobody_for_long_and_is_used_again() {
     cluster.thaw();
     store.put_server(&stdio_server("after", &[]), &offer, false).await.unwrap();
     assert_eq!(records(&store).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_server_that_stops_to_answer_halfway_holds_up_nobody_for_long() {
+    let home = Home::postgres();
+    let store = home.open().await;
+    let server = stdio_server("s", &[]);
+    store.put_server(&server, &offer(&["t"]), false).await.unwrap();
+    // The first statements are answered, these are not: a read of groups or of entries, a write of items.
+    let hang =
+        "CREATE FUNCTION hang() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(3600); RETURN NEW; END';
+                CREATE TRIGGER hang BEFORE INSERT ON items FOR EACH ROW EXECUTE FUNCTION hang();
+                ALTER TABLE tool_groups RENAME TO groups_behind;
+                CREATE VIEW tool_groups AS SELECT groups_behind.* FROM groups_behind, pg_sleep(3600);
+                ALTER TABLE config_dir_entries RENAME TO entries_behind;
+                CREATE VIEW config_dir_entries AS SELECT entries_behind.* FROM entries_behind, pg_sleep(3600);";
+    let mut connection = PgConnection::connect(home.url()).await.unwrap();
+    sqlx::raw_sql(hang).execute(&mut connection).await.unwrap();
+    let (known, more) = (HashMap::new(), offer(&["t", "u"]));
+    let (read, written, entries) = tokio::join!(
+        tokio::time::timeout(PATIENCE, store.load(&known)),
+        tokio::time::timeout(PATIENCE, store.update_offer(&server, &more, &[])),
+        tokio::time::timeout(PATIENCE, store.entries_of_folder("/conf")),
+    );
+    assert!(matches!(read, Ok(Err(StoreError::Unreachable(_)))), "{read:?}");
+    assert!(matches!(written, Ok(Err(StoreError::Unreachable(_)))), "{written:?}");
+    assert!(matches!(entries, Ok(Err(StoreError::Unreachable(_)))), "{entries:?}");
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use mcpjungle_host::pipeline::ItemKind;
 use mcpjungle_host::server::Server;
-use mcpjungle_host::store::{ServerRecord, StoreError};
+use mcpjungle_host::store::{ServerRecord, Store, StoreError};
 use mcpjungle_host::upstream::Offer;
 
 use crate::home::{
@@ -162,5 +162,91 @@ on_both! {
         store.set_server_enabled(&server.name, false).await.unwrap();
         assert!(store.update_offer(&server, &offer(&["newer"]), &[]).await.unwrap());
         assert_eq!(state(&record(&store, "s").await), [("newer".to_owned(), false)]);
+    }
+}
+
+/// The tools that are served, each with whether it is enabled.
+async fn served_tools(store: &Store) -> Vec<(String, bool)> {
+    let items = record(store, "s").await.items.into_iter();
+    items.filter(|item| item.kind == ItemKind::Tool).map(|item| (item.key, item.enabled)).collect()
+}
+
+on_both! {
+    async fn what_was_disabled_is_so_when_it_comes_back(home: Home) {
+        let (store, server) = (home.open().await, http_server("s"));
+        let on = |tool: &str| (tool.to_owned(), true);
+        let off = |tool: &str| (tool.to_owned(), false);
+        store.put_server(&server, &offer(&["on", "off"]), false).await.unwrap();
+        store.set_items_enabled(&server.name, ItemKind::Tool, Some("off"), false).await.unwrap();
+        let id = item(&record(&store, "s").await, ItemKind::Tool, "off").id;
+
+        // Left out of the list, then the list as a whole.
+        for less in [offer(&["on"]), offer(&[])] {
+            assert!(store.update_offer(&server, &less, &[]).await.unwrap());
+            assert!(!store.update_offer(&server, &less, &[]).await.unwrap(), "what is gone is no difference");
+            assert!(!served_tools(&store).await.contains(&off("off")));
+            assert_eq!(store.set_items_enabled(&server.name, ItemKind::Tool, Some("off"), true).await.unwrap(), None);
+            assert!(store.update_offer(&server, &offer(&["off", "on"]), &[]).await.unwrap());
+            assert_eq!(served_tools(&store).await, [off("off"), on("on")]);
+            assert_eq!(item(&record(&store, "s").await, ItemKind::Tool, "off").id, id);
+        }
+        // The same when it is registered again.
+        store.put_server(&server, &offer(&["on"]), true).await.unwrap();
+        assert_eq!(served_tools(&store).await, [on("on")]);
+        store.put_server(&server, &offer(&["on", "off"]), true).await.unwrap();
+        assert_eq!(served_tools(&store).await, [on("on"), off("off")]);
+    }
+
+    async fn enabling_all_tools_or_the_server_forgets_what_was_disabled_and_has_gone(home: Home) {
+        let (store, server) = (home.open().await, http_server("s"));
+        store.put_server(&server, &offer(&["on", "off"]), false).await.unwrap();
+        for enable_server in [false, true] {
+            store.set_items_enabled(&server.name, ItemKind::Tool, Some("off"), false).await.unwrap();
+            assert!(store.update_offer(&server, &offer(&["on"]), &[]).await.unwrap());
+            let told = if enable_server {
+                store.set_server_enabled(&server.name, true).await.unwrap().unwrap().len()
+            } else {
+                store.set_items_enabled(&server.name, ItemKind::Tool, None, true).await.unwrap().unwrap().len()
+            };
+            assert_eq!(told, 0, "nobody hears of what has gone");
+            assert!(store.update_offer(&server, &offer(&["on", "off"]), &[]).await.unwrap());
+            assert_eq!(served_tools(&store).await, [("on".to_owned(), true), ("off".to_owned(), true)]);
+        }
+    }
+
+    async fn items_may_have_names_of_any_length(home: Home) {
+        let (store, server) = (home.open().await, http_server("s"));
+        // Digits that hardly compress, and what a cast could take for an escape.
+        let digits: String = (0_u64..2000).map(|at| (at * 2_654_435_761 % 1_000_003).to_string()).collect();
+        let uris = [format!("data:a,{digits}"), format!("data:b,{digits}"), r"file:\\x\777".to_owned(), r"\x0".to_owned()];
+        let resources =
+            uris.iter().map(|uri| serde_json::json!({ "uri": uri, "name": "r" }).to_string().into()).collect();
+        let long = Offer { resources, ..offer(&["t"]) };
+        store.put_server(&server, &long, false).await.unwrap();
+        assert!(!store.update_offer(&server, &long, &[]).await.unwrap());
+        let record = record(&store, "s").await;
+        for uri in &uris {
+            assert!(item(&record, ItemKind::Resource, uri).enabled);
+        }
+    }
+
+    async fn many_items_are_added_moved_changed_and_removed_at_once(home: Home) {
+        let (store, server) = (home.open().await, http_server("s"));
+        let names = |numbers: std::ops::Range<u32>| numbers.map(|at| format!("t{at}")).collect::<Vec<_>>();
+        let offer_of = |names: &[String]| offer(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        store.put_server(&server, &offer_of(&names(0..250)), false).await.unwrap();
+        let before = record(&store, "s").await;
+
+        let mut later = names(120..400);
+        later.reverse();
+        let mut changed = offer_of(&later);
+        changed.tools[0] = r#"{"name":"t399","description":"new"}"#.into();
+        assert!(store.update_offer(&server, &changed, &[]).await.unwrap());
+        let after = record(&store, "s").await;
+        let tools: Vec<_> = after.items.iter().filter(|item| item.kind == ItemKind::Tool).collect();
+        assert!(tools.iter().map(|tool| &tool.definition).eq(&changed.tools), "in the upstream's order");
+        for kept in names(120..250) {
+            assert_eq!(item(&after, ItemKind::Tool, &kept).id, item(&before, ItemKind::Tool, &kept).id);
+        }
     }
 }

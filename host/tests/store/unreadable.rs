@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
-use mcpjungle_host::store::{KeyError, OpenError, Store, StoreError};
+use mcpjungle_host::store::{KeyError, KeySource, OpenError, Store, StoreError};
 
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -39,6 +39,18 @@ on_both! {
         home.damage("UPDATE server_secrets SET ciphertext = substr(ciphertext, 1, 1)").await;
         let error = home.try_open(home.key()).await.err().unwrap();
         assert!(matches!(error, OpenError::Store(StoreError::Key(KeyError::Wrong { .. }))), "{error}");
+    }
+
+    async fn a_gateway_without_the_key_asks_for_the_key_only(home: Home) {
+        let log = Log::default();
+        let _logging = tracing::subscriber::set_default(
+            tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).finish(),
+        );
+        let keyless = Store::open(home.database(), KeySource::default()).await.unwrap();
+        home.open().await.put_server(&stdio_server("s", &[("K", "v")]), &offer(&["t"]), false).await.unwrap();
+        assert!(records(&keyless).await.is_empty());
+        assert_eq!(log.count("is left out: it is served after a start with the key"), 1);
+        assert_eq!(log.count("--force"), 0, "that would take the server from the gateways that have the key");
     }
 
     async fn a_server_that_is_left_out_is_told_of_once_until_it_changes(home: Home) {

@@ -55,6 +55,9 @@ impl ServerDescription {
             ApiError::invalid(format!("unsupported session mode: {given} (acceptable values: 'stateless', 'stateful')"))
         })?;
         let tool_sync_interval_seconds = parse_interval(&self.tool_sync_interval_seconds)?;
+        if self.description.contains('\0') {
+            return Err(ApiError::invalid("the description cannot hold a NUL character"));
+        }
         let description = self.description.clone();
         let transport = match self.transport.as_str() {
             "" => return Err(ApiError::invalid(format!("transport is required ({TRANSPORTS})"))),
@@ -191,6 +194,7 @@ mod tests {
                 "unsupported session mode: x (acceptable values: 'stateless', 'stateful')",
             ),
             (r#"{"name":"a","transport":"stdio","command":"c","env":{"A=B":"1"}}"#, "invalid environment variable"),
+            (r#"{"name":"a","description":"a\u0000b"}"#, "the description cannot hold a NUL character"),
         ] {
             let error = parse(body).unwrap_err();
             assert!(error.contains(fragment), "{body}: {error}");
