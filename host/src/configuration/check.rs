@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::admin::{GroupDescription, ServerDescription, read_group, read_server};
 use crate::configuration::document::{Document, Object};
 use crate::configuration::keys::{keys_of, nearest};
-use crate::configuration::placeholders::{PlaceholderError, Variables, resolve};
+use crate::configuration::placeholders::{PlaceholderError, Variables, resolve, take_out};
 use crate::configuration::policies;
 use crate::configuration::problem::{Problem, Source};
 use crate::configuration::search::{Step, place_of_quoted};
@@ -63,9 +63,12 @@ pub fn check(source: Source<'_>, kind: Option<Kind>, variables: &Variables<'_>) 
     let Some(kind) = kind.or_else(|| detect(&keys, &kinds)) else {
         return Err(vec![source.problem(None, UNKNOWN_KIND)]);
     };
-    let mut value = Value::Object(object);
-    let at_quoted =
-        |value: &Value, message: String| vec![source.problem(place_of_quoted(document, value, &message), message)];
+    let written = Value::Object(object);
+    let mut value = written.clone();
+    let at_quoted = |value: &Value, message: String| {
+        let place = place_of_quoted(document, value, &message);
+        vec![source.problem(place, take_out(message, &written, value))]
+    };
     match kind {
         Kind::Server => {
             let description = read_filled(source, document, &mut value, variables)?;
@@ -193,6 +196,12 @@ mod tests {
                 "name: a\ntransport: streamable_http\nurl: http://h\nheaders:\n  Host: x\n",
                 "s.yaml:5:3: header 'Host' cannot be set",
             ),
+            (
+                "s.json",
+                r#"{"name":"a","transport":"sse","url":"http:///${SET}"}"#,
+                "s.json:1:38: invalid url: 'http:///${SET}' must be",
+            ),
+            ("s.json", r#"{"name":"a","transport":"${SET}"}"#, "s.json: unsupported transport type: ${SET} ("),
             ("x.json", r#"{"name":"x"}"#, "x.json: it does not show what it describes: a server needs `transport`"),
             ("x.json", "[1]", "x.json:1:0: invalid type: sequence, expected an object"),
             ("x.json", "{\"name\": }", "x.json:1:10: expected value"),

@@ -73,6 +73,22 @@ on_both! {
 }
 
 on_both! {
+    async fn a_group_is_taken_back_unless_another_gateway_has_changed_it_since(home: Home) {
+        let store = home.open().await;
+        let groups = async || store.load(&HashMap::new()).await.unwrap().groups;
+        let [first, second, third] = [group("g", &["s__a"]), group("g", &["s__b"]), group("g", &["s__c"])];
+        store.create_group(&second).await.unwrap();
+        assert!(!store.take_back_group(&first, None).await.unwrap());
+        assert!(!store.take_back_group(&first, Some(&third)).await.unwrap());
+        assert_eq!(groups().await, [second.clone()]);
+        assert!(store.take_back_group(&second, Some(&third)).await.unwrap());
+        assert_eq!(groups().await, [third.clone()]);
+        assert!(store.take_back_group(&third, None).await.unwrap());
+        assert_eq!(groups().await, []);
+    }
+}
+
+on_both! {
     async fn writers_on_two_gateways_take_turns_and_one_of_two_namesakes_wins(home: Home) {
         let stores = [Arc::new(home.open().await), Arc::new(home.open().await)];
         let mut changes = Vec::new();
