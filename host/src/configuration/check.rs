@@ -50,6 +50,10 @@ pub enum Configuration {
 const UNKNOWN_KIND: &str = "it does not show what it describes: a server needs `transport`, \
                             a tool group `included_tools` or `included_servers`, a policies file `policies`";
 
+/// What to say of a file with `mcpServers`.
+pub const CLIENT_FILE: &str = "this is the configuration of an MCP client (`mcpServers`): write a file for each server, \
+                               with `name` and `transport` beside its `command` and `args`, or its `url`";
+
 /// Checks a file of this kind, or of the kind that its keys show. Unknown keys
 /// are problems here, though the gateway ignores them: they are slips.
 pub fn check(source: Source<'_>, kind: Option<Kind>, variables: &Variables<'_>) -> Result<Configuration, Vec<Problem>> {
@@ -61,7 +65,8 @@ pub fn check(source: Source<'_>, kind: Option<Kind>, variables: &Variables<'_>) 
     let kinds = [Kind::Server, Kind::Group, Kind::Policies].map(|kind| (kind, kind.keys()));
     let keys: Vec<&str> = object.keys().map(String::as_str).collect();
     let Some(kind) = kind.or_else(|| detect(&keys, &kinds)) else {
-        return Err(vec![source.problem(None, UNKNOWN_KIND)]);
+        let message = if object.contains_key("mcpServers") { CLIENT_FILE } else { UNKNOWN_KIND };
+        return Err(vec![source.problem(None, message)]);
     };
     let written = Value::Object(object);
     let mut value = written.clone();
@@ -199,10 +204,11 @@ mod tests {
             (
                 "s.json",
                 r#"{"name":"a","transport":"sse","url":"http:///${SET}"}"#,
-                "s.json:1:38: invalid url: 'http:///${SET}' must be",
+                "s.json:1:37: invalid url: 'http:///${SET}' must be",
             ),
             ("s.json", r#"{"name":"a","transport":"${SET}"}"#, "s.json: unsupported transport type: ${SET} ("),
             ("x.json", r#"{"name":"x"}"#, "x.json: it does not show what it describes: a server needs `transport`"),
+            ("x.json", r#"{"mcpServers":{"a":{"command":"c"}}}"#, "x.json: this is the configuration of an MCP client"),
             ("x.json", "[1]", "x.json:1:0: invalid type: sequence, expected an object"),
             ("x.json", "{\"name\": }", "x.json:1:10: expected value"),
             ("s.yaml", "name: a\ntransport: stdio\ncommand: [\n", "s.yaml:4:1: did not find expected node content"),

@@ -22,7 +22,7 @@ pub enum UpstreamError {
     Refused { server: ServerName, url: String, is_loopback: bool },
     #[error("server `{server}`: the MCP server {url} cannot be reached: {problem}")]
     Unreachable { server: ServerName, url: String, problem: String },
-    #[error("server `{server}`: the command `{command}` could not be started: {problem}")]
+    #[error("server `{server}`: the command `{command}` could not be started: {problem}{}", args_hint(.command))]
     CannotStart { server: ServerName, command: String, problem: String },
     #[error("server `{server}`: it has {limit} upstream sessions already, and none became free")]
     TooManySessions { server: ServerName, limit: usize },
@@ -108,6 +108,11 @@ fn in_words(time: Duration) -> String {
         0 | 1 => "within a second".to_owned(),
         seconds => format!("in {seconds} seconds"),
     }
+}
+
+/// No shell takes a command apart.
+fn args_hint(command: &str) -> &'static str {
+    if command.contains(' ') { "; if it holds arguments, they belong into `args`" } else { "" }
 }
 
 fn docker_hint(is_loopback: bool) -> &'static str {
