@@ -145,7 +145,9 @@ impl Reconciler {
         made: Result<(), String>,
     ) -> Result<bool, StoreError> {
         let entry = entry_of(change);
-        if let Err(error) = made {
+        if let Err(error) = made
+            && !is_made_by_another(gateway, change).await
+        {
             self.tell(entry, &error, &format!("a change by the config directory failed and is tried again: {change}"));
             return Ok(false);
         }
@@ -164,6 +166,22 @@ impl Reconciler {
             tracing::warn!(config.dir = %self.folder, error, "{what}");
             self.told.insert(entry, error.to_owned());
         }
+    }
+}
+
+/// Whether a change that failed has been made all the same, by another gateway that keeps to
+/// the same folder.
+async fn is_made_by_another(gateway: &Gateway, change: &Change) -> bool {
+    // It may have been made a moment ago.
+    if gateway.refresh().await.is_err() {
+        return false;
+    }
+    let now = registered(&gateway.snapshot());
+    match change {
+        Change::PutServer { new, .. } => now.servers.get(&new.name) == Some(new),
+        Change::PutGroup { new, .. } => now.groups.get(&new.name) == Some(new),
+        Change::RemoveServer(name) => !now.servers.contains_key(name),
+        Change::RemoveGroup(name) => !now.groups.contains_key(name),
     }
 }
 

@@ -169,7 +169,7 @@ mod tests {
 
     fn problems(name: &str, text: &str) -> String {
         let source = Source { shown: name, path: Path::new(name), text };
-        let variables = |name: &str| (name == "SET").then(|| "value".to_owned());
+        let variables = |name: &str| (name == "SET").then(|| "s3cret".to_owned());
         match check(source, None, &variables) {
             Ok(found) => format!("{found:?}"),
             Err(problems) => problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"),
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_good_file_is_what_it_describes() {
-        assert!(problems("s.yaml", "name: a\ntransport: stdio\ncommand: '${SET}'\n").contains("command: \"value\""));
+        assert!(problems("s.yaml", "name: a\ntransport: stdio\ncommand: '${SET}'\n").contains("command: \"s3cret\""));
         assert!(problems("g.json", r#"{"name":"g","included_tools":["a__b"]}"#).starts_with("Group("));
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "policies: []").unwrap();
