@@ -130,7 +130,8 @@ fn stderr_hint(stderr: &str) -> String {
 fn status_hint(status: u16) -> &'static str {
     match status {
         300..400 => ", a redirect, which is not followed: register the URL that it leads to",
-        404 | 405 => ": check the path of its URL",
+        400 => ": check that its `transport` is right (`streamable_http` or `sse`)",
+        404 | 405 => ": check the path of its URL, and that its `transport` is right (`streamable_http` or `sse`)",
         _ => "",
     }
 }
@@ -183,6 +184,20 @@ mod tests {
             "server `time`: initialization request to MCP server timed out after 30 seconds. To increase the \
              timeout, use the MCP_SERVER_INIT_REQ_TIMEOUT_SEC environment variable for the mcpjungle server"
         );
+    }
+
+    #[test]
+    fn slips_in_a_registration_are_pointed_at() {
+        let server = ServerName::parse("time").unwrap();
+        let started = |command: &str| {
+            UpstreamError::CannotStart { server: server.clone(), command: command.into(), problem: "no".into() }
+                .to_string()
+        };
+        assert!(started("node server.js").ends_with(": no; if it holds arguments, they belong into `args`"));
+        assert!(started("node").ends_with(": no"));
+        let answered = |status: u16| UpstreamError::HttpStatus { server: server.clone(), status }.to_string();
+        assert!(answered(400).contains("`transport`") && answered(404).contains("`transport`"));
+        assert!(answered(500).ends_with("HTTP 500"));
     }
 
     #[test]

@@ -80,9 +80,9 @@ on_both! {
         store.create_group(&second).await.unwrap();
         assert!(!store.take_back_group(&first, None).await.unwrap());
         assert!(!store.take_back_group(&first, Some(&third)).await.unwrap());
-        assert_eq!(groups().await, [second.clone()]);
+        assert_eq!(groups().await, [group("g", &["s__b"])]);
         assert!(store.take_back_group(&second, Some(&third)).await.unwrap());
-        assert_eq!(groups().await, [third.clone()]);
+        assert_eq!(groups().await, [group("g", &["s__c"])]);
         assert!(store.take_back_group(&third, None).await.unwrap());
         assert_eq!(groups().await, []);
     }
