@@ -136,6 +136,9 @@ fn print_toggled(kind: &str, toggle: Toggle, names: &[String], printer: &mut Pri
     if let [name] = names {
         return writeln!(printer, "MCP {kind} '{name}' {done} successfully!");
     }
+    if names.is_empty() {
+        return writeln!(printer, "Nothing to do: no {kind} had to be {done}.");
+    }
     writeln!(printer, "Following MCP {kind}s have been {done} successfully:")?;
     names.iter().try_for_each(|name| writeln!(printer, "- {name}"))
 }

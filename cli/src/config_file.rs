@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use mcpjungle_host::configuration::{Format, resolve};
+use mcpjungle_host::configuration::{CLIENT_FILE, Format, resolve};
 use serde_json::{Map, Value};
 
 use crate::environment::Environment;
@@ -23,6 +23,8 @@ pub(crate) fn read(written_path: &Path, environment: &Environment) -> anyhow::Re
         return Err(error).context("failed to resolve config file environment variables");
     }
     match config {
+        // What newcomers have at hand.
+        Value::Object(config) if config.contains_key("mcpServers") => bail!("{shown}: {CLIENT_FILE}"),
         Value::Object(config) => Ok(config),
         _ => bail!("failed to parse config file: {shown}: must hold one object"),
     }

@@ -32,7 +32,7 @@ Examples:
 Flags:
   -h, --help           help for mcpjungle
       --json           print the API's answer as JSON in place of text
-      --registry URL   base URL of the gateway (default \"http://127.0.0.1:8080\")
+      --registry URL   base URL of the gateway (default `registry_url` in ~/.mcpjungle.conf, or http://127.0.0.1:8080)
   -v, --version        version for mcpjungle
 
 Use \"mcpjungle [command] --help\" for more information about a command.

@@ -62,10 +62,10 @@ fn read_conf(path: &Path, notes: &mut Vec<String>) -> Option<ConfFile> {
 }
 
 pub(crate) fn parse_registry(registry: &str) -> anyhow::Result<Url> {
-    let url = Url::parse(registry).with_context(|| format!("invalid registry URL '{registry}'"))?;
-    let is_http = matches!(url.scheme(), "http" | "https") && url.has_host();
-    anyhow::ensure!(is_http, "invalid registry URL '{registry}': must be a valid http or https url");
-    Ok(url)
+    let url = Url::parse(registry).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    url.with_context(|| {
+        format!("invalid registry URL '{registry}': must be a valid http or https url, such as {DEFAULT_REGISTRY}")
+    })
 }
 
 #[cfg(test)]
@@ -107,7 +107,7 @@ mod tests {
     fn a_registry_that_is_no_http_url_is_refused() {
         for bad in ["localhost:8080", "ftp://x", "", "127.0.0.1"] {
             let message = resolve(Some(bad), None).unwrap_err().to_string();
-            assert!(message.starts_with(&format!("invalid registry URL '{bad}'")), "{message}");
+            assert!(message.starts_with(&format!("invalid registry URL '{bad}': must be ")), "{message}");
         }
     }
 }

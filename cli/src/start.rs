@@ -11,15 +11,20 @@ pub(crate) mod settings;
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 
 use crate::arguments::StartArguments;
 use crate::banner::BANNER;
 use crate::environment::Environment;
 use crate::printer::Printer;
 use settings::StartSettings;
+
+/// How long what the runtime still does in the background may take once all else has ended.
+const LEAVE_BEHIND_AFTER: Duration = Duration::from_secs(1);
 
 /// Resolves the settings and runs a gateway until it is told to stop.
 pub(crate) fn run(
@@ -37,7 +42,14 @@ pub(crate) fn run(
     }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("failed to start the runtime")?;
-    runtime.block_on(serve(settings, printer))
+    run_to_end(runtime, serve(settings, printer))
+}
+
+/// Leaves behind what still waits for a disk or for the resolver: it may never end.
+fn run_to_end<T>(runtime: Runtime, work: impl Future<Output = T>) -> T {
+    let outcome = runtime.block_on(work);
+    runtime.shutdown_timeout(LEAVE_BEHIND_AFTER);
+    outcome
 }
 
 async fn serve(settings: StartSettings, printer: &mut Printer) -> anyhow::Result<ExitCode> {
@@ -98,5 +110,30 @@ fn host_and_port(host: &str, port: u16) -> String {
     match host.parse::<IpAddr>() {
         Ok(IpAddr::V6(address)) => format!("[{address}]:{port}"),
         Ok(IpAddr::V4(_)) | Err(_) => format!("{host}:{port}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_disk_that_hangs_does_not_keep_the_gateway_from_ending() {
+        let (never, waits) = mpsc::channel::<()>();
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let outcome = run_to_end(runtime, async {
+            // Until it has begun: what has not is just dropped.
+            let (begun, has_begun) = tokio::sync::oneshot::channel();
+            drop(tokio::task::spawn_blocking(move || {
+                begun.send(()).unwrap();
+                waits.recv()
+            }));
+            has_begun.await.unwrap();
+            7
+        });
+        assert_eq!(outcome, 7);
+        drop(never);
     }
 }

@@ -49,22 +49,27 @@ async fn follow(gateway: Weak<Gateway>, folder: ConfigDir) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut watch = Watch::default();
     let mut reconciler = Reconciler::new(&folder.path);
+    let mut files = Files::default();
     let mut desired: Option<State> = None;
     let mut retry: Option<Retry> = None;
     loop {
         ticks.tick().await;
         if look(&mut watch, &folder).await {
-            // A bad file changes nothing: what was said before still holds.
-            if let Some(state) = read(&folder).await {
-                desired = Some(state);
-                retry = Some(Retry::now());
-            }
+            files = Files { reading: Some(Retry::now()), told: Vec::new() };
         }
-        let (Some(desired), Some(due)) = (&desired, retry.as_ref().filter(|retry| retry.at <= Instant::now())) else {
-            continue;
-        };
+        // A bad file changes nothing: what was said before still holds.
+        if let Some(state) = files.read(&folder).await {
+            desired = Some(state);
+            retry = Some(Retry::now());
+        }
+        let Some(desired) = &desired else { continue };
         let Some(gateway) = gateway.upgrade() else { return };
-        retry = if reconciler.reconcile(&gateway, desired).await { None } else { Some(due.later()) };
+        if retry.is_none() && reconciler.is_foreign_settled(&gateway, desired) {
+            retry = Some(Retry::now());
+        }
+        if let Some(due) = retry.as_ref().filter(|retry| retry.is_due()) {
+            retry = if reconciler.reconcile(&gateway, desired).await { None } else { Some(due.later()) };
+        }
     }
 }
 
@@ -76,7 +81,7 @@ async fn look(watch: &mut Watch, folder: &Arc<ConfigDir>) -> bool {
         Ok(Ok(fingerprint)) => watch.see(fingerprint),
         Ok(Err(error)) => {
             // An empty folder says that nothing should be; one that is gone says nothing.
-            if watch.lose() {
+            if watch.lose(error.to_string()) {
                 let path = folder.path.display();
                 tracing::error!(config.dir = %path, %error, "the config directory cannot be read: nothing is changed");
             }
@@ -86,24 +91,38 @@ async fn look(watch: &mut Watch, folder: &Arc<ConfigDir>) -> bool {
     }
 }
 
-/// What the files say; `None`, and the log has why, if any is not right.
-async fn read(folder: &Arc<ConfigDir>) -> Option<State> {
-    let reading = tokio::task::spawn_blocking({
-        let folder = Arc::clone(folder);
-        move || read_files(&folder)
-    });
-    match reading.await {
-        Ok(Ok(state)) => Some(state),
-        Ok(Err(problems)) => {
-            for problem in problems {
-                tracing::error!(
-                    config.dir = %folder.path.display(),
-                    "a bad file is refused, and with it the whole folder until it is mended: {problem}"
-                );
-            }
-            None
+/// The files of a folder that has come to rest.
+#[derive(Default)]
+struct Files {
+    /// When they are read, unless they have been. What cannot be read now may be a
+    /// moment later, though nothing in the folder shows that it can.
+    reading: Option<Retry>,
+    /// What was told to be wrong in them.
+    told: Vec<Problem>,
+}
+
+impl Files {
+    /// What they say, if it is time to read them; `None`, and the log has why, if any is not right.
+    async fn read(&mut self, folder: &Arc<ConfigDir>) -> Option<State> {
+        let due = self.reading.take_if(|reading| reading.is_due())?;
+        let reading = tokio::task::spawn_blocking({
+            let folder = Arc::clone(folder);
+            move || read_files(&folder)
+        });
+        let problems = match reading.await {
+            Ok(Ok(state)) => return Some(state),
+            Ok(Err(problems)) => problems,
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        };
+        self.reading = Some(due.later());
+        for problem in problems.iter().filter(|problem| !self.told.contains(problem)) {
+            tracing::error!(
+                config.dir = %folder.path.display(),
+                "a bad file is refused, and with it the whole folder until it is mended: {problem}"
+            );
         }
-        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        self.told = problems;
+        None
     }
 }
 
@@ -127,7 +146,33 @@ impl Retry {
         Self { at: Instant::now(), wait: RETRY.0 }
     }
 
+    fn is_due(&self) -> bool {
+        self.at <= Instant::now()
+    }
+
     fn later(&self) -> Self {
         Self { at: Instant::now() + self.wait, wait: (self.wait * 2).min(RETRY.1) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_could_not_be_read_is_read_again_and_each_problem_is_told_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = Arc::new(ConfigDir { path: directory.path().to_owned(), variables: BTreeMap::new() });
+        let write = |text: &str| std::fs::write(directory.path().join("a.json"), text).unwrap();
+        write("{");
+        let mut files = Files { reading: Some(Retry::now()), told: Vec::new() };
+        assert!(files.read(&folder).await.is_none());
+        assert_eq!(files.told.len(), 1);
+        // Nobody looks at the folder here.
+        write(r#"{"name":"a","transport":"stdio","command":"c"}"#);
+        assert!(files.read(&folder).await.is_none(), "not before it is due");
+        files.reading.as_mut().unwrap().at = Instant::now();
+        assert_eq!(files.read(&folder).await.unwrap().servers.len(), 1);
+        assert!(files.reading.is_none(), "and not again");
     }
 }

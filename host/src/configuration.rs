@@ -19,7 +19,7 @@ mod policies;
 mod problem;
 mod search;
 
-pub use check::{Configuration, Kind, check, check_keys, detect, read};
+pub use check::{CLIENT_FILE, Configuration, Kind, check, check_keys, detect, read};
 pub use difference::{Change, State, difference};
 pub use document::{Format, Place};
 pub use folder::{find_files, read_state};

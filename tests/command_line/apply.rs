@@ -182,19 +182,36 @@ fn a_failure_in_the_middle_says_what_was_done_and_the_next_time_goes_on() {
     + group g
 
     --- stderr
-    Made: 1 change. Not made:
-      + group a
-      + group g
-    Run the command again once this is mended: + group a failed: tool raw__no_such_tool does not exist or is disabled
+    Made: 2 changes. Failed:
+      + group a: tool raw__no_such_tool does not exist or is disabled
+    Run the command again once this is mended
     ");
-    assert_eq!((setting.names("servers"), setting.names("groups").len()), (vec!["raw".to_owned()], 0));
+    assert_eq!((setting.names("servers"), setting.names("groups")), (vec!["raw".to_owned()], vec!["g".to_owned()]));
     setting.person.write("files/a-group.yaml", "name: a\nincluded_tools: [raw__echo]\n");
     insta::assert_snapshot!(setting.apply(&[]), @"
     exit: 0
     --- stdout
     + group a
-    + group g
 
-    2 changes made.
+    1 change made.
     ");
+}
+
+#[test]
+fn after_a_server_that_fails_nothing_is_tried_and_nothing_is_removed() {
+    let setting = Setting::new();
+    setting.apply(&[]);
+    setting.remove("servers/raw.json");
+    setting.remove("group.yaml");
+    setting.person.write("files/b.yaml", "name: b\ntransport: stdio\ncommand: /no/such/program\n");
+    setting.person.write("files/z.yaml", "name: z\nincluded_servers: [b]\n");
+    let said = setting.apply(&["--prune"]);
+    let (_, told) = said.split_once("--- stderr\n").unwrap();
+    let (failed, not_tried) = told.split_once("\nNot tried:\n").unwrap();
+    assert!(said.starts_with("exit: 1") && failed.starts_with("Made: 0 changes. Failed:\n  + server b: "), "{said}");
+    assert_eq!(
+        not_tried.trim_end(),
+        "  + group z\n  - group g\n  - server raw\nRun the command again once this is mended"
+    );
+    assert_eq!(setting.names("servers"), ["raw"]);
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -84,6 +85,42 @@ fn a_mounted_volume_is_followed_through_its_links() {
 }
 
 #[test]
+fn a_link_to_a_folder_that_is_away_for_a_moment_removes_nothing() {
+    let person = Person::new();
+    let path = |name: &str| person.directory.path().join(name);
+    person.write("mounted/a.json", &stdio_server("a", raw_server().to_str().unwrap()));
+    fs::create_dir(path("files")).unwrap();
+    symlink("../mounted", path("files/servers")).unwrap();
+    let _gateway = Running::gateway_with(&person, &START);
+    wait_for(&person, &["a"]);
+    fs::rename(path("mounted"), path("away")).unwrap();
+    wait_until("the log says so", || log(&person).contains("nothing is changed") && log(&person).contains("/servers"));
+    // So too `apply`, which would remove all that it does not find.
+    person.write("files/b.json", &stdio_server("b", raw_server().to_str().unwrap()));
+    let applied = person.run(&["apply", "-f", "files", "--prune"]);
+    assert!(applied.starts_with("exit: 1\n") && applied.contains("files/servers: No such file"), "{applied}");
+    assert_eq!(names(&person), ["a"]);
+    fs::rename(path("away"), path("mounted")).unwrap();
+    wait_for(&person, &["a", "b"]);
+    assert!(!log(&person).contains("- server a"), "{}", log(&person));
+}
+
+#[test]
+fn a_pipe_in_the_folder_is_refused_and_does_not_hold_the_gateway_up() {
+    let person = Person::new();
+    person.write("files/a.json", &stdio_server("a", raw_server().to_str().unwrap()));
+    let pipe = person.directory.path().join("files/b.json");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut gateway = Running::gateway_with(&person, &START);
+    wait_until("the log says so", || log(&person).contains("b.json: it is neither a file nor a folder"));
+    fs::remove_file(&pipe).unwrap();
+    wait_for(&person, &["a"]);
+    let process = rustix::process::Pid::from_child(&gateway.child);
+    rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+    assert!(gateway.child.wait().unwrap().success());
+}
+
+#[test]
 fn a_bad_file_is_refused_and_the_old_state_stays_until_it_is_mended() {
     let person = Person::new();
     let program = raw_server();
@@ -125,7 +162,8 @@ fn a_file_does_not_take_over_what_was_registered_otherwise() {
     person.stdout(&["register", "--name", "x", "--url", &server.mcp_url()]);
     drop(by_hand);
     let _gateway = Running::gateway_with(&person, &START);
-    wait_until("the log says so", || log(&person).contains("not changed, though its file says otherwise: ~ server x"));
+    let told = "not changed, though its file says otherwise: ~ server x";
+    wait_until("the log says so", || log(&person).contains(told));
     assert_eq!(url_of(&person, "x"), server.mcp_url());
     // Made the same, it is the folder's from the next look on.
     person.stdout(&["apply", "-f", "files"]);
@@ -133,6 +171,15 @@ fn a_file_does_not_take_over_what_was_registered_otherwise() {
     wait_for(&person, &["x", "y"]);
     fs::remove_file(person.directory.path().join("files/x.yaml")).unwrap();
     wait_for(&person, &["y"]);
+
+    // Deregistered, its name is free for the folder, though no file changes.
+    person.stdout(&["register", "--name", "z", "--url", &server.mcp_url()]);
+    let z = format!("name: z\ntransport: streamable_http\nurl: {}?x=2\n", server.mcp_url());
+    person.write("files/z.yaml", &z);
+    wait_until("the log says so", || log(&person).contains(&told.replace(" x", " z")));
+    person.stdout(&["deregister", "z"]);
+    wait_for(&person, &["y", "z"]);
+    assert!(url_of(&person, "z").ends_with("?x=2"));
 }
 
 #[test]

@@ -154,7 +154,7 @@ fn the_registry_flag_wins_and_a_tip_saves_typing_it() {
     insta::assert_snapshot!(person.run(&["--registry", "my-server:9000", "list", "servers"]), @"
     exit: 1
     --- stderr
-    invalid registry URL 'my-server:9000': must be a valid http or https url
+    invalid registry URL 'my-server:9000': must be a valid http or https url, such as http://127.0.0.1:8080
     ");
 }
 

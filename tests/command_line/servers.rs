@@ -236,7 +236,8 @@ fn listing_servers_shows_how_each_is_reached_and_no_secret() {
          "health":{"state":"unhealthy","last_error":"connection refused","last_error_at":"2026-01-31T08:05:09.250Z"}},
         {"name":"filesystem","transport":"stdio","enabled":false,"description":"","url":"",
          "command":"npx","args":["-y","@modelcontextprotocol/server-filesystem","."],
-         "env":{"TOKEN":"hunter2","DEBUG":"1"},"session_mode":"stateful"}]"#;
+         "env":{"TOKEN":"hunter2","DEBUG":"1"},"session_mode":"stateful",
+         "health":{"state":"unhealthy","last_error":"old"}}]"#;
     let api = Api::answering(&[("GET /servers", 200, servers)]);
     insta::assert_snapshot!(Person::of(&api).run(&["list", "servers"]), @"
     exit: 0

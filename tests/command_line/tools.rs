@@ -399,7 +399,7 @@ fn enabling_and_disabling_tools_names_what_was_changed() {
     insta::assert_snapshot!(person.run(&["disable", "tool", "empty"]), @"
     exit: 0
     --- stdout
-    Following MCP tools have been disabled successfully:
+    Nothing to do: no tool had to be disabled.
     ");
     insta::assert_snapshot!(person.run(&["disable", "tool", "gone__x"]), @"
     exit: 1

@@ -119,6 +119,9 @@ async fn an_upstream_that_is_gone_shows_as_down_with_the_kind_of_its_failure() {
     assert_eq!(samples[r#"mcpjungle_upstream_up{mcp_server_name="raw"}"#], 0.0);
     assert_eq!(samples[r#"mcpjungle_upstream_failures_total{mcp_server_name="raw",kind="connect"}"#], 1.0);
     assert_eq!(series(&samples, "mcpjungle_tool_calls_total"), [(call_labels("numbers", "error"), 1.0)]);
+    // Nobody tries it while it is disabled, so nobody would ever say that it is up again.
+    gateway.succeed(&["disable", "server", "raw"]);
+    assert_eq!(series(&scrape(&gateway).await, "mcpjungle_upstream_up"), []);
 }
 
 #[tokio::test]

@@ -99,3 +99,34 @@ async fn what_one_gateway_changes_the_other_serves() {
     until_listed(&client, 0).await;
     until("the end of the other gateway's process", || processes_with(&upstream.mark()).is_empty()).await;
 }
+
+#[tokio::test]
+async fn gateways_that_keep_to_one_folder_do_not_take_each_others_work_for_a_failure() {
+    let cluster = Cluster::start();
+    let upstream = RawServer::http(&[]);
+    let home = home_in(&cluster);
+    let files = home.path().join("files");
+    std::fs::create_dir(&files).unwrap();
+    let names = ["a", "b", "c", "d"];
+    for name in names {
+        std::fs::write(files.join(format!("{name}.json")), upstream.registration(name).to_string()).unwrap();
+    }
+    // At once, so that both find the same to do.
+    let gateways = std::thread::scope(|scope| {
+        let start = || Gateway::start_in(Arc::clone(&home), &["--config-dir", "files"]);
+        [scope.spawn(start), scope.spawn(start)].map(|starting| starting.join().unwrap())
+    });
+    let are_there = |gateway: &Gateway, names: &[&str]| {
+        let listed: Vec<serde_json::Value> =
+            serde_json::from_str(&gateway.succeed(&["list", "servers", "--json"])).unwrap();
+        listed.iter().map(|server| server["name"].as_str().unwrap()).eq(names.iter().copied())
+    };
+    for gateway in &gateways {
+        until("the folder's servers are there", || are_there(gateway, &names)).await;
+    }
+    std::fs::remove_file(files.join("d.json")).unwrap();
+    for gateway in &gateways {
+        until("the one whose file is gone is gone", || are_there(gateway, &names[..3])).await;
+        assert!(!gateway.log().contains("is tried again"), "{}", gateway.log());
+    }
+}

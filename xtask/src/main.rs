@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod fetch;
+mod node;
 mod plugins;
 mod postgres;
 mod system;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::fetch;
 use crate::system::{Requirement, require, run, succeeds};
-use crate::{plugins, postgres};
+use crate::{node, plugins, postgres};
 
 const EVERY_TEST: [&str; 3] = ["--workspace", "--features", "mcpjungle/e2e"];
 
@@ -40,6 +40,7 @@ impl Test {
         postgres::check_version()?;
         step("MCP servers and clients from npm");
         fetch::from_npm(&workspace)?;
+        node::check_version(&workspace)?;
         step("MCP servers and clients from PyPI");
         fetch::from_pypi(&workspace)?;
         step("stock policy components");

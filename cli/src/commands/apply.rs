@@ -80,19 +80,33 @@ fn typed<T: DeserializeOwned>(described: &RawValue) -> anyhow::Result<T> {
     serde_json::from_str(described.get()).context("failed to parse response")
 }
 
-/// Makes one change after the other, up to the first that fails.
+/// Makes one change after the other. A group that is refused does not keep the other groups
+/// waiting; a server might be needed by them, and nothing is removed after a failure.
 async fn make_all(changes: &[Change], api: &Api) -> anyhow::Result<()> {
-    for (done, change) in changes.iter().enumerate() {
-        make(change, api).await.with_context(|| {
-            let left = changes[done..].iter().map(|change| format!("\n  {change}")).collect::<String>();
-            let made = match done {
-                0 => "Nothing was changed".to_owned(),
-                done => format!("Made: {}", count(done)),
-            };
-            format!("{made}. Not made:{left}\nRun the command again once this is mended: {change} failed")
-        })?;
+    let mut failed = String::new();
+    let (mut made, mut tried) = (0, 0);
+    for change in changes {
+        let is_group = matches!(change, Change::PutGroup { .. });
+        if !failed.is_empty() && !is_group {
+            break;
+        }
+        tried += 1;
+        match make(change, api).await {
+            Ok(()) => made += 1,
+            Err(error) => {
+                failed.push_str(&format!("\n  {change}: {error:#}"));
+                if !is_group {
+                    break;
+                }
+            }
+        }
     }
-    Ok(())
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let left: String = changes[tried..].iter().map(|change| format!("\n  {change}")).collect();
+    let not_tried = if left.is_empty() { left } else { format!("\nNot tried:{left}") };
+    bail!("Made: {}. Failed:{failed}{not_tried}\nRun the command again once this is mended", count(made))
 }
 
 async fn make(change: &Change, api: &Api) -> anyhow::Result<()> {

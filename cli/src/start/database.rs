@@ -24,12 +24,35 @@ const DEFAULT_POSTGRES_NAME: &str = "postgres";
 /// its very first start takes a while.
 const POSTGRES_PATIENCE: Duration = Duration::from_secs(30);
 
+/// What the driver knows; spellings with hyphens are its own.
+const URL_PARAMETERS: [&str; 18] = [
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+    "ssl-mode",
+    "ssl-root-cert",
+    "ssl-ca",
+    "ssl-cert",
+    "ssl-key",
+    "statement-cache-capacity",
+];
+
 /// Chooses in the documented order; the second is a warning.
 pub(super) fn choose(
     arguments: &StartArguments,
     environment: &Environment,
 ) -> anyhow::Result<(Database, Option<String>)> {
     if let Some(url) = environment.setting("DATABASE_URL") {
+        check_parameters(url)?;
         let postgres = PostgresDatabase::parse(url, PostgresSettings::Url);
         let postgres = postgres.map_err(|error| anyhow!("DATABASE_URL {error}"))?;
         return Ok((Database::Postgres(postgres.waiting_for(POSTGRES_PATIENCE)), None));
@@ -51,6 +74,22 @@ pub(super) fn choose(
         return Ok((Database::Sqlite(legacy), Some(warning)));
     }
     Ok((Database::Sqlite(default), None))
+}
+
+/// The driver logs a parameter that it does not know, with its value: a misspelt
+/// password among them. Messages do not even name it: it may be part of a password.
+fn check_parameters(url: &str) -> anyhow::Result<()> {
+    // Another reads the URL, and says what is wrong with it.
+    let Ok(url) = Url::parse(url) else { return Ok(()) };
+    let is_known = |name: &str| URL_PARAMETERS.contains(&name) || name.starts_with("options[");
+    if url.scheme().starts_with("postgres") && !url.query_pairs().all(|(name, _)| is_known(&name)) {
+        bail!(
+            "DATABASE_URL has a parameter after the `?` that is not known: there are {}; \
+             a `?` in the password is written `%3F`",
+            URL_PARAMETERS.join(", ")
+        );
+    }
+    Ok(())
 }
 
 fn postgres_at(host: &str, environment: &Environment) -> anyhow::Result<PostgresDatabase> {
@@ -185,6 +224,11 @@ mod tests {
     fn what_is_wrong_is_said_by_the_name_of_the_variable_without_the_password() {
         for (variables, start) in [
             (&[("DATABASE_URL", "mysql://u:hidden@h/db")][..], "DATABASE_URL is not a PostgreSQL URL: "),
+            (
+                &[("DATABASE_URL", "postgres://u@h/db?sslmode=disable&pasword=hidden")],
+                "DATABASE_URL has a parameter after the `?` that is not known: there are sslmode, ",
+            ),
+            (&[("DATABASE_URL", "postgres://u:1?hidden@h/db")], "DATABASE_URL has a parameter after the `?`"),
             (&[("DATABASE_URL", "postgres://u:hid#den@h/db")], "DATABASE_URL cannot be read ("),
             (
                 &[("POSTGRES_HOST", "h"), ("POSTGRES_PORT", "0")],

@@ -1,13 +1,14 @@
 //! Tool groups. Which tools are in one is the tool-filters' decision, here too.
 
-use http::HeaderMap;
 use http::header::HOST;
+use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use crate::admin::error::ApiError;
+use crate::admin::error::{ApiError, with_sources};
 use crate::admin::input::nullable;
 use crate::admin::servers;
 use crate::catalog::Snapshot;
+use crate::gateway::Gateway;
 use crate::group::ToolGroup;
 use crate::names::{CanonicalName, GroupName, ServerName};
 use crate::pipeline::ItemKind;
@@ -75,6 +76,28 @@ fn check_included(group: &ToolGroup, old: Option<&ToolGroup>, snapshot: &Snapsho
 
 fn holds_nothing() -> ApiError {
     ApiError::invalid("tool group must contain at least one tool after resolving servers and exclusions")
+}
+
+/// Undoes a change that turned out to be refused, unless another gateway has made one
+/// since; what the caller is told.
+async fn take_back(gateway: &Gateway, written: &ToolGroup, old: Option<&ToolGroup>, refusal: ApiError) -> ApiError {
+    let name = &written.name;
+    let (problem, remedy) = match gateway.store.take_back_group(written, old).await {
+        Ok(is_taken_back) => match gateway.refresh().await {
+            Ok(()) => {
+                if !is_taken_back {
+                    tracing::info!(group = %name, "a refused change was not taken back: another came after it");
+                }
+                return refusal;
+            }
+            Err(error) => (with_sources(&error), "it is served until the database answers again"),
+        },
+        Err(error) => (with_sources(&error), "it is stored and served: update or delete it when the database is back"),
+    };
+    tracing::error!(group = %name, error = problem, "a refused change could not be taken back");
+    let message =
+        format!("tool group {name} is refused ({}), but could not be taken back: {remedy}", refusal.message());
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, message)
 }
 
 fn missing(name: &GroupName) -> ApiError {

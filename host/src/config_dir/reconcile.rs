@@ -30,7 +30,6 @@ struct Plan {
 /// Compares what is registered with the files.
 fn plan(current: &State, desired: &State, owned: &BTreeSet<Entry>) -> Plan {
     let is_owned = |change: &Change| owned.contains(&entry_of(change));
-    let is_there = |change: &Change| change.action() == "change";
     let (foreign, mut changes): (Vec<_>, Vec<_>) =
         difference(current, desired).into_iter().partition(|change| is_there(change) && !is_owned(change));
     changes.extend(current.leftovers(desired).into_iter().filter(is_owned));
@@ -48,6 +47,11 @@ fn plan(current: &State, desired: &State, owned: &BTreeSet<Entry>) -> Plan {
     }
 }
 
+/// Whether a change is to something that is registered.
+fn is_there(change: &Change) -> bool {
+    change.action() == "change"
+}
+
 fn entry_of(change: &Change) -> Entry {
     (change.kind().to_owned(), change.name().to_owned())
 }
@@ -63,11 +67,24 @@ pub(super) struct Reconciler {
     folder: String,
     /// What was told last of a server or group that is not as its file says.
     told: BTreeMap<Entry, String>,
+    /// What was other than its file says, and not the folder's to change.
+    foreign: BTreeSet<Entry>,
 }
 
 impl Reconciler {
     pub(super) fn new(folder: &Path) -> Self {
-        Self { folder: folder.display().to_string(), told: BTreeMap::new() }
+        Self { folder: folder.display().to_string(), told: BTreeMap::new(), foreign: BTreeSet::new() }
+    }
+
+    /// Whether something that was not the folder's to change has been deregistered
+    /// since, or made what its file says.
+    pub(super) fn is_foreign_settled(&self, gateway: &Gateway, desired: &State) -> bool {
+        if self.foreign.is_empty() {
+            return false;
+        }
+        let differences = difference(&registered(&gateway.snapshot()), desired);
+        let changed: BTreeSet<Entry> = differences.iter().filter(|change| is_there(change)).map(entry_of).collect();
+        !self.foreign.is_subset(&changed)
     }
 
     /// Whether all is as the files say, but for what is not the folder's to change.
@@ -85,6 +102,10 @@ impl Reconciler {
     async fn try_reconcile(&mut self, gateway: &Arc<Gateway>, desired: &State) -> Result<bool, StoreError> {
         let owned = gateway.store.entries_of_folder(&self.folder).await?;
         let plan = plan(&registered(&gateway.snapshot()), desired, &owned);
+        self.foreign = plan.foreign.iter().map(entry_of).collect();
+        if desired.servers.is_empty() && desired.groups.is_empty() && !plan.changes.is_empty() {
+            tracing::warn!(config.dir = %self.folder, "the config directory is empty: what came from it is removed");
+        }
         self.told.retain(|entry, _| plan.changes.iter().chain(&plan.foreign).any(|change| entry_of(change) == *entry));
         for entry in &plan.adopted {
             gateway.store.add_entry_of_folder(&self.folder, entry).await?;
@@ -124,7 +145,9 @@ impl Reconciler {
         made: Result<(), String>,
     ) -> Result<bool, StoreError> {
         let entry = entry_of(change);
-        if let Err(error) = made {
+        if let Err(error) = made
+            && !is_made_by_another(gateway, change).await
+        {
             self.tell(entry, &error, &format!("a change by the config directory failed and is tried again: {change}"));
             return Ok(false);
         }
@@ -143,6 +166,22 @@ impl Reconciler {
             tracing::warn!(config.dir = %self.folder, error, "{what}");
             self.told.insert(entry, error.to_owned());
         }
+    }
+}
+
+/// Whether a change that failed has been made all the same, by another gateway that keeps to
+/// the same folder.
+async fn is_made_by_another(gateway: &Gateway, change: &Change) -> bool {
+    // It may have been made a moment ago.
+    if gateway.refresh().await.is_err() {
+        return false;
+    }
+    let now = registered(&gateway.snapshot());
+    match change {
+        Change::PutServer { new, .. } => now.servers.get(&new.name) == Some(new),
+        Change::PutGroup { new, .. } => now.groups.get(&new.name) == Some(new),
+        Change::RemoveServer(name) => !now.servers.contains_key(name),
+        Change::RemoveGroup(name) => !now.groups.contains_key(name),
     }
 }
 

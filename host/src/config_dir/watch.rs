@@ -12,7 +12,8 @@ use crate::configuration::find_files;
 /// Each file, with what changes when it is written or replaced; nothing for one that is a dead link.
 pub(super) type Fingerprint = Vec<(PathBuf, Option<Stamp>)>;
 
-/// Device, inode, size, and time of the last change to the contents in seconds and nanoseconds.
+/// Device, inode, size, and time of the last change to the file in seconds and nanoseconds: also
+/// when others were let read it, which leaves the contents as they were.
 type Stamp = (u64, u64, u64, i64, i64);
 
 /// The folder as it is now.
@@ -21,44 +22,54 @@ pub(super) fn fingerprint(folder: &Path) -> io::Result<Fingerprint> {
     fs::read_dir(folder)?;
     let stamp = |path: &PathBuf| {
         let found = fs::metadata(path).ok()?;
-        Some((found.dev(), found.ino(), found.size(), found.mtime(), found.mtime_nsec()))
+        Some((found.dev(), found.ino(), found.size(), found.ctime(), found.ctime_nsec()))
     };
     Ok(find_files(folder)?.into_iter().map(|path| (path.clone(), stamp(&path))).collect())
 }
+
+/// How many looks in a row must see the same before it counts; more for an empty folder,
+/// which says that all is to be removed, and may be one that is about to be filled.
+const LOOKS_AT_REST: u32 = 2;
+const LOOKS_AT_REST_IF_EMPTY: u32 = 10;
 
 /// What was seen of a folder.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     last: Option<Fingerprint>,
+    /// How many looks in a row saw that.
+    looks: u32,
     /// What the last change that was told of had come to.
     settled: Option<Fingerprint>,
-    is_lost: bool,
+    /// Why it could not be seen the last time.
+    lost: Option<String>,
 }
 
 impl Watch {
     /// Takes a look; whether something has changed since it was last said so. Not yet while
     /// it still changes: several files are often written together, or one in several steps.
+    /// So too at first: something may be filling the folder while the gateway starts.
     pub(super) fn see(&mut self, now: Fingerprint) -> bool {
-        self.is_lost = false;
-        // At first there is nothing that could be changing.
-        let is_at_rest = self.last.as_ref().is_none_or(|last| *last == now);
-        let is_new = self.settled.as_ref() != Some(&now);
-        self.last = Some(now.clone());
-        if is_at_rest && is_new {
-            self.settled = Some(now);
+        self.lost = None;
+        self.looks = if self.last.as_ref() == Some(&now) { self.looks.saturating_add(1) } else { 1 };
+        let enough = if now.is_empty() { LOOKS_AT_REST_IF_EMPTY } else { LOOKS_AT_REST };
+        let is_change = self.looks >= enough && self.settled.as_ref() != Some(&now);
+        if is_change {
+            self.settled = Some(now.clone());
         }
-        is_at_rest && is_new
+        self.last = Some(now);
+        is_change
     }
 
-    /// The folder cannot be seen; whether it could until now.
-    pub(super) fn lose(&mut self) -> bool {
-        !std::mem::replace(&mut self.is_lost, true)
+    /// The folder cannot be seen; whether that is news.
+    pub(super) fn lose(&mut self, error: String) -> bool {
+        self.last = None;
+        self.lost.replace(error.clone()) != Some(error)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
 
@@ -67,14 +78,22 @@ mod tests {
         let of = |name: &str| vec![(PathBuf::from(name), None)];
         let mut watch = Watch::default();
         let seen: Vec<bool> =
-            ["a", "a", "b", "c", "c", "c", "a", "c", "c", "a", "a"].map(|name| watch.see(of(name))).into();
-        assert_eq!(
-            seen,
-            [true, false, false, false, true, false, false, false, false, false, true],
-            "the first at once; not `b`, nor the `a` between two `c`"
-        );
-        assert!(watch.lose() && !watch.lose());
-        assert!(!watch.see(of("a")) && watch.lose());
+            ["a", "a", "a", "b", "c", "c", "c", "a", "c", "c", "a", "a"].map(|name| watch.see(of(name))).into();
+        let told = [false, true, false, false, false, true, false, false, false, false, false, true];
+        assert_eq!(seen, told, "not `b`, nor the `a` between two `c`");
+        let mut lose = |error: &str| watch.lose(error.to_owned());
+        assert!(lose("gone") && !lose("gone") && lose("not allowed"));
+        assert!(!watch.see(of("a")) && !watch.see(of("a")) && watch.lose("gone".to_owned()));
+        assert!(!watch.see(of("b")) && watch.lose("gone".to_owned()));
+        assert!(!watch.see(of("b")) && watch.see(of("b")), "what was seen before it was gone is not counted");
+    }
+
+    #[test]
+    fn an_empty_folder_must_stay_so_for_longer() {
+        let mut watch = Watch::default();
+        let first_told = (1..=20).find(|_| watch.see(Vec::new()));
+        assert_eq!(first_told, Some(10));
+        assert!(!watch.see(Vec::new()));
     }
 
     #[test]
@@ -105,6 +124,8 @@ mod tests {
         differs("a file renamed over it");
         fs::write(path("a.json"), "22").unwrap();
         differs("a file written in place");
+        fs::set_permissions(path("a.json"), fs::Permissions::from_mode(0o640)).unwrap();
+        differs("a file whose permissions changed");
         fs::remove_file(path("a.json")).unwrap();
         differs("a file removed");
         assert!(fingerprint(&path("s.json")).is_err());

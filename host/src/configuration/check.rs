@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::admin::{GroupDescription, ServerDescription, read_group, read_server};
 use crate::configuration::document::{Document, Object};
 use crate::configuration::keys::{keys_of, nearest};
-use crate::configuration::placeholders::{PlaceholderError, Variables, resolve};
+use crate::configuration::placeholders::{PlaceholderError, Variables, resolve, take_out};
 use crate::configuration::policies;
 use crate::configuration::problem::{Problem, Source};
 use crate::configuration::search::{Step, place_of_quoted};
@@ -50,6 +50,10 @@ pub enum Configuration {
 const UNKNOWN_KIND: &str = "it does not show what it describes: a server needs `transport`, \
                             a tool group `included_tools` or `included_servers`, a policies file `policies`";
 
+/// What to say of a file with `mcpServers`.
+pub const CLIENT_FILE: &str = "this is the configuration of an MCP client (`mcpServers`): write a file for each server, \
+                               with `name` and `transport` beside its `command` and `args`, or its `url`";
+
 /// Checks a file of this kind, or of the kind that its keys show. Unknown keys
 /// are problems here, though the gateway ignores them: they are slips.
 pub fn check(source: Source<'_>, kind: Option<Kind>, variables: &Variables<'_>) -> Result<Configuration, Vec<Problem>> {
@@ -61,11 +65,15 @@ pub fn check(source: Source<'_>, kind: Option<Kind>, variables: &Variables<'_>) 
     let kinds = [Kind::Server, Kind::Group, Kind::Policies].map(|kind| (kind, kind.keys()));
     let keys: Vec<&str> = object.keys().map(String::as_str).collect();
     let Some(kind) = kind.or_else(|| detect(&keys, &kinds)) else {
-        return Err(vec![source.problem(None, UNKNOWN_KIND)]);
+        let message = if object.contains_key("mcpServers") { CLIENT_FILE } else { UNKNOWN_KIND };
+        return Err(vec![source.problem(None, message)]);
     };
-    let mut value = Value::Object(object);
-    let at_quoted =
-        |value: &Value, message: String| vec![source.problem(place_of_quoted(document, value, &message), message)];
+    let written = Value::Object(object);
+    let mut value = written.clone();
+    let at_quoted = |value: &Value, message: String| {
+        let place = place_of_quoted(document, value, &message);
+        vec![source.problem(place, take_out(message, &written, value))]
+    };
     match kind {
         Kind::Server => {
             let description = read_filled(source, document, &mut value, variables)?;
@@ -161,7 +169,7 @@ mod tests {
 
     fn problems(name: &str, text: &str) -> String {
         let source = Source { shown: name, path: Path::new(name), text };
-        let variables = |name: &str| (name == "SET").then(|| "value".to_owned());
+        let variables = |name: &str| (name == "SET").then(|| "s3cret".to_owned());
         match check(source, None, &variables) {
             Ok(found) => format!("{found:?}"),
             Err(problems) => problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"),
@@ -193,7 +201,14 @@ mod tests {
                 "name: a\ntransport: streamable_http\nurl: http://h\nheaders:\n  Host: x\n",
                 "s.yaml:5:3: header 'Host' cannot be set",
             ),
+            (
+                "s.json",
+                r#"{"name":"a","transport":"sse","url":"http:///${SET}"}"#,
+                "s.json:1:37: invalid url: 'http:///${SET}' must be",
+            ),
+            ("s.json", r#"{"name":"a","transport":"${SET}"}"#, "s.json: unsupported transport type: ${SET} ("),
             ("x.json", r#"{"name":"x"}"#, "x.json: it does not show what it describes: a server needs `transport`"),
+            ("x.json", r#"{"mcpServers":{"a":{"command":"c"}}}"#, "x.json: this is the configuration of an MCP client"),
             ("x.json", "[1]", "x.json:1:0: invalid type: sequence, expected an object"),
             ("x.json", "{\"name\": }", "x.json:1:10: expected value"),
             ("s.yaml", "name: a\ntransport: stdio\ncommand: [\n", "s.yaml:4:1: did not find expected node content"),
@@ -222,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_good_file_is_what_it_describes() {
-        assert!(problems("s.yaml", "name: a\ntransport: stdio\ncommand: '${SET}'\n").contains("command: \"value\""));
+        assert!(problems("s.yaml", "name: a\ntransport: stdio\ncommand: '${SET}'\n").contains("command: \"s3cret\""));
         assert!(problems("g.json", r#"{"name":"g","included_tools":["a__b"]}"#).starts_with("Group("));
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "policies: []").unwrap();

@@ -1,6 +1,7 @@
 //! Many files, to one state.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ const EXTENSIONS: [&str; 3] = ["json", "yaml", "yml"];
 
 /// The file itself, or all configuration files in the folder and below, sorted.
 /// Hidden ones are left out: editors and mounted volumes keep their own there.
+/// What cannot be told to be a file or a folder fails it as a whole: it could hold any of them.
 pub fn find_files(path: &Path) -> io::Result<Vec<PathBuf>> {
     if !fs::metadata(path)?.is_dir() {
         return Ok(vec![path.to_owned()]);
@@ -38,18 +40,27 @@ fn find_below(folder: &Path, seen: &mut BTreeSet<PathBuf>, found: &mut Vec<PathB
         let has_extension =
             path.extension().and_then(|extension| extension.to_str()).is_some_and(|found| EXTENSIONS.contains(&found));
         // Follows links.
-        let is_folder = match fs::metadata(&path) {
-            Ok(metadata) => metadata.is_dir(),
-            // Reading it will say what is wrong with it, if it is one of ours.
-            Err(_) => false,
-        };
-        if is_folder {
-            find_below(&path, seen, found)?;
-        } else if has_extension {
-            found.push(path);
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => find_below(&path, seen, found)?,
+            Ok(metadata) if has_extension && !metadata.is_file() => {
+                // Reading a pipe would wait for whoever writes to it.
+                let message = "it is neither a file nor a folder: take it away";
+                return Err(told_of(&path, io::ErrorKind::InvalidInput, message));
+            }
+            // Of a dead link, reading it will say what is wrong.
+            Ok(_) | Err(_) if has_extension => found.push(path),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(&path).is_err() => {
+                // Taken away since the folder was listed.
+            }
+            Err(error) => return Err(told_of(&path, error.kind(), error)),
         }
     }
     Ok(())
+}
+
+fn told_of(path: &Path, kind: io::ErrorKind, what: impl Display) -> io::Error {
+    io::Error::new(kind, format!("{}: {what}", path.display()))
 }
 
 /// Reads and checks all of these files; what is wrong in any of them is told.
@@ -131,6 +142,22 @@ mod tests {
         assert_eq!(names, ["a.yaml", "d.json", "groups/deep/c.yml", "servers/b.json"]);
         assert_eq!(find_files(&folder.path().join("README.md")).unwrap().len(), 1);
         assert!(find_files(&folder.path().join("missing")).is_err());
+    }
+
+    #[test]
+    fn what_may_hide_files_is_an_error_and_not_none() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "a.json", "{}");
+        symlink("../not-mounted", folder.path().join("servers")).unwrap();
+        let message = find_files(folder.path()).unwrap_err().to_string();
+        assert!(message.contains("/servers: No such file"), "{message}");
+        fs::remove_file(folder.path().join("servers")).unwrap();
+        let socket = std::os::unix::net::UnixListener::bind(folder.path().join("b.yaml")).unwrap();
+        let message = find_files(folder.path()).unwrap_err().to_string();
+        assert!(message.contains("/b.yaml: it is neither a file nor a folder"), "{message}");
+        drop(socket);
+        fs::rename(folder.path().join("b.yaml"), folder.path().join("b.sock")).unwrap();
+        assert_eq!(find_files(folder.path()).unwrap().len(), 1, "others may lie beside");
     }
 
     #[test]

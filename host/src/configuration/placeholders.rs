@@ -74,6 +74,39 @@ pub fn fill_in(text: &str, variables: &Variables<'_>) -> Result<String, Placehol
     Ok(filled)
 }
 
+/// A message about a filled-in value, with the placeholders again in place of what
+/// came in: that may be a secret, and messages go into logs.
+pub(crate) fn take_out(message: String, written: &Value, filled: &Value) -> String {
+    let mut changed = Vec::new();
+    collect_changed(written, filled, &mut changed);
+    let taken_out = changed.iter().fold(message, |message, (written, filled)| {
+        message
+            .replace(&format!("'{filled}'"), &format!("'{written}'"))
+            .replace(&format!(": {filled} ("), &format!(": {written} ("))
+            .replace(&Value::from(*filled).to_string(), &Value::from(*written).to_string())
+    });
+    // Shorter ones hide nothing, and stand in any text.
+    if changed.iter().any(|(_, filled)| filled.len() > 3 && taken_out.contains(*filled)) {
+        return "it is not valid once its placeholders are filled in".to_owned();
+    }
+    taken_out
+}
+
+fn collect_changed<'v>(written: &'v Value, filled: &'v Value, changed: &mut Vec<(&'v str, &'v str)>) {
+    match (written, filled) {
+        (Value::String(written), Value::String(filled)) if written != filled => changed.push((written, filled)),
+        (Value::Array(written), Value::Array(filled)) => {
+            written.iter().zip(filled).for_each(|(written, filled)| collect_changed(written, filled, changed));
+        }
+        (Value::Object(written), Value::Object(filled)) => {
+            written.values().zip(filled.values()).for_each(|(written, filled)| {
+                collect_changed(written, filled, changed);
+            });
+        }
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -95,6 +128,21 @@ mod tests {
         let mut value = json!({"${A}": "${A}-${A}$A", "list": ["${EMPTY}", 1, {"deep": "x${NESTED}"}], "n": null});
         assert_eq!(resolve(&mut value, &variables), []);
         assert_eq!(value, json!({"${A}": "one-one$A", "list": ["", 1, {"deep": "x${A}"}], "n": null}));
+    }
+
+    #[test]
+    fn what_came_in_is_taken_out_of_messages() {
+        let written = json!({"list": ["a"], "url": "http:///${A}", "words": ["b", "${B}"]});
+        let filled = json!({"list": ["a"], "url": "http:///one", "words": ["b", "s3\"cret"]});
+        for (message, expected) in [
+            ("invalid url: 'http:///one' must be", "invalid url: 'http:///${A}' must be"),
+            ("unsupported type: s3\"cret (there is a)", "unsupported type: ${B} (there is a)"),
+            (r#"not "s3\"cret" please"#, "not \"${B}\" please"),
+            ("it is xs3\"cretx", "it is not valid once its placeholders are filled in"),
+            ("'a' and 'b' are 'x'", "'a' and 'b' are 'x'"),
+        ] {
+            assert_eq!(take_out(message.to_owned(), &written, &filled), expected);
+        }
     }
 
     #[test]

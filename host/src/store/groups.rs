@@ -50,6 +50,32 @@ impl Store {
         change.end(replaced).await
     }
 
+    /// Takes back what was written: stores the group as it was before, or removes it if there was
+    /// none. `false`, and nothing is done, if it has been changed since.
+    pub async fn take_back_group(&self, written: &ToolGroup, old: Option<&ToolGroup>) -> Result<bool, StoreError> {
+        let mut change = self.begin_change().await?;
+        let now_ms = change.now_ms;
+        let (name, definition) = (written.name.as_str(), write_group(written));
+        let query = match old {
+            None => {
+                sqlx::query("DELETE FROM tool_groups WHERE name = $1 AND definition = $2").bind(name).bind(definition)
+            }
+            Some(old) => sqlx::query(
+                "UPDATE tool_groups SET definition = $3, updated_at = $4 WHERE name = $1 AND definition = $2",
+            )
+            .bind(name)
+            .bind(definition)
+            .bind(write_group(old))
+            .bind(now_ms),
+        };
+        if query.execute(change.connection()).await?.rows_affected() == 0 {
+            change.abandon().await?;
+            return Ok(false);
+        }
+        change.commit().await?;
+        Ok(true)
+    }
+
     /// Removes a group; `false` if there was none.
     pub async fn delete_group(&self, name: &GroupName) -> Result<bool, StoreError> {
         let mut change = self.begin_change().await?;

@@ -188,12 +188,13 @@ impl CatalogMetrics {
         }
     }
 
-    /// Which servers are up, of those of which it is known.
+    /// Which servers are up, of those of which it is known. Nobody tries a disabled one,
+    /// so what was known of it would stay for ever.
     pub(super) fn upstreams_up(&self, gateway: &Gateway) -> MetricFamily {
         let table = self.table.load();
         let mut up: BTreeMap<&str, bool> = BTreeMap::new();
         let snapshot = gateway.snapshot();
-        for (name, server) in &snapshot.servers {
+        for (name, server) in snapshot.servers.iter().filter(|(_, server)| server.enabled) {
             let is_up = match gateway.upstreams.health(&server.server).state {
                 HealthState::Healthy => true,
                 HealthState::Unhealthy => false,

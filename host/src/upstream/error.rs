@@ -22,7 +22,7 @@ pub enum UpstreamError {
     Refused { server: ServerName, url: String, is_loopback: bool },
     #[error("server `{server}`: the MCP server {url} cannot be reached: {problem}")]
     Unreachable { server: ServerName, url: String, problem: String },
-    #[error("server `{server}`: the command `{command}` could not be started: {problem}")]
+    #[error("server `{server}`: the command `{command}` could not be started: {problem}{}", args_hint(.command))]
     CannotStart { server: ServerName, command: String, problem: String },
     #[error("server `{server}`: it has {limit} upstream sessions already, and none became free")]
     TooManySessions { server: ServerName, limit: usize },
@@ -110,6 +110,11 @@ fn in_words(time: Duration) -> String {
     }
 }
 
+/// No shell takes a command apart.
+fn args_hint(command: &str) -> &'static str {
+    if command.contains(' ') { "; if it holds arguments, they belong into `args`" } else { "" }
+}
+
 fn docker_hint(is_loopback: bool) -> &'static str {
     if is_loopback {
         ". If mcpjungle is running inside Docker, use 'host.docker.internal' as your MCP server's hostname"
@@ -125,7 +130,8 @@ fn stderr_hint(stderr: &str) -> String {
 fn status_hint(status: u16) -> &'static str {
     match status {
         300..400 => ", a redirect, which is not followed: register the URL that it leads to",
-        404 | 405 => ": check the path of its URL",
+        400 => ": check that its `transport` is right (`streamable_http` or `sse`)",
+        404 | 405 => ": check the path of its URL, and that its `transport` is right (`streamable_http` or `sse`)",
         _ => "",
     }
 }
@@ -178,6 +184,20 @@ mod tests {
             "server `time`: initialization request to MCP server timed out after 30 seconds. To increase the \
              timeout, use the MCP_SERVER_INIT_REQ_TIMEOUT_SEC environment variable for the mcpjungle server"
         );
+    }
+
+    #[test]
+    fn slips_in_a_registration_are_pointed_at() {
+        let server = ServerName::parse("time").unwrap();
+        let started = |command: &str| {
+            UpstreamError::CannotStart { server: server.clone(), command: command.into(), problem: "no".into() }
+                .to_string()
+        };
+        assert!(started("node server.js").ends_with(": no; if it holds arguments, they belong into `args`"));
+        assert!(started("node").ends_with(": no"));
+        let answered = |status: u16| UpstreamError::HttpStatus { server: server.clone(), status }.to_string();
+        assert!(answered(400).contains("`transport`") && answered(404).contains("`transport`"));
+        assert!(answered(500).ends_with("HTTP 500"));
     }
 
     #[test]

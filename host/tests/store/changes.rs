@@ -86,6 +86,18 @@ on_both! {
         assert_eq!(store.entries_of_folder("/conf").await.unwrap(), [entry("group")].into());
         assert!(store.delete_group(&GroupName::parse("a").unwrap()).await.unwrap());
         assert!(store.entries_of_folder("/conf").await.unwrap().is_empty());
+    async fn a_group_is_taken_back_unless_another_gateway_has_changed_it_since(home: Home) {
+        let store = home.open().await;
+        let groups = async || store.load(&HashMap::new()).await.unwrap().groups;
+        let [first, second, third] = [group("g", &["s__a"]), group("g", &["s__b"]), group("g", &["s__c"])];
+        store.create_group(&second).await.unwrap();
+        assert!(!store.take_back_group(&first, None).await.unwrap());
+        assert!(!store.take_back_group(&first, Some(&third)).await.unwrap());
+        assert_eq!(groups().await, [group("g", &["s__b"])]);
+        assert!(store.take_back_group(&second, Some(&third)).await.unwrap());
+        assert_eq!(groups().await, [group("g", &["s__c"])]);
+        assert!(store.take_back_group(&third, None).await.unwrap());
+        assert_eq!(groups().await, []);
     }
 }
 

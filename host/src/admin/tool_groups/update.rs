@@ -11,7 +11,7 @@ use crate::admin::change;
 use crate::admin::error::ApiError;
 use crate::admin::input::{JsonBody, NameInPath};
 use crate::admin::tool_groups::effective::effective_tools;
-use crate::admin::tool_groups::{GroupDescription, check_included, holds_nothing, missing};
+use crate::admin::tool_groups::{GroupDescription, check_included, holds_nothing, missing, take_back};
 use crate::gateway::Gateway;
 use crate::group::ToolGroup;
 use crate::names::GroupName;
@@ -53,9 +53,8 @@ pub(in crate::admin) async fn put(
         let tools = match effective_tools(&gateway, &admission, &name).await {
             Ok(tools) if !tools.is_empty() => tools,
             empty_or_failed => {
-                gateway.store.update_group(&old).await?;
-                gateway.refresh().await?;
-                return Err(empty_or_failed.err().unwrap_or_else(holds_nothing));
+                let refusal = empty_or_failed.err().unwrap_or_else(holds_nothing);
+                return Err(take_back(&gateway, &new, Some(&old), refusal).await);
             }
         };
         tracing::info!(
