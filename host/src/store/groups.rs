@@ -68,12 +68,8 @@ impl Store {
             .bind(write_group(old))
             .bind(now_ms),
         };
-        if query.execute(change.connection()).await?.rows_affected() == 0 {
-            change.abandon().await?;
-            return Ok(false);
-        }
-        change.commit().await?;
-        Ok(true)
+        let affected = bounded(query.execute(change.connection())).await?.rows_affected();
+        Ok(change.end((affected > 0).then_some(())).await?.is_some())
     }
 
     /// Removes a group; `false` if there was none.

@@ -86,6 +86,10 @@ on_both! {
         assert_eq!(store.entries_of_folder("/conf").await.unwrap(), [entry("group")].into());
         assert!(store.delete_group(&GroupName::parse("a").unwrap()).await.unwrap());
         assert!(store.entries_of_folder("/conf").await.unwrap().is_empty());
+    }
+}
+
+on_both! {
     async fn a_group_is_taken_back_unless_another_gateway_has_changed_it_since(home: Home) {
         let store = home.open().await;
         let groups = async || store.load(&HashMap::new()).await.unwrap().groups;
