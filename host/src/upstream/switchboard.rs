@@ -99,7 +99,7 @@ impl Switchboard {
     /// Takes a notification of the server's.
     pub(super) fn notify(&self, source: Source, notification: Notification) {
         match notification.method() {
-            "notifications/progress" => self.take_progress(&notification),
+            "notifications/progress" => self.take_progress(source, &notification),
             "notifications/cancelled" => self.take_cancellation(&notification),
             "notifications/tools/list_changed"
             | "notifications/prompts/list_changed"
@@ -122,12 +122,15 @@ impl Switchboard {
     pub(super) fn ask(
         self: &Arc<Self>,
         source: Source,
-        request: Request,
+        mut request: Request,
         send: impl Fn(Bytes) + Send + Sync + 'static,
     ) {
         let id = request.id();
         if request.method() == "ping" {
             return send(wire::result_parts(&id, Bytes::from_static(b"{}")).concat().into());
+        }
+        if let Err(error) = request.find_progress_token() {
+            return send(wire::error_response(Some(&id), code::INVALID_PARAMS, &error.to_string()));
         }
         let Some(counterpart) = self.counterpart_for(source) else {
             let problem = "it cannot be told which client this request is for: ask during one of its calls only, \
@@ -146,10 +149,15 @@ impl Switchboard {
         counterpart.receive(ServerMessage::Request(request));
     }
 
-    /// Progress says itself which call it belongs to, whatever it came on.
-    fn take_progress(&self, notification: &Notification) {
+    /// Progress says itself which call it belongs to; on the stream of a call it is that
+    /// call's or nobody's, because a server may count tokens of its own.
+    fn take_progress(&self, source: Source, notification: &Notification) {
         let Ok([Some(ours)]) = notification.param_members(["progressToken"]) else { return };
-        let found = ours.parse().ok().and_then(|id: u64| {
+        let is_possible = |id: &u64| match source {
+            Source::Call(call) => call == *id,
+            Source::Shared | Source::Aside => true,
+        };
+        let found = ours.parse().ok().filter(is_possible).and_then(|id: u64| {
             let state = self.state.lock();
             let call = state.calls.get(&id)?;
             Some((Arc::clone(&call.counterpart), Bytes::copy_from_slice(call.progress_token.as_ref()?.as_bytes())))
