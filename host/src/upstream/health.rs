@@ -133,6 +133,13 @@ impl ServerHealth {
         }
     }
 
+    /// Takes note that the server has begun to answer over HTTP.
+    pub(super) fn note_reply(&self) {
+        if self.state.lock().answered(Instant::now()) {
+            self.changed.notify_waiters();
+        }
+    }
+
     fn note_life(&self, found_by: OpenedFor) {
         if !self.state.lock().succeeded() {
             return;

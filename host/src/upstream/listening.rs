@@ -52,6 +52,7 @@ async fn open(connector: &Connector, server: &Server, headers: &HeaderMap) -> Re
         paired_with: None,
         hints: Some(Arc::clone(&connector.hints)),
         listening: Some(Arc::default()),
+        health: None,
     };
     let (session, _handshake) = connector.open(server, purpose, &background, background.expect_work(None)).await?;
     Ok(session)

@@ -263,6 +263,7 @@ impl ServerSessions {
             paired_with: key.paired_with.as_ref(),
             hints: Some(Arc::clone(&self.connector.hints)),
             listening: self.may_hear(key).then(|| Arc::clone(&self.listening)),
+            health: Some(Arc::clone(&self.health)),
         };
         let opened = self.connector.open(&self.server, purpose, &self.background, work).await;
         self.health.note_opening(opened.as_ref().err(), OpenedFor::Call);
