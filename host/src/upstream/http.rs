@@ -40,6 +40,8 @@ pub(super) struct HttpSession {
     notices: Arc<Notices>,
     /// Dropping it ends the listening.
     listener: Option<AbortOnDropHandle<()>>,
+    /// Cancelled when there is a stream to listen to.
+    listening_begun: CancellationToken,
     /// Cancelled when the server lets us listen no longer.
     listening_ended: CancellationToken,
     /// For the end of the session.
@@ -80,6 +82,7 @@ impl HttpSession {
             channel: Arc::new(channel),
             notices: Arc::default(),
             listener: None,
+            listening_begun: CancellationToken::new(),
             listening_ended: CancellationToken::new(),
             _work: work,
         };
@@ -88,9 +91,10 @@ impl HttpSession {
         session.channel.tell(handshake::initialized_notification()).await.map_err(|failure| failure.error)?;
         if let Some(listening) = listening.filter(|_| session.has_id()) {
             let (channel, ended) = (Arc::clone(&session.channel), session.listening_ended.clone().drop_guard());
+            let begun = session.listening_begun.clone();
             session.listener = Some(AbortOnDropHandle::new(tokio::spawn(async move {
                 let _ended = ended;
-                channel.listen(listening).await;
+                channel.listen(listening, begun).await;
             })));
         } else {
             session.listening_ended.cancel();
@@ -127,6 +131,11 @@ impl HttpSession {
     /// Resolves when nothing is listened to, be it no longer or never.
     pub(super) async fn listening_ended(&self) {
         self.listening_ended.cancelled().await;
+    }
+
+    /// Cancelled when there was a stream to listen to.
+    pub(super) fn listening_begun(&self) -> &CancellationToken {
+        &self.listening_begun
     }
 
     fn speak(&mut self, version: ProtocolVersion) {

@@ -288,6 +288,24 @@ impl Session {
         }
     }
 
+    /// Resolves once there is a stream for what belongs to no call.
+    pub(super) async fn stream_begun(&self) {
+        match &self.link {
+            Link::Http(session) => session.listening_begun().cancelled().await,
+            Link::Sse(_) => {}
+            Link::Stdio(_) => std::future::pending().await,
+        }
+    }
+
+    /// Whether there is such a stream, or was.
+    pub(super) fn has_stream_begun(&self) -> bool {
+        match &self.link {
+            Link::Http(session) => session.listening_begun().is_cancelled(),
+            Link::Sse(_) => true,
+            Link::Stdio(_) => false,
+        }
+    }
+
     /// Whether it can carry no further call. Over HTTP most often only the next call tells.
     pub(super) fn is_broken(&self) -> bool {
         match &self.link {

@@ -244,3 +244,29 @@ async fn only_who_may_be_turned_to_listens() {
         assert_eq!(!gets(&fake).is_empty(), listens, "{capabilities}");
     }
 }
+
+#[tokio::test]
+async fn a_server_without_a_stream_is_found_out_once_and_nothing_is_listened_to() {
+    let sessions = SessionServer::default();
+    let fake = FakeServer::start(move |seen: Seen| {
+        let response = sessions.answer(&seen);
+        async move { response }
+    })
+    .await;
+    let (upstreams, server) = (upstreams(), fake.server(SessionMode::Stateful));
+    for _ in 0..2 {
+        let session = upstreams.listen(&server, &http::HeaderMap::new()).await.unwrap();
+        session.ended().await;
+        assert!(!session.has_begun());
+    }
+    outcome(upstreams.call(&server, call()).await).unwrap();
+    upstreams.shutdown().await;
+    assert_eq!(gets(&fake).len(), 1);
+
+    let talkative = Talkative::start().await;
+    let upstreams = crate::fixture::upstreams();
+    let session =
+        upstreams.listen(&talkative.fake.server(SessionMode::Stateful), &http::HeaderMap::new()).await.unwrap();
+    session.begun().await;
+    assert!(session.has_begun());
+}
