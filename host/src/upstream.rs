@@ -50,6 +50,7 @@ mod lines;
 mod listening;
 mod malformed;
 mod offer;
+mod outbox;
 mod registrations;
 mod session;
 mod sessions;

@@ -143,7 +143,7 @@ pub async fn ask_server(
     let server = snapshot.servers.get(server).filter(|server| server.enabled).ok_or_else(not_found)?;
     let headers = inject_headers(&gateway.pipeline(), &caller, server).await?;
     caller.side.serve_with(&server.server.name);
-    Ok(gateway.upstreams.call(&server.server, upstream_call(&caller, server, request, headers, true)).await?)
+    Ok(gateway.upstreams.call(&server.server, upstream_call(&caller, server, request, headers, true)?).await?)
 }
 
 /// The request as it goes to its upstream.
@@ -153,9 +153,9 @@ fn upstream_call(
     mut request: wire::Request,
     headers: http::HeaderMap,
     has_own_session: bool,
-) -> Call {
-    request.find_progress_token();
-    Call {
+) -> Result<Call, Refusal> {
+    request.find_progress_token().map_err(|error| Refusal::InvalidParams(error.to_string()))?;
+    Ok(Call {
         request,
         headers,
         client: caller.client.clone(),
@@ -163,7 +163,7 @@ fn upstream_call(
         counterpart: Arc::clone(&caller.side) as Arc<dyn Counterpart>,
         cancellation: caller.side.cancellation(),
         log_level: caller.log_level,
-    }
+    })
 }
 
 async fn perform_to_the_end(
@@ -198,7 +198,7 @@ async fn walk(
     let headers = inject_headers(&pipeline, caller, &target.server).await?;
     caller.side.serve_with(&target.server.server.name);
     let has_own_session = target.outlives_call || matches!(caller.request.endpoint, Endpoint::Server(_));
-    let call = upstream_call(caller, &target.server, request, headers, has_own_session);
+    let call = upstream_call(caller, &target.server, request, headers, has_own_session)?;
     let response = gateway.upstreams.call(&target.server.server, call).await?;
     finish_result(&pipeline, caller, &target, response).await
 }

@@ -313,12 +313,18 @@ impl Request {
         start..start + part.len()
     }
 
-    /// Looks for `_meta.progressToken`; from then on [`Self::render`] replaces it.
-    pub fn find_progress_token(&mut self) {
-        let token = self.params().and_then(|params| object_members(params, ["_meta"]).ok());
-        let token = token.and_then(|[meta]| object_members(meta?, ["progressToken"]).ok());
+    /// Looks for `_meta.progressToken`; from then on [`Self::render`] replaces it. What
+    /// stands there twice, or once more in another case, is refused: the receiver might
+    /// take the one that stays, which is another call's.
+    pub fn find_progress_token(&mut self) -> Result<(), ParseError> {
+        let is_object = |json: &&str| json.starts_with('{');
+        let Some(params) = self.params().filter(is_object) else { return Ok(()) };
+        let [meta] = unmistakable_members(params, ["_meta"])?;
+        let Some(meta) = meta.filter(is_object) else { return Ok(()) };
+        let [token] = unmistakable_members(meta, ["progressToken"])?;
         let is_token = |token: &&str| token.starts_with(|first: char| matches!(first, '"' | '-' | '0'..='9'));
-        self.progress_token = token.and_then(|[token]| token).filter(is_token).map(|token| self.range_of(token));
+        self.progress_token = token.filter(is_token).map(|token| self.range_of(token));
+        Ok(())
     }
 
     /// The sender's progress token, JSON text, if it was looked for and is there.
@@ -521,6 +527,32 @@ mod tests {
         let text = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","named":"b","arguments":{"Name":1}}}"#;
         let Ok(Message::Request(request)) = parse(text) else { panic!() };
         assert_eq!(request.param_members(["name"]).unwrap(), [Some("\"a\"")]);
+    }
+
+    #[test]
+    fn a_progress_token_that_another_reader_could_take_for_another_is_refused() {
+        let find = |params: &str| {
+            let text = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#);
+            let Ok(Message::Request(mut request)) = parse(&text) else { panic!("{text}") };
+            request.find_progress_token().map(|()| request.progress_token().map(str::to_owned))
+        };
+        for params in [
+            r#"{"_meta":{"progressToken":1},"_meta":{}}"#,
+            r#"{"_meta":{},"_Meta":{"progressToken":1}}"#,
+            r#"{"_meta":{"progressToken":1,"progressToken":2}}"#,
+            r#"{"_meta":{"ProgressToken":1}}"#,
+            r#"{"_meta":{"progressTo\u212aen":1}}"#,
+        ] {
+            assert!(find(params).is_err(), "{params}");
+        }
+        for (params, token) in [
+            (r#"{"_meta":{"progressToken":"a","x":{"ProgressToken":1}},"arguments":{"_Meta":1}}"#, Some("\"a\"")),
+            (r#"{"_meta":{"progressToken":null}}"#, None),
+            (r#"{"_meta":null}"#, None),
+            ("[1]", None),
+        ] {
+            assert_eq!(find(params).unwrap().as_deref(), token, "{params}");
+        }
     }
 
     #[test]

@@ -9,8 +9,10 @@ use crate::random::random_fraction;
 use crate::upstream::ListeningSession;
 
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
-/// A server that declares such a stream and has none is asked for it this often.
+/// A server that ends each stream at once is asked for the next this often.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2 * 60);
+/// Many servers declare that they tell of changes and have no stream to do it on.
+const PAUSE_WITHOUT_STREAM: Duration = Duration::from_secs(10 * 60);
 /// What lasted so long was no failure.
 const LASTED: Duration = Duration::from_secs(60);
 
@@ -21,6 +23,8 @@ pub(super) struct Ear {
     /// `None` while there is a session, or for a server that tells nothing.
     due_at: Option<Instant>,
     failures: u32,
+    /// Whether it was noted that there is something to listen to.
+    has_begun: bool,
 }
 
 impl Ear {
@@ -39,6 +43,19 @@ impl Ear {
         }
     }
 
+    /// Resolves when there is something to listen to; once for each session.
+    pub(super) async fn begun(&self) {
+        match &self.session {
+            Some((session, _)) if !self.has_begun => session.begun().await,
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// Takes note of that.
+    pub(super) fn note_begun(&mut self) {
+        self.has_begun = true;
+    }
+
     /// Resolves when the session has ended.
     pub(super) async fn ended(&self) {
         match &self.session {
@@ -51,13 +68,20 @@ impl Ear {
     pub(super) fn open(&mut self, session: ListeningSession) {
         self.session = Some((session, Instant::now()));
         self.due_at = None;
+        self.has_begun = false;
     }
 
-    /// The session has ended, or none could be opened.
-    pub(super) fn close(&mut self) {
-        let has_lasted = self.session.take().is_some_and(|(_, opened_at)| opened_at.elapsed() >= LASTED);
+    /// The session has ended, or none could be opened. `interval` is how often the
+    /// server is asked for its lists anyway.
+    pub(super) fn close(&mut self, interval: Duration) {
+        let ended = self.session.take();
+        let has_lasted = ended.as_ref().is_some_and(|(_, opened_at)| opened_at.elapsed() >= LASTED);
         self.failures = if has_lasted { 0 } else { self.failures.saturating_add(1) };
-        self.due_at = Some(Instant::now() + pause(self.failures, random_fraction()));
+        let pause = match ended {
+            Some((session, _)) if !session.has_begun() => interval.max(PAUSE_WITHOUT_STREAM),
+            _ => pause(self.failures, random_fraction()),
+        };
+        self.due_at = Some(Instant::now() + pause);
     }
 }
 

@@ -149,7 +149,12 @@ impl Following {
                 }
                 () = attempt_due => return Work::Refresh { is_hinted: false },
                 () = sleep_until(self.poll_at) => return Work::Refresh { is_hinted: false },
-                () = self.ear.ended() => self.ear.close(),
+                () = self.ear.begun() => {
+                    self.ear.note_begun();
+                    // What changed while nobody listened was not heard.
+                    return Work::Refresh { is_hinted: false };
+                }
+                () = self.ear.ended() => self.ear.close(self.server.tool_sync_interval()),
                 () = self.ear.due() => return Work::Listen,
             }
         }
@@ -162,15 +167,14 @@ impl Following {
         Ok(())
     }
 
-    /// Then reads the lists, too: what changed while nobody listened was not heard.
     async fn listen(&mut self, gateway: &Gateway) -> Result<(), FollowError> {
         match listen(gateway, &self.server).await {
             Ok(session) => {
                 self.ear.open(session);
-                self.refresh(gateway, false).await
+                Ok(())
             }
             Err(error) => {
-                self.ear.close();
+                self.ear.close(self.server.tool_sync_interval());
                 Err(error)
             }
         }

@@ -69,9 +69,8 @@ impl ServerRequest {
         NEXT.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Takes in a request as it came; answers go to `send`, which is dropped with the way back.
-    pub(super) fn new(mut request: Request, serial: u64, send: impl Fn(Bytes) + Send + Sync + 'static) -> Self {
-        request.find_progress_token();
+    /// Takes in a request whose progress token was looked for; answers go to `send`, which is dropped with the way back.
+    pub(super) fn new(request: Request, serial: u64, send: impl Fn(Bytes) + Send + Sync + 'static) -> Self {
         Self {
             serial,
             method: request.method().into(),
@@ -157,7 +156,8 @@ mod tests {
     use crate::wire::Message;
 
     fn request(text: &'static str) -> (ServerRequest, Arc<Mutex<Vec<Bytes>>>) {
-        let Ok(Message::Request(request)) = Message::parse(Bytes::from_static(text.as_bytes())) else { panic!() };
+        let Ok(Message::Request(mut request)) = Message::parse(Bytes::from_static(text.as_bytes())) else { panic!() };
+        request.find_progress_token().unwrap();
         let sent = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&sent);
         let serial = ServerRequest::next_serial();

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::random::random_fraction;
 use crate::server::Server;
+use crate::upstream::http::Listening;
 use crate::upstream::{ListHints, UpstreamError};
 
 mod book;
@@ -58,6 +59,8 @@ impl Failure {
 /// The health of one server, as it is registered now.
 pub(super) struct ServerHealth {
     pub(super) server: Arc<Server>,
+    /// Whether it is known to have no stream for what belongs to no call.
+    pub(super) listening: Arc<Listening>,
     /// How long an attempt may take; nobody else tries meanwhile.
     attempt_limit: Duration,
     /// Told when a call finds that the server is up again: its lists may be others.
@@ -92,7 +95,14 @@ pub(super) enum OpenedFor {
 
 impl ServerHealth {
     pub(super) fn new(server: Arc<Server>, attempt_limit: Duration, hints: Arc<ListHints>, state: HealthState) -> Self {
-        Self { server, attempt_limit, hints, state: Mutex::new(State::new(state)), changed: Notify::new() }
+        Self {
+            server,
+            listening: Arc::default(),
+            attempt_limit,
+            hints,
+            state: Mutex::new(State::new(state)),
+            changed: Notify::new(),
+        }
     }
 
     pub(super) fn snapshot(&self) -> Health {
@@ -130,6 +140,13 @@ impl ServerHealth {
                 let now = (Instant::now(), SystemTime::now());
                 self.note_failure(|state| state.call_failed(error, now, random_fraction()));
             }
+        }
+    }
+
+    /// Takes note that the server has begun to answer over HTTP.
+    pub(super) fn note_reply(&self) {
+        if self.state.lock().answered(Instant::now()) {
+            self.changed.notify_waiters();
         }
     }
 

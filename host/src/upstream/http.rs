@@ -6,7 +6,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
@@ -15,6 +14,7 @@ use crate::protocol::ProtocolVersion;
 use crate::upstream::UpstreamError;
 use crate::upstream::background::WorkToCome;
 use crate::upstream::handshake::{self, Handshake};
+use crate::upstream::outbox::{IGNORES_ANSWERS, Posted};
 use crate::upstream::session::Opening;
 use crate::wire::{self, Response};
 
@@ -27,7 +27,7 @@ mod stream;
 
 pub(super) use client::HttpClients;
 pub(super) use exchange::{ANSWER_LIMIT_BYTES, CallFailure};
-use exchange::{Channel, REPLIES_AT_ONCE, SESSION_ID};
+use exchange::{Channel, SESSION_ID};
 pub(super) use listen::Listening;
 use notices::Notices;
 pub(super) use sse::SseSession;
@@ -37,9 +37,11 @@ const PROTOCOL_VERSION: &str = "mcp-protocol-version";
 /// A session, or for a server that issues no session id, what one handshake found out.
 pub(super) struct HttpSession {
     channel: Arc<Channel>,
-    notices: Notices,
+    notices: Arc<Notices>,
     /// Dropping it ends the listening.
     listener: Option<AbortOnDropHandle<()>>,
+    /// Cancelled when there is a stream to listen to.
+    listening_begun: CancellationToken,
     /// Cancelled when the server lets us listen no longer.
     listening_ended: CancellationToken,
     /// For the end of the session.
@@ -55,7 +57,7 @@ impl HttpSession {
         client: reqwest::Client,
         injected: &HeaderMap,
     ) -> Result<(Self, Handshake), UpstreamError> {
-        let Opening { server, initialize, switchboard, listening, background, work } = opening;
+        let Opening { server, initialize, switchboard, listening, health, background, work } = opening;
         let headers = with_media_types(injected);
         let mut channel = Channel {
             server: server.clone(),
@@ -64,7 +66,9 @@ impl HttpSession {
             headers,
             switchboard,
             background: background.clone(),
-            replies: Arc::new(Semaphore::new(REPLIES_AT_ONCE)),
+            replies: Arc::default(),
+            given_up: CancellationToken::new(),
+            health,
         };
         let asked = Arc::new(channel.clone());
         let answer = asked.ask(0, initialize.render(0)).await.map_err(|failure| failure.error)?;
@@ -76,8 +80,9 @@ impl HttpSession {
         // From here on, dropping it ends what the server has opened.
         let mut session = Self {
             channel: Arc::new(channel),
-            notices: Notices::default(),
+            notices: Arc::default(),
             listener: None,
+            listening_begun: CancellationToken::new(),
             listening_ended: CancellationToken::new(),
             _work: work,
         };
@@ -86,9 +91,10 @@ impl HttpSession {
         session.channel.tell(handshake::initialized_notification()).await.map_err(|failure| failure.error)?;
         if let Some(listening) = listening.filter(|_| session.has_id()) {
             let (channel, ended) = (Arc::clone(&session.channel), session.listening_ended.clone().drop_guard());
+            let begun = session.listening_begun.clone();
             session.listener = Some(AbortOnDropHandle::new(tokio::spawn(async move {
                 let _ended = ended;
-                channel.listen(listening).await;
+                channel.listen(listening, begun).await;
             })));
         } else {
             session.listening_ended.cancel();
@@ -98,13 +104,23 @@ impl HttpSession {
 
     /// Sends a request and waits for its response.
     pub(super) async fn call(&self, id: u64, request: &wire::Request) -> Result<Response, CallFailure> {
-        let answer = self.channel.ask(id, request.render(id)).await?;
-        Ok(answer.response)
+        tokio::select! {
+            biased;
+            answer = self.channel.ask(id, request.render(id)) => Ok(answer?.response),
+            () = self.channel.given_up.cancelled() => Err(self.channel.closed(IGNORES_ANSWERS).into()),
+        }
+    }
+
+    /// Whether the server was given up.
+    pub(super) fn is_closed(&self) -> bool {
+        self.channel.given_up.is_cancelled()
     }
 
     /// Sends a message that has no answer, after those sent so before.
     pub(super) fn notify(&self, message: Bytes) {
-        self.notices.send(&self.channel, message);
+        if self.notices.send(&self.channel, message) == Posted::Lost {
+            tracing::warn!(upstream.server = %self.channel.server, "a message too many for the server is lost");
+        }
     }
 
     /// Whether the server keeps state for this session.
@@ -115,6 +131,11 @@ impl HttpSession {
     /// Resolves when nothing is listened to, be it no longer or never.
     pub(super) async fn listening_ended(&self) {
         self.listening_ended.cancelled().await;
+    }
+
+    /// Cancelled when there was a stream to listen to.
+    pub(super) fn listening_begun(&self) -> &CancellationToken {
+        &self.listening_begun
     }
 
     fn speak(&mut self, version: ProtocolVersion) {

@@ -8,13 +8,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::process::ChildStdout;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::names::ServerName;
 use crate::upstream::http::ANSWER_LIMIT_BYTES;
 use crate::upstream::lines::{LineError, LineReader};
 use crate::upstream::malformed::answered_id;
+use crate::upstream::outbox::{IGNORES_ANSWERS, Posted, WeakOutbox};
 use crate::upstream::switchboard::{Source, Switchboard};
 use crate::upstream::{UpstreamError, supervise};
 use crate::wire::{self, Message, Response};
@@ -101,7 +102,7 @@ pub(super) struct Inbox {
     pub(super) pending: Arc<Pending>,
     pub(super) switchboard: Arc<Switchboard>,
     /// Weak, so that the session's end closes the child's input.
-    pub(super) outbox: mpsc::WeakSender<Bytes>,
+    pub(super) outbox: WeakOutbox,
     pub(super) closing: CancellationToken,
 }
 
@@ -175,14 +176,13 @@ impl Inbox {
     }
 
     fn backchannel(&self) -> impl Fn(Bytes) + Send + Sync + 'static {
-        let outbox = self.outbox.clone();
-        let server = self.server.clone();
+        let (outbox, closing) = (self.outbox.clone(), self.closing.clone());
+        let (server, pending) = (self.server.clone(), Arc::clone(&self.pending));
         move |response| {
-            // A child that asks without reading the answers does not get them.
-            if let Some(outbox) = outbox.upgrade()
-                && outbox.try_send(response).is_err()
-            {
-                tracing::debug!(upstream.server = %server, "a reply was not taken");
+            if outbox.send_aside(response) == Posted::Lost {
+                tracing::warn!(upstream.server = %server, "a server asks and does not take the answers");
+                pending.close(Some(IGNORES_ANSWERS.to_owned()));
+                closing.cancel();
             }
         }
     }

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use tokio_util::sync::CancellationToken;
 
 use crate::server::{Server, Transport};
-use crate::upstream::health::OpenedFor;
+use crate::upstream::health::{OpenedFor, ServerHealth};
 use crate::upstream::offer::catalog_client;
 use crate::upstream::session::{Connector, Purpose, Session};
 use crate::upstream::{UpstreamError, Upstreams};
@@ -20,6 +20,16 @@ pub struct ListeningSession {
 }
 
 impl ListeningSession {
+    /// Resolves once there is something to listen to.
+    pub async fn begun(&self) {
+        self.session.stream_begun().await;
+    }
+
+    /// Whether there is something to listen to, or was.
+    pub fn has_begun(&self) -> bool {
+        self.session.has_stream_begun()
+    }
+
     /// Resolves when nothing more can be heard, or the gateway ends.
     pub async fn ended(&self) {
         tokio::select! {
@@ -35,7 +45,7 @@ impl Upstreams {
         let health = self.health.of(server);
         health.admit_opening()?;
         let opened = tokio::select! {
-            opened = open(&self.connector, server, headers) => opened,
+            opened = open(&self.connector, &health, headers) => opened,
             () = self.ended.cancelled() => return Err(UpstreamError::ShuttingDown),
         };
         health.note_opening(opened.as_ref().err(), OpenedFor::Gateway);
@@ -43,7 +53,8 @@ impl Upstreams {
     }
 }
 
-async fn open(connector: &Connector, server: &Server, headers: &HeaderMap) -> Result<Session, UpstreamError> {
+async fn open(connector: &Connector, health: &ServerHealth, headers: &HeaderMap) -> Result<Session, UpstreamError> {
+    let server = &health.server;
     let client = catalog_client();
     let background = connector.background.for_server();
     let purpose = Purpose {
@@ -51,7 +62,8 @@ async fn open(connector: &Connector, server: &Server, headers: &HeaderMap) -> Re
         client: &client,
         paired_with: None,
         hints: Some(Arc::clone(&connector.hints)),
-        listening: Some(Arc::default()),
+        listening: Some(Arc::clone(&health.listening)),
+        health: None,
     };
     let (session, _handshake) = connector.open(server, purpose, &background, background.expect_work(None)).await?;
     Ok(session)

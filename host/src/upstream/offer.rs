@@ -56,7 +56,7 @@ pub(super) async fn fetch(
 ) -> Result<Refetched, UpstreamError> {
     let client = catalog_client();
     let background = connector.background.for_server();
-    let purpose = Purpose { headers, client: &client, paired_with: None, hints: None, listening: None };
+    let purpose = Purpose { headers, client: &client, paired_with: None, hints: None, listening: None, health: None };
     let session = connector.open(server, purpose, &background, background.expect_work(None)).await;
     opened(session.as_ref().err());
     let (session, handshake) = session?;

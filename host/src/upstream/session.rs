@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use crate::names::ServerName;
@@ -16,6 +17,7 @@ use crate::server::{Server, Transport};
 use crate::upstream::background::{Background, WorkToCome};
 use crate::upstream::call::SessionCall;
 use crate::upstream::handshake::{self, Handshake};
+use crate::upstream::health::ServerHealth;
 use crate::upstream::http::{CallFailure, HttpClients, HttpSession, Listening, SseSession};
 use crate::upstream::stdio::{ChildCommand, StdioSession};
 use crate::upstream::switchboard::Switchboard;
@@ -43,6 +45,8 @@ pub(super) struct Opening<'a> {
     pub(super) switchboard: Arc<Switchboard>,
     /// Where the session is to listen to what belongs to no call.
     pub(super) listening: Option<Arc<Listening>>,
+    /// Told when the server begins to answer over HTTP.
+    pub(super) health: Option<Arc<ServerHealth>>,
     pub(super) background: &'a Background,
     /// To be held until the session has ended.
     pub(super) work: WorkToCome,
@@ -58,6 +62,8 @@ pub(super) struct Purpose<'a> {
     pub(super) hints: Option<Arc<ListHints>>,
     /// As in [`Opening`].
     pub(super) listening: Option<Arc<Listening>>,
+    /// As in [`Opening`].
+    pub(super) health: Option<Arc<ServerHealth>>,
 }
 
 /// An open session. Dropping it closes it in the background.
@@ -114,6 +120,7 @@ impl Connector {
             initialize: handshake::initialize_request(purpose.client, &self.settings.gateway_version)?,
             switchboard: Arc::clone(switchboard),
             listening: purpose.listening,
+            health: purpose.health,
             background,
             work,
         };
@@ -149,9 +156,16 @@ impl Session {
         if let Some(level) = call.log_level {
             Box::pin(self.set_log_level(level)).await;
         }
+        let cancelled = || UpstreamError::Cancelled { server: self.server.clone() }.into();
+        // Before it has room it is not sent, and then never will be.
+        let room = tokio::select! {
+            biased;
+            _ = call.cancellation.requested() => return Err(cancelled()),
+            room = self.room() => room,
+        };
         let id = self.take_id();
         let _line = self.switchboard.connect(id, &call.request, &call.counterpart);
-        let mut exchange = std::pin::pin!(self.exchange(id, &call.request));
+        let mut exchange = std::pin::pin!(self.exchange(id, &call.request, room));
         let notice = tokio::select! {
             biased;
             answer = &mut exchange => {
@@ -163,17 +177,24 @@ impl Session {
         self.notify(cancellation_of(id, notice));
         match timeout(CANCELLED_GRACE, exchange).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(_)) | Err(_) => Err(UpstreamError::Cancelled { server: self.server.clone() }.into()),
+            Ok(Err(_)) => Err(cancelled()),
+            Err(_) => {
+                if matches!(self.link, Link::Sse(_) | Link::Stdio(_)) {
+                    self.switchboard.linger(id);
+                }
+                Err(cancelled())
+            }
         }
     }
 
     /// Sends a request of the gateway's own.
     pub(super) async fn ask(&self, request: &wire::Request) -> Result<Response, CallFailure> {
-        self.exchange(self.take_id(), request).await
+        let room = self.room().await;
+        self.exchange(self.take_id(), request, room).await
     }
 
-    /// Sends a message that has no answer, after those sent so before. Never waits:
-    /// where too many are under way already, it is lost.
+    /// Sends a message that has no answer, after those sent so before. Never waits: a
+    /// server that takes none of them is given up.
     pub(super) fn notify(&self, message: Bytes) {
         match &self.link {
             Link::Http(session) => session.notify(message),
@@ -217,11 +238,26 @@ impl Session {
         self.next_id.fetch_add(1, Ordering::Relaxed)
     }
 
-    async fn exchange(&self, id: u64, request: &wire::Request) -> Result<Response, CallFailure> {
+    /// Waits for room for a call where calls share one connection.
+    async fn room(&self) -> Option<OwnedSemaphorePermit> {
         match &self.link {
-            Link::Http(session) => session.call(id, request).await,
-            Link::Sse(session) => Ok(session.call(id, request).await?),
-            Link::Stdio(session) => Ok(session.call(id, request).await?),
+            Link::Http(_) => None,
+            Link::Sse(session) => Some(session.room().await),
+            Link::Stdio(session) => Some(session.room().await),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        id: u64,
+        request: &wire::Request,
+        room: Option<OwnedSemaphorePermit>,
+    ) -> Result<Response, CallFailure> {
+        match (&self.link, room) {
+            (Link::Http(session), _) => session.call(id, request).await,
+            (Link::Sse(session), Some(room)) => Ok(session.call(id, request, room).await?),
+            (Link::Stdio(session), Some(room)) => Ok(session.call(id, request, room).await?),
+            (Link::Sse(_) | Link::Stdio(_), None) => unreachable!("a call on one connection has room"),
         }
     }
 
@@ -252,10 +288,28 @@ impl Session {
         }
     }
 
-    /// Whether it can carry no further call. Over HTTP only the next call tells.
+    /// Resolves once there is a stream for what belongs to no call.
+    pub(super) async fn stream_begun(&self) {
+        match &self.link {
+            Link::Http(session) => session.listening_begun().cancelled().await,
+            Link::Sse(_) => {}
+            Link::Stdio(_) => std::future::pending().await,
+        }
+    }
+
+    /// Whether there is such a stream, or was.
+    pub(super) fn has_stream_begun(&self) -> bool {
+        match &self.link {
+            Link::Http(session) => session.listening_begun().is_cancelled(),
+            Link::Sse(_) => true,
+            Link::Stdio(_) => false,
+        }
+    }
+
+    /// Whether it can carry no further call. Over HTTP most often only the next call tells.
     pub(super) fn is_broken(&self) -> bool {
         match &self.link {
-            Link::Http(_) => false,
+            Link::Http(session) => session.is_closed(),
             Link::Sse(session) => session.is_closed(),
             Link::Stdio(session) => session.is_closed(),
         }

@@ -16,7 +16,7 @@ use crate::upstream::UpstreamError;
 use crate::upstream::background::Background;
 use crate::upstream::call::SessionCall;
 use crate::upstream::health::{OpenedFor, ServerHealth};
-use crate::upstream::http::{CallFailure, Listening};
+use crate::upstream::http::CallFailure;
 use crate::upstream::key::SessionKey;
 use crate::upstream::session::{Connector, Purpose, init_timed_out};
 use crate::upstream::slot::{IdleLimits, LiveSession, Ready, Slot};
@@ -47,8 +47,6 @@ pub(super) struct ServerSessions {
     allowance: Arc<Semaphore>,
     /// Tells whoever waits for a permit that a session has become idle.
     became_idle: Notify,
-    /// Whether the server is known to have no stream for what belongs to no call.
-    listening: Arc<Listening>,
     slots: Mutex<HashMap<Arc<SessionKey>, Arc<Slot>>>,
     /// Asked before anything is opened, told of what became of it.
     health: Arc<ServerHealth>,
@@ -71,7 +69,6 @@ impl ServerSessions {
             limit,
             allowance: Arc::new(Semaphore::new(limit)),
             became_idle: Notify::new(),
-            listening: Arc::default(),
             slots: Mutex::default(),
             health,
         }
@@ -262,7 +259,8 @@ impl ServerSessions {
             client: &key.client,
             paired_with: key.paired_with.as_ref(),
             hints: Some(Arc::clone(&self.connector.hints)),
-            listening: self.may_hear(key).then(|| Arc::clone(&self.listening)),
+            listening: self.may_hear(key).then(|| Arc::clone(&self.health.listening)),
+            health: Some(Arc::clone(&self.health)),
         };
         let opened = self.connector.open(&self.server, purpose, &self.background, work).await;
         self.health.note_opening(opened.as_ref().err(), OpenedFor::Call);

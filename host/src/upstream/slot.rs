@@ -200,8 +200,7 @@ impl Slot {
     /// ends the watch, because nothing is left here that could idle out.
     pub(super) fn close_idle(&self, limits: &IdleLimits) -> Option<Duration> {
         let mut state = self.state.lock();
-        // A client that listens wants what comes on it, even if it calls nothing.
-        let is_listening = self.key.paired_with.as_ref().is_some_and(|pairing| pairing.counterpart.is_listening());
+        let is_listening = self.is_listened_to();
         let shared = limits.shared.and_then(|limit| match &state.shared {
             Some(_) if is_listening => Some(limit),
             _ => close_if_idle(&mut state.shared, limit),
@@ -212,6 +211,11 @@ impl Slot {
             state.idle_watch = None;
         }
         rest
+    }
+
+    /// A client that listens wants what comes on it, even if it calls nothing.
+    fn is_listened_to(&self) -> bool {
+        self.key.paired_with.as_ref().is_some_and(|pairing| pairing.counterpart.is_listening())
     }
 
     /// Closes whatever is open here; calls in flight go on.
@@ -228,12 +232,13 @@ impl Slot {
     }
 
     /// How well what is open here can go, if it can: of sessions with state only
-    /// those that are paired, whose client is served by a new one at its next call.
+    /// those that are paired, whose client is served by a new one at its next call,
+    /// and listens to nothing until then.
     pub(super) fn disposability(&self) -> Option<Disposability> {
         let state = self.state.lock();
         let session = state.shared.as_ref().or(state.spare.as_ref())?;
         let loses_nothing = state.shared.is_none() || !session.holds_state();
-        let may_go = loses_nothing || self.key.paired_with.is_some();
+        let may_go = loses_nothing || (self.key.paired_with.is_some() && !self.is_listened_to());
         let idle_since = session.idle_since().filter(|_| may_go)?;
         Some(Disposability { loses_nothing, idle_since: Reverse(idle_since) })
     }

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::names::ServerName;
 use crate::upstream::handshake::{self, Handshake};
 use crate::upstream::inbox::{Inbox, Pending};
+use crate::upstream::outbox::{IGNORES_ANSWERS, Outbox, Outgoing, Posted};
 use crate::upstream::session::Opening;
 use crate::upstream::{UpstreamError, UpstreamSettings};
 use crate::wire::{self, Response, single_line};
@@ -20,8 +21,8 @@ mod process;
 pub(super) use process::ChildCommand;
 use process::Ending;
 
-/// How many messages may wait for a child to read them.
-const OUTBOX_MESSAGES: usize = 64;
+/// How many calls may wait for a child to read them.
+const OUTBOX_CALLS: usize = 64;
 /// A child that reads nothing for so long is given up.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// A process that closed its output is about to end; how it ended makes a better message.
@@ -30,7 +31,7 @@ const ENDING_BOUND: Duration = Duration::from_secs(1);
 /// A session; its process ends when it is dropped.
 pub(super) struct StdioSession {
     server: ServerName,
-    outbox: mpsc::Sender<Bytes>,
+    outbox: Outbox,
     pending: Arc<Pending>,
     ending: watch::Receiver<Option<Ending>>,
     /// Dropping it ends the process.
@@ -47,7 +48,7 @@ impl StdioSession {
         let Opening { server, initialize, switchboard, background, work, .. } = opening;
         let closing = CancellationToken::new();
         let process = process::start(server, child, settings, &closing, background, work)?;
-        let (outbox, outgoing) = mpsc::channel(OUTBOX_MESSAGES);
+        let (outbox, outgoing) = Outbox::new(OUTBOX_CALLS);
         let pending = Arc::new(Pending::default());
         let inbox = Inbox {
             server: server.clone(),
@@ -65,30 +66,38 @@ impl StdioSession {
     }
 
     async fn initialize(&self, initialize: wire::Request, command: &str) -> Result<Handshake, UpstreamError> {
-        let response = match self.exchange(0, &initialize).await {
+        let response = match self.exchange(0, &initialize, self.room().await).await {
             Exchanged::Answered(answer) => answer?,
             Exchanged::Ended => return Err(self.explain_start(command).await),
         };
         let handshake = handshake::read_initialize(&self.server, &response)?;
-        match self.outbox.send(handshake::initialized_notification()).await {
-            Ok(()) => Ok(handshake),
-            Err(_) => Err(self.explain_start(command).await),
-        }
+        self.notify(handshake::initialized_notification());
+        if self.outbox.is_closed() { Err(self.explain_start(command).await) } else { Ok(handshake) }
     }
 
     /// Sends a request and waits for its response. If the caller gives up, the child
     /// is left to finish it.
-    pub(super) async fn call(&self, id: u64, request: &wire::Request) -> Result<Response, UpstreamError> {
-        match self.exchange(id, request).await {
+    pub(super) async fn call(
+        &self,
+        id: u64,
+        request: &wire::Request,
+        room: OwnedSemaphorePermit,
+    ) -> Result<Response, UpstreamError> {
+        match self.exchange(id, request, room).await {
             Exchanged::Answered(answer) => answer,
             Exchanged::Ended => Err(self.explain_end().await),
         }
     }
 
-    /// Sends a message that has no answer, unless too many wait already.
+    /// Waits for room for a call.
+    pub(super) async fn room(&self) -> OwnedSemaphorePermit {
+        self.outbox.room().await
+    }
+
+    /// Sends a message that has no answer.
     pub(super) fn notify(&self, message: Bytes) {
-        if self.outbox.try_send(message).is_err() {
-            tracing::debug!(upstream.server = %self.server, "a message that the process was not ready for is lost");
+        if self.outbox.send_aside(message) == Posted::Lost {
+            self.pending.close(Some(IGNORES_ANSWERS.to_owned()));
         }
     }
 
@@ -97,9 +106,9 @@ impl StdioSession {
         self.pending.is_closed() || self.outbox.is_closed()
     }
 
-    async fn exchange(&self, id: u64, request: &wire::Request) -> Exchanged {
+    async fn exchange(&self, id: u64, request: &wire::Request, room: OwnedSemaphorePermit) -> Exchanged {
         let Some(answer) = self.pending.expect(id) else { return Exchanged::Ended };
-        if self.outbox.send(request.render(id)).await.is_err() {
+        if !self.outbox.send(request.render(id), room) {
             return Exchanged::Ended;
         }
         match answer.wait().await {
@@ -152,13 +161,13 @@ enum Exchanged {
 /// Writes until the session is closed; then closes the child's input, which tells it to end.
 async fn write(
     mut stdin: impl AsyncWrite + Unpin,
-    mut outgoing: mpsc::Receiver<Bytes>,
+    mut outgoing: mpsc::UnboundedReceiver<Outgoing>,
     pending: Arc<Pending>,
     closing: CancellationToken,
     limit: Duration,
 ) {
     let writing = async {
-        while let Some(message) = outgoing.recv().await {
+        while let Some(Outgoing { message, room: _room, .. }) = outgoing.recv().await {
             let message = single_line(message);
             let mut line = BytesMut::with_capacity(message.len() + 1);
             line.extend_from_slice(&message);
@@ -187,10 +196,10 @@ mod tests {
     #[tokio::test]
     async fn a_child_that_reads_nothing_is_given_up_and_every_call_told() {
         let (stdin, _nobody_reads) = tokio::io::duplex(4);
-        let (outbox, outgoing) = mpsc::channel(1);
+        let (outbox, outgoing) = Outbox::new(1);
         let (pending, closing) = (Arc::new(Pending::default()), CancellationToken::new());
         let waiting = pending.expect(7).unwrap();
-        outbox.send(Bytes::from_static(b"{\"long\":true}")).await.unwrap();
+        assert!(outbox.send(Bytes::from_static(b"{\"long\":true}"), outbox.room().await));
 
         write(stdin, outgoing, Arc::clone(&pending), closing.clone(), Duration::from_millis(20)).await;
         assert!(waiting.wait().await.is_none());
@@ -201,9 +210,9 @@ mod tests {
     #[tokio::test]
     async fn messages_are_written_on_one_line_each() {
         let (stdin, mut child) = tokio::io::duplex(1024);
-        let (outbox, outgoing) = mpsc::channel(2);
+        let (outbox, outgoing) = Outbox::new(2);
         for message in ["{\n\"a\":1}", "{}"] {
-            outbox.send(Bytes::from_static(message.as_bytes())).await.unwrap();
+            assert!(outbox.send(Bytes::from_static(message.as_bytes()), outbox.room().await));
         }
         drop(outbox);
         write(stdin, outgoing, Arc::default(), CancellationToken::new(), WRITE_TIMEOUT).await;

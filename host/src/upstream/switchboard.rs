@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use crate::names::ServerName;
-use crate::upstream::counterpart::{Counterpart, ServerMessage, ServerRequest};
+use crate::upstream::counterpart::{Counterpart, NoClient, ServerMessage, ServerRequest};
 use crate::upstream::{ListHints, Pairing};
 use crate::wire::{self, Edit, Id, Notification, Request, code};
 
@@ -41,13 +42,21 @@ struct State {
     /// The server's own requests, by its own ids. An entry goes with its way back,
     /// so whoever bounds those bounds this.
     asked: HashMap<Id, Asked>,
+    has_served: bool,
+    /// Whether there was more than one call, perhaps of several clients.
+    has_served_several: bool,
 }
 
 struct CallInFlight {
     counterpart: Arc<dyn Counterpart>,
     /// As the client spelled it; `None` where it wants no progress.
     progress_token: Option<Box<str>>,
+    /// Until when the server may still be busy with it, though its caller has gone.
+    lingers_until: Option<Instant>,
 }
+
+/// So long a server may still speak of a call that it was told to cancel.
+const LINGER: Duration = Duration::from_secs(5 * 60);
 
 struct Asked {
     serial: u64,
@@ -76,8 +85,11 @@ impl Switchboard {
     /// Takes note of a call that is about to be sent under `id`.
     pub(super) fn connect(&self, id: u64, request: &Request, counterpart: &Arc<dyn Counterpart>) -> Line<'_> {
         let progress_token = request.progress_token().map(Into::into);
-        let call = CallInFlight { counterpart: Arc::clone(counterpart), progress_token };
-        let replaced = self.state.lock().calls.insert(id, call);
+        let call = CallInFlight { counterpart: Arc::clone(counterpart), progress_token, lingers_until: None };
+        let mut state = self.state.lock();
+        state.has_served_several |= std::mem::replace(&mut state.has_served, true);
+        let replaced = state.calls.insert(id, call);
+        drop(state);
         debug_assert!(replaced.is_none(), "ids are given once");
         Line { switchboard: self, id }
     }
@@ -86,6 +98,22 @@ impl Switchboard {
     pub(super) fn disconnect(&self, id: u64) {
         // Dropped after the lock: with its counterpart, ways back to here may go.
         let _ended = self.state.lock().calls.remove(&id);
+    }
+
+    /// The caller has gone before the answer, on a connection that all calls share: what
+    /// the server still says may be of this call, and is nobody's until it is answered.
+    pub(super) fn linger(&self, id: u64) {
+        if self.paired.is_some() {
+            return;
+        }
+        let mut state = self.state.lock();
+        let ended = state.calls.get_mut(&id).map(|call| {
+            call.lingers_until = Some(Instant::now() + LINGER);
+            call.progress_token = None;
+            std::mem::replace(&mut call.counterpart, Arc::new(NoClient))
+        });
+        drop(state);
+        drop(ended);
     }
 
     /// The stream of a call was closed before the response, to be taken up again after `retry`.
@@ -99,7 +127,7 @@ impl Switchboard {
     /// Takes a notification of the server's.
     pub(super) fn notify(&self, source: Source, notification: Notification) {
         match notification.method() {
-            "notifications/progress" => self.take_progress(&notification),
+            "notifications/progress" => self.take_progress(source, &notification),
             "notifications/cancelled" => self.take_cancellation(&notification),
             "notifications/tools/list_changed"
             | "notifications/prompts/list_changed"
@@ -122,12 +150,15 @@ impl Switchboard {
     pub(super) fn ask(
         self: &Arc<Self>,
         source: Source,
-        request: Request,
+        mut request: Request,
         send: impl Fn(Bytes) + Send + Sync + 'static,
     ) {
         let id = request.id();
         if request.method() == "ping" {
             return send(wire::result_parts(&id, Bytes::from_static(b"{}")).concat().into());
+        }
+        if let Err(error) = request.find_progress_token() {
+            return send(wire::error_response(Some(&id), code::INVALID_PARAMS, &error.to_string()));
         }
         let Some(counterpart) = self.counterpart_for(source) else {
             let problem = "it cannot be told which client this request is for: ask during one of its calls only, \
@@ -146,10 +177,15 @@ impl Switchboard {
         counterpart.receive(ServerMessage::Request(request));
     }
 
-    /// Progress says itself which call it belongs to, whatever it came on.
-    fn take_progress(&self, notification: &Notification) {
+    /// Progress says itself which call it belongs to; on the stream of a call it is that
+    /// call's or nobody's, because a server may count tokens of its own.
+    fn take_progress(&self, source: Source, notification: &Notification) {
         let Ok([Some(ours)]) = notification.param_members(["progressToken"]) else { return };
-        let found = ours.parse().ok().and_then(|id: u64| {
+        let is_possible = |id: &u64| match source {
+            Source::Call(call) => call == *id,
+            Source::Shared | Source::Aside => true,
+        };
+        let found = ours.parse().ok().filter(is_possible).and_then(|id: u64| {
             let state = self.state.lock();
             let call = state.calls.get(&id)?;
             Some((Arc::clone(&call.counterpart), Bytes::copy_from_slice(call.progress_token.as_ref()?.as_bytes())))
@@ -172,7 +208,9 @@ impl Switchboard {
     }
 
     fn counterpart_for(&self, source: Source) -> Option<Arc<dyn Counterpart>> {
-        let state = self.state.lock();
+        let mut state = self.state.lock();
+        state.calls.retain(|_, call| call.lingers_until.is_none_or(|until| Instant::now() < until));
+        let state = state;
         let counterpart_of = |call: &CallInFlight| Arc::clone(&call.counterpart);
         let paired = || self.paired.clone();
         let only_call = || {
@@ -182,15 +220,19 @@ impl Switchboard {
         match source {
             Source::Call(id) => state.calls.get(&id).map(counterpart_of).or_else(paired),
             Source::Shared => only_call().or_else(paired),
-            // A paired session has one client: for it, what came aside is to stay aside.
-            Source::Aside => paired().or_else(only_call),
+            // A paired session has one client: for it, what came aside is to stay aside. On
+            // others it may be of what was done for another client before.
+            Source::Aside => paired().or_else(|| only_call().filter(|_| !state.has_served_several)),
         }
     }
 }
 
 impl Drop for Line<'_> {
     fn drop(&mut self) {
-        self.switchboard.disconnect(self.id);
+        let lingers = |state: &State| state.calls.get(&self.id).is_some_and(|call| call.lingers_until.is_some());
+        if !lingers(&self.switchboard.state.lock()) {
+            self.switchboard.disconnect(self.id);
+        }
     }
 }
 

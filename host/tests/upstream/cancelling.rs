@@ -97,7 +97,8 @@ async fn a_process_is_told_of_a_cancellation_and_serves_on() {
 async fn a_server_that_heeds_no_cancellation_is_not_waited_for_for_ever() {
     let on_call = r#"if [ -z "$called" ]; then called=1
             say '{"jsonrpc":"2.0","method":"notifications/message","params":{}}'
-        else say '{"jsonrpc":"2.0","id":"r","method":"roots/list"}'; IFS= read -r reply; answer "$id" "[$reply]"; fi"#;
+        else say '{"jsonrpc":"2.0","id":"r","method":"roots/list"}'; IFS= read -r reply
+            [ -z "$late" ] && { late=1; answer 1 0; }; answer "$id" "[$reply]"; fi"#;
     let (upstreams, server) = (upstreams_with_children(), child(on_call, SessionMode::Stateful));
     let (client, cancellation) = (Recorder::new(), Cancellation::default());
     let cancel = async {
@@ -108,8 +109,12 @@ async fn a_server_that_heeds_no_cancellation_is_not_waited_for_for_ever() {
     let (answer, ()) = tokio::join!(upstreams.call(&server, call), cancel);
     let error = answer.unwrap_err();
     assert_eq!(error.to_string(), "server `child`: the call was cancelled by its client");
-    // It is no call any more, so the next is the only one.
+    // Its server may still be busy with it, so what it asks may be no business of the next.
     let next = Recorder::new();
+    let answer = outcome(upstreams.call(&server, call_of(&next)).await).unwrap();
+    assert!(answer.contains(r#""id":"r","error":{"code":-32601"#), "{answer}");
+    assert_eq!(next.received(), [""; 0]);
+    // Until it has answered that one after all.
     let reply = async {
         let asked = next.wait_for(1).await;
         next.take_reply().send(&response(&answer_of(&asked[0])));

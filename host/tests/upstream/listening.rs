@@ -72,7 +72,7 @@ impl Talkative {
 }
 
 #[tokio::test]
-async fn what_comes_aside_is_for_the_only_call_or_for_nobody() {
+async fn what_comes_aside_on_a_session_that_has_served_others_is_for_nobody() {
     let talkative = Talkative::start().await;
     let (upstreams, server) = (upstreams(), talkative.fake.server(SessionMode::Stateful));
     talkative.gate.add_permits(1);
@@ -90,8 +90,7 @@ async fn what_comes_aside_is_for_the_only_call_or_for_nobody() {
         talkative.wait_for_calls(2).await;
         talkative.say(&event(&log("one")));
         talkative.say(&event(&request("2", "roots/list")));
-        let asked = first.wait_for(2).await;
-        first.take_reply().send(&response(&answer(id_of(&asked[1]), "[]")));
+        talkative.wait_until_heard("8").await;
         let second_call = upstreams.call(&server, call_with(&second, "\"p\""));
         let ending = async {
             talkative.wait_for_calls(3).await;
@@ -107,16 +106,16 @@ async fn what_comes_aside_is_for_the_only_call_or_for_nobody() {
     let (first_answer, second_answer) = tokio::join!(upstreams.call(&server, call_of(&first)), scenario);
     outcome(first_answer).unwrap();
     outcome(second_answer).unwrap();
-    assert_eq!((first.received().len(), first.received()[0].clone()), (2, log("one")));
+    assert_eq!(first.received(), [""; 0]);
     assert_eq!(second.received(), [progress("\"p\"", 1)]);
     talkative.wait_until_heard("9").await;
-    for (id, is_refused) in [("1", true), ("2", false), ("3", true)] {
+    for id in ["1", "2", "3"] {
         let is_reply = |seen: &Seen| {
             seen.body.starts_with(&format!(r#"{{"jsonrpc":"2.0","id":{id},"#)) && seen.method().is_empty()
         };
         talkative.fake.wait_until(|fake| fake.seen().iter().any(is_reply)).await;
         let reply = talkative.fake.seen().into_iter().find(is_reply).unwrap();
-        assert_eq!(reply.body.contains("-32601"), is_refused, "{}", reply.body);
+        assert!(reply.body.contains("-32601"), "{}", reply.body);
         assert_eq!(reply.session(), Some("s1"));
     }
 }
@@ -244,4 +243,30 @@ async fn only_who_may_be_turned_to_listens() {
         upstreams.shutdown().await;
         assert_eq!(!gets(&fake).is_empty(), listens, "{capabilities}");
     }
+}
+
+#[tokio::test]
+async fn a_server_without_a_stream_is_found_out_once_and_nothing_is_listened_to() {
+    let sessions = SessionServer::default();
+    let fake = FakeServer::start(move |seen: Seen| {
+        let response = sessions.answer(&seen);
+        async move { response }
+    })
+    .await;
+    let (upstreams, server) = (upstreams(), fake.server(SessionMode::Stateful));
+    for _ in 0..2 {
+        let session = upstreams.listen(&server, &http::HeaderMap::new()).await.unwrap();
+        session.ended().await;
+        assert!(!session.has_begun());
+    }
+    outcome(upstreams.call(&server, call()).await).unwrap();
+    upstreams.shutdown().await;
+    assert_eq!(gets(&fake).len(), 1);
+
+    let talkative = Talkative::start().await;
+    let upstreams = crate::fixture::upstreams();
+    let session =
+        upstreams.listen(&talkative.fake.server(SessionMode::Stateful), &http::HeaderMap::new()).await.unwrap();
+    session.begun().await;
+    assert!(session.has_begun());
 }

@@ -74,7 +74,7 @@ pub fn call_with(counterpart: &Arc<Recorder>, token: &str) -> Call {
         r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"t","_meta":{{"progressToken":{token}}}}}}}"#
     );
     let Ok(Message::Request(mut request)) = Message::parse(text.into()) else { panic!() };
-    request.find_progress_token();
+    request.find_progress_token().unwrap();
     Call { request, counterpart: counterpart.clone(), ..call() }
 }
 

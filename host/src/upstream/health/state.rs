@@ -92,6 +92,16 @@ impl State {
         Ok(())
     }
 
+    /// It can be connected to, whatever it says in the end: nobody need wait for that.
+    /// `true` if that was in doubt.
+    pub(super) fn answered(&mut self, now: Instant) -> bool {
+        let was_in_doubt = self.block == Block::Everything;
+        if was_in_doubt {
+            (self.block, self.next_attempt) = (Block::Nothing, Some(now));
+        }
+        was_in_doubt
+    }
+
     /// `true` if the server was down.
     pub(super) fn succeeded(&mut self) -> bool {
         let was_down = self.health == HealthState::Unhealthy;
@@ -276,6 +286,19 @@ mod tests {
             assert_eq!(state.admit(Attempt::Open, now.0, LIMIT).is_ok(), may_open, "{error}");
             assert_eq!(state.admit(Attempt::Message, now.0, LIMIT).is_ok(), may_send, "{error}");
         }
+    }
+
+    #[test]
+    fn nobody_waits_for_the_end_of_an_attempt_that_has_reached_the_server() {
+        let (mut state, start) = (State::new(HealthState::Healthy), Instant::now());
+        state.opening_failed(&refused(), OpenedFor::Call, (start, SystemTime::UNIX_EPOCH), MIDWAY);
+        let later = start + Duration::from_secs(1);
+        assert_eq!(state.admit(Attempt::Message, later, LIMIT), Ok(()));
+        assert!(state.admit(Attempt::Message, later, LIMIT).is_err(), "one at a time");
+        assert!(state.answered(later) && !state.answered(later));
+        assert_eq!(state.admit(Attempt::Message, later, LIMIT), Ok(()));
+        assert_eq!(state.admit(Attempt::Open, later, LIMIT), Ok(()));
+        assert_eq!(state.snapshot(later).state, HealthState::Unhealthy, "until it has answered a call");
     }
 
     #[test]

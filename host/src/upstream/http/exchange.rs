@@ -7,13 +7,16 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::names::ServerName;
 use crate::upstream::UpstreamError;
 use crate::upstream::background::Background;
 use crate::upstream::error::{is_loopback, shown_url};
+use crate::upstream::health::ServerHealth;
+use crate::upstream::http::notices::Notices;
+use crate::upstream::outbox::Posted;
 use crate::upstream::switchboard::Switchboard;
 use crate::wire::{Message, Response};
 
@@ -22,11 +25,8 @@ use crate::wire::{Message, Response};
 pub(in crate::upstream) const ANSWER_LIMIT_BYTES: usize = 64 << 20;
 /// As much of a refusal is read as tells why.
 const REFUSAL_LIMIT_BYTES: usize = 64 << 10;
-/// For messages without an answer of their own: replies, and the end of a session.
-pub(super) const ASIDE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How many replies to a server's own requests may be under way at once: a server
-/// that asks without taking the answers does not get them.
-pub(super) const REPLIES_AT_ONCE: usize = 32;
+/// For the end of a session.
+const DELETE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) const SESSION_ID: &str = "mcp-session-id";
 const LAST_EVENT_ID: &str = "last-event-id";
@@ -42,8 +42,12 @@ pub(super) struct Channel {
     pub(super) switchboard: Arc<Switchboard>,
     /// Where work goes on that nobody waits for.
     pub(super) background: Background,
-    /// One permit for each reply under way.
-    pub(super) replies: Arc<Semaphore>,
+    /// The answers to the server's own requests, and progress about them.
+    pub(super) replies: Arc<Notices>,
+    /// Cancelled when an answer had to be dropped: who waits for it may wait for ever.
+    pub(super) given_up: CancellationToken,
+    /// Told when the server begins to answer.
+    pub(super) health: Option<Arc<ServerHealth>>,
 }
 
 /// What came back for a request.
@@ -102,7 +106,7 @@ impl Channel {
 
     /// Ends the session. A server that does not know how is left as it is.
     pub(super) async fn delete_session(&self) {
-        let outcome = tokio::time::timeout(ASIDE_TIMEOUT, self.send(Method::DELETE, None)).await;
+        let outcome = tokio::time::timeout(DELETE_TIMEOUT, self.send(Method::DELETE, None)).await;
         if !matches!(outcome, Ok(Ok(_))) {
             tracing::debug!(upstream.server = %self.server, "an upstream session could not be ended");
         }
@@ -134,7 +138,11 @@ impl Channel {
     }
 
     async fn execute(&self, request: reqwest::Request) -> Result<reqwest::Response, UpstreamError> {
-        self.client.execute(request).await.map_err(|error| self.explain(&error))
+        let reply = self.client.execute(request).await.map_err(|error| self.explain(&error))?;
+        if let Some(health) = &self.health {
+            health.note_reply();
+        }
+        Ok(reply)
     }
 
     async fn read_json(&self, id: u64, mut reply: reqwest::Response) -> Result<Response, UpstreamError> {
@@ -153,18 +161,10 @@ impl Channel {
         let channel: Weak<Self> = Arc::downgrade(self);
         move |response| {
             let Some(channel) = channel.upgrade() else { return };
-            let Ok(permit) = Arc::clone(&channel.replies).try_acquire_owned() else {
-                tracing::debug!(upstream.server = %channel.server, "a reply too many was dropped");
-                return;
-            };
-            let channel = Arc::clone(&channel);
-            let background = Arc::clone(&channel);
-            background.spawn_bounded(ASIDE_TIMEOUT, async move {
-                let _permit = permit;
-                if let Err(failure) = channel.tell(response).await {
-                    tracing::debug!(upstream.server = %channel.server, error = %failure.error, "a reply was not taken");
-                }
-            });
+            if channel.replies.send(&channel, response) == Posted::Lost {
+                tracing::warn!(upstream.server = %channel.server, "a server asks and does not take the answers");
+                channel.given_up.cancel();
+            }
         }
     }
 

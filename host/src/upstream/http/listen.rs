@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 use crate::upstream::UpstreamError;
 use crate::upstream::http::exchange::{ANSWER_LIMIT_BYTES, Channel};
@@ -36,22 +37,23 @@ impl Listening {
 }
 
 impl Channel {
-    /// Listens until the server no longer lets us. To be dropped with the session.
-    pub(super) async fn listen(self: Arc<Self>, listening: Arc<Listening>) {
+    /// Listens until the server no longer lets us; cancels `begun` once it does. To be
+    /// dropped with the session.
+    pub(super) async fn listen(self: Arc<Self>, listening: Arc<Listening>, begun: CancellationToken) {
         if listening.is_refused() {
             return;
         }
         let mut cursor = Cursor::default();
-        let (mut has_listened, mut failures) = (false, 0);
+        let mut failures = 0;
         loop {
             match self.open_stream(cursor.position()).await {
                 Ok(reply) => {
-                    has_listened = true;
+                    begun.cancel();
                     let (opened_at, has_spoken) = (Instant::now(), self.hear_out(reply, &mut cursor).await);
                     failures = if has_spoken || opened_at.elapsed() >= LASTED { 0 } else { failures + 1 };
                 }
                 // The session may be gone: the next call sees to that.
-                Err(error) if is_final(&error) && has_listened => return,
+                Err(error) if is_final(&error) && begun.is_cancelled() => return,
                 Err(error) if is_final(&error) => {
                     tracing::debug!(upstream.server = %self.server, %error, "the server has no stream beside calls");
                     return listening.refuse();

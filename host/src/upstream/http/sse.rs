@@ -6,31 +6,29 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
 
 use crate::names::ServerName;
 use crate::upstream::UpstreamError;
 use crate::upstream::handshake::{self, Handshake};
-use crate::upstream::http::exchange::{Channel, REPLIES_AT_ONCE};
+use crate::upstream::http::exchange::Channel;
 use crate::upstream::inbox::{Inbox, Pending};
+use crate::upstream::outbox::{IGNORES_ANSWERS, Outbox, Posted};
 use crate::upstream::session::Opening;
 use crate::wire::{self, Response};
 
 mod outbox;
 mod stream;
 
-use outbox::Postbox;
+use outbox::{POSTS_AT_ONCE, Postbox};
 use stream::EventStream;
-
-/// How many messages may wait to be posted.
-const OUTBOX_MESSAGES: usize = 64;
 
 /// A session: the connection that its stream of events came on. Ends when it is dropped.
 pub(in crate::upstream) struct SseSession {
     server: ServerName,
-    outbox: mpsc::Sender<Bytes>,
+    outbox: Outbox,
     pending: Arc<Pending>,
     /// Cancelled when the stream has ended.
     closed: CancellationToken,
@@ -46,7 +44,7 @@ impl SseSession {
         client: reqwest::Client,
         injected: &HeaderMap,
     ) -> Result<(Self, Handshake), UpstreamError> {
-        let Opening { server, initialize, switchboard, background, work, .. } = opening;
+        let Opening { server, initialize, switchboard, health, background, work, .. } = opening;
         let mut channel = Channel {
             server: server.clone(),
             url: url.clone(),
@@ -54,14 +52,16 @@ impl SseSession {
             headers: injected.clone(),
             switchboard: Arc::clone(&switchboard),
             background: background.clone(),
-            replies: Arc::new(Semaphore::new(REPLIES_AT_ONCE)),
+            replies: Arc::default(),
+            given_up: CancellationToken::new(),
+            health,
         };
         let mut stream = EventStream::open(&channel).await?;
         channel.url = stream.read_endpoint(&channel).await?;
         channel.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
 
         let closing = CancellationToken::new();
-        let (outbox, outgoing) = mpsc::channel(OUTBOX_MESSAGES);
+        let (outbox, outgoing) = Outbox::new(POSTS_AT_ONCE);
         let pending = Arc::new(Pending::default());
         let inbox = Inbox {
             server: server.clone(),
@@ -75,25 +75,35 @@ impl SseSession {
         background.spawn(Arc::clone(&postbox).post_all(outgoing, closing.clone()));
         let (server_name, closed) = (server.clone(), closing.clone());
         let session = Self { server: server_name, outbox, pending, closed, _closing: closing.drop_guard() };
-        let handshake = handshake::read_initialize(server, &session.call(0, &initialize).await?)?;
-        postbox.post_first(handshake::initialized_notification()).await;
+        let handshake = handshake::read_initialize(server, &session.call(0, &initialize, session.room().await).await?)?;
+        postbox.post_in_turn(handshake::initialized_notification(), None).await;
         if session.is_closed() { Err(session.explain_end()) } else { Ok((session, handshake)) }
     }
 
     /// Sends a request and waits for its response. If the caller gives up, the server
     /// is left to finish it.
-    pub(in crate::upstream) async fn call(&self, id: u64, request: &wire::Request) -> Result<Response, UpstreamError> {
+    pub(in crate::upstream) async fn call(
+        &self,
+        id: u64,
+        request: &wire::Request,
+        room: OwnedSemaphorePermit,
+    ) -> Result<Response, UpstreamError> {
         let Some(answer) = self.pending.expect(id) else { return Err(self.explain_end()) };
-        if self.outbox.send(request.render(id)).await.is_err() {
+        if !self.outbox.send(request.render(id), room) {
             return Err(self.explain_end());
         }
         answer.wait().await.unwrap_or_else(|| Err(self.explain_end()))
     }
 
-    /// Sends a message that has no answer, unless too many wait already.
+    /// Waits for room for a call.
+    pub(in crate::upstream) async fn room(&self) -> OwnedSemaphorePermit {
+        self.outbox.room().await
+    }
+
+    /// Sends a message that has no answer.
     pub(in crate::upstream) fn notify(&self, message: Bytes) {
-        if self.outbox.try_send(message).is_err() {
-            tracing::debug!(upstream.server = %self.server, "a message too many for the server is lost");
+        if self.outbox.send_aside(message) == Posted::Lost {
+            self.pending.close(Some(IGNORES_ANSWERS.to_owned()));
         }
     }
 

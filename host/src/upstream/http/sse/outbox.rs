@@ -5,54 +5,65 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::upstream::http::exchange::Channel;
 use crate::upstream::inbox::Pending;
 use crate::upstream::malformed::asked_id;
+use crate::upstream::outbox::Outgoing;
 
-/// How many messages may be on their way at once. Some servers hold the reply to the
+/// How many calls may be on their way at once. Some servers hold the reply to the
 /// POST until they have dealt with what it brought, so others must not wait for it.
-const POSTS_AT_ONCE: usize = 256;
+pub(super) const POSTS_AT_ONCE: usize = 256;
 /// For a message that nobody waits for an answer to.
 const POST_TIMEOUT: Duration = Duration::from_secs(30);
-/// So long the first call waits for a server to take what ends the handshake.
-const FIRST_POST_PATIENCE: Duration = Duration::from_secs(5);
+/// So long others wait for a server to take what goes in turn.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Posts the messages of one session.
 pub(super) struct Postbox {
     /// The endpoint, with the headers of every message to it.
     channel: Channel,
     pending: Arc<Pending>,
-    at_once: Arc<Semaphore>,
 }
 
 impl Postbox {
     pub(super) fn new(channel: Channel, pending: Arc<Pending>) -> Arc<Self> {
-        Arc::new(Self { channel, pending, at_once: Arc::new(Semaphore::new(POSTS_AT_ONCE)) })
+        Arc::new(Self { channel, pending })
     }
 
-    /// Posts the message that ends the handshake. Waits until the server has taken it,
-    /// because what is posted at the same time may overtake it.
-    pub(super) async fn post_first(self: &Arc<Self>, message: Bytes) {
+    /// Posts a message that is no call, for one the end of the handshake. Waits until the
+    /// server has taken it, because what is posted at the same time may overtake it.
+    pub(super) async fn post_in_turn(self: &Arc<Self>, message: Bytes, room: Option<OwnedSemaphorePermit>) {
         let (postbox, (taken, is_taken)) = (Arc::clone(self), oneshot::channel());
         self.channel.background.spawn(async move {
+            let _room = room;
             postbox.post(message).await;
             let _ = taken.send(());
         });
-        // A server may hold its reply back for long; then the calls go on, and so does the message.
-        let _ = tokio::time::timeout(FIRST_POST_PATIENCE, is_taken).await;
+        // A server may hold its reply back for long; then the others go on, and so does the message.
+        let _ = tokio::time::timeout(PATIENCE, is_taken).await;
     }
 
     /// Posts until the session is closed.
-    pub(super) async fn post_all(self: Arc<Self>, mut outgoing: mpsc::Receiver<Bytes>, closing: CancellationToken) {
+    pub(super) async fn post_all(
+        self: Arc<Self>,
+        mut outgoing: mpsc::UnboundedReceiver<Outgoing>,
+        closing: CancellationToken,
+    ) {
+        let (in_turn, asides) = mpsc::unbounded_channel();
+        self.channel.background.spawn(Arc::clone(&self).post_asides(asides, closing.clone()));
         let posting = async {
-            while let Some(message) = outgoing.recv().await {
-                let permit = Arc::clone(&self.at_once).acquire_owned().await.expect("this semaphore is never closed");
+            while let Some(Outgoing { message, is_call, room }) = outgoing.recv().await {
+                if !is_call {
+                    // Its receiver ends with the session only.
+                    let _ = in_turn.send((message, room));
+                    continue;
+                }
                 let (postbox, closing) = (Arc::clone(&self), closing.clone());
                 self.channel.background.spawn(async move {
-                    let _permit = permit;
+                    let _room = room;
                     tokio::select! {
                         () = postbox.post(message) => {}
                         () = closing.cancelled() => {}
@@ -65,6 +76,23 @@ impl Postbox {
             () = closing.cancelled() => {}
         }
         closing.cancel();
+    }
+
+    /// One after the other: the order of what is said about one request counts.
+    async fn post_asides(
+        self: Arc<Self>,
+        mut asides: mpsc::UnboundedReceiver<(Bytes, OwnedSemaphorePermit)>,
+        closing: CancellationToken,
+    ) {
+        let posting = async {
+            while let Some((message, room)) = asides.recv().await {
+                self.post_in_turn(message, Some(room)).await;
+            }
+        };
+        tokio::select! {
+            () = posting => {}
+            () = closing.cancelled() => {}
+        }
     }
 
     /// Posts one message; if it is not taken, whoever waits for an answer to it is told.
