@@ -257,8 +257,9 @@ impl State {
             0 => return None,
             1 => self.events[self.sent].clone(),
             _ => {
-                let mut joined = BytesMut::with_capacity(WRITE_BYTES);
-                self.events.range(self.sent..self.sent + count).for_each(|event| joined.extend_from_slice(event));
+                let events = || self.events.range(self.sent..self.sent + count);
+                let mut joined = BytesMut::with_capacity(events().map(Bytes::len).sum());
+                events().for_each(|event| joined.extend_from_slice(event));
                 joined.freeze()
             }
         };
