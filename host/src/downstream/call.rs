@@ -77,6 +77,10 @@ impl Counterpart for CallLink {
         deliver(&self.session, self.server.get(), message, Some(self.number), self.open_stream());
     }
 
+    fn client_session(&self) -> Option<&Arc<str>> {
+        Some(&self.session.id)
+    }
+
     fn pause(&self, retry: Duration) {
         // As the upstream does it, where the client knows how to come back.
         if self.session.can_pause_streams() {

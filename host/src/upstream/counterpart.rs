@@ -50,6 +50,11 @@ pub trait Counterpart: Send + Sync {
     /// Takes one message.
     fn receive(&self, message: ServerMessage);
 
+    /// The downstream session of the client; `None` where there is no client, or it has none.
+    fn client_session(&self) -> Option<&Arc<str>> {
+        None
+    }
+
     /// The upstream has closed the stream of its call before the response, and goes on
     /// with it for who comes back after this long.
     fn pause(&self, retry: Duration) {

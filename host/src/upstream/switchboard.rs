@@ -42,9 +42,28 @@ struct State {
     /// The server's own requests, by its own ids. An entry goes with its way back,
     /// so whoever bounds those bounds this.
     asked: HashMap<Id, Asked>,
-    has_served: bool,
-    /// Whether there was more than one call, perhaps of several clients.
-    has_served_several: bool,
+    served: Served,
+}
+
+/// Whose calls a session has carried so far.
+#[derive(Default)]
+enum Served {
+    #[default]
+    Nobody,
+    /// Those of one downstream session.
+    One(Arc<str>),
+    /// Of several, or of nobody known.
+    Several,
+}
+
+impl Served {
+    fn note(&mut self, client_session: Option<&Arc<str>>) {
+        match (&*self, client_session) {
+            (Self::Nobody, Some(session)) => *self = Self::One(Arc::clone(session)),
+            (Self::One(known), Some(session)) if known == session => {}
+            (Self::Nobody | Self::One(_) | Self::Several, _) => *self = Self::Several,
+        }
+    }
 }
 
 struct CallInFlight {
@@ -87,7 +106,7 @@ impl Switchboard {
         let progress_token = request.progress_token().map(Into::into);
         let call = CallInFlight { counterpart: Arc::clone(counterpart), progress_token, lingers_until: None };
         let mut state = self.state.lock();
-        state.has_served_several |= std::mem::replace(&mut state.has_served, true);
+        state.served.note(counterpart.client_session());
         let replaced = state.calls.insert(id, call);
         drop(state);
         debug_assert!(replaced.is_none(), "ids are given once");
@@ -222,7 +241,7 @@ impl Switchboard {
             Source::Shared => only_call().or_else(paired),
             // A paired session has one client: for it, what came aside is to stay aside. On
             // others it may be of what was done for another client before.
-            Source::Aside => paired().or_else(|| only_call().filter(|_| !state.has_served_several)),
+            Source::Aside => paired().or_else(|| only_call().filter(|_| matches!(state.served, Served::One(_)))),
         }
     }
 }

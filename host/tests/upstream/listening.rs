@@ -121,6 +121,25 @@ async fn what_comes_aside_on_a_session_that_has_served_others_is_for_nobody() {
 }
 
 #[tokio::test]
+async fn what_comes_aside_is_for_the_one_client_that_a_session_has_served_while_it_calls() {
+    let talkative = Talkative::start().await;
+    let (upstreams, server) = (upstreams(), talkative.fake.server(SessionMode::Stateful));
+    let client = Recorder::new();
+    talkative.gate.add_permits(1);
+    outcome(upstreams.call(&server, call_of(&client)).await).unwrap();
+    talkative.wait_for_stream().await;
+    let ending = async {
+        talkative.wait_for_calls(2).await;
+        talkative.say(&event(&log("one")));
+        client.wait_for(1).await;
+        talkative.gate.add_permits(1);
+    };
+    let (answered, ()) = tokio::join!(upstreams.call(&server, call_of(&client)), ending);
+    outcome(answered).unwrap();
+    assert_eq!(client.received(), [log("one")]);
+}
+
+#[tokio::test]
 async fn what_comes_aside_on_a_paired_session_is_for_its_client_even_during_a_call() {
     let talkative = Talkative::start().await;
     let (upstreams, server) = (upstreams(), talkative.fake.server(SessionMode::Stateless));

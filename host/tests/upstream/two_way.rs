@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub const BOUND: Duration = Duration::from_secs(30);
 
 /// A client that keeps what it is sent, and answers nothing by itself.
 pub struct Recorder {
+    /// Its downstream session: each client has one of its own.
+    session: Arc<str>,
     received: Mutex<Vec<String>>,
     replies: Mutex<Vec<Reply>>,
     count: watch::Sender<usize>,
@@ -30,7 +33,9 @@ pub struct Recorder {
 
 impl Recorder {
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { received: Mutex::default(), replies: Mutex::default(), count: watch::Sender::new(0) })
+        static SESSIONS: AtomicUsize = AtomicUsize::new(0);
+        let session = format!("d{}", SESSIONS.fetch_add(1, Ordering::Relaxed)).into();
+        Arc::new(Self { session, received: Mutex::default(), replies: Mutex::default(), count: watch::Sender::new(0) })
     }
 
     /// All messages, as they came.
@@ -65,6 +70,10 @@ impl Counterpart for Recorder {
         };
         self.received.lock().unwrap().push(String::from_utf8(text.to_vec()).unwrap());
         self.count.send_modify(|count| *count += 1);
+    }
+
+    fn client_session(&self) -> Option<&Arc<str>> {
+        Some(&self.session)
     }
 }
 
