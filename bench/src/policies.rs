@@ -45,6 +45,7 @@ impl Directory for OneGroup {
             included_tools: Vec::new(),
             included_servers: vec!["time".to_owned()],
             excluded_tools: vec!["time__zone".to_owned()],
+            ..GroupDefinition::default()
         })
     }
 }

@@ -68,12 +68,19 @@ async fn serve(settings: StartSettings, printer: &mut Printer) -> anyhow::Result
             return Ok(ExitCode::SUCCESS);
         }
     };
+    if !gateway.is_initialized() {
+        writeln!(printer, "{NOT_INITIALIZED}")?;
+    }
     announce(address, host_is_default, &database, printer)?;
     if let Some(folder) = config_dir {
         mcpjungle_host::config_dir::start(&gateway, folder);
     }
     run::serve(listener, gateway, signals).await
 }
+
+/// In enterprise mode nothing is served before an administrator has done this.
+const NOT_INITIALIZED: &str =
+    "Starting server in Enterprise mode, don't forget to initialize it by running the `init-server` command";
 
 async fn bind(host: &str, port: u16) -> anyhow::Result<TcpListener> {
     TcpListener::bind((host, port)).await.map_err(|error| {

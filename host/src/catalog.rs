@@ -1,5 +1,5 @@
-//! What the upstreams offer, and who may see what: an immutable snapshot, shared
-//! server by server so that one change costs one part, and the lists made of it.
+//! What the upstreams offer, who there is, and who may see what: an immutable snapshot,
+//! shared server by server so that one change costs one part, and the lists made of it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -8,17 +8,19 @@ use bytes::Bytes;
 
 use crate::group::ToolGroup;
 use crate::names::{CanonicalName, GroupName, ServerName};
-use crate::pipeline::{Item, ItemKind};
+use crate::pipeline::{Item, ItemKind, Mode};
 use crate::server::Server;
-use crate::store::{ServerRecord, Stored, StoredServer};
+use crate::store::{Known, ServerRecord, Stored, StoredServer};
 
 mod definition;
 mod directory;
+mod identities;
 mod uri;
 mod views;
 
 pub use definition::{OfferedItem, read_offer};
 pub use directory::SnapshotDirectory;
+pub use identities::Identities;
 pub use uri::{ResourceAddress, resource_uri, template_uri};
 pub use views::{View, ViewScope, Views};
 
@@ -31,6 +33,10 @@ pub struct Snapshot {
     pub servers: BTreeMap<ServerName, Arc<CatalogServer>>,
     /// All tool groups.
     pub groups: BTreeMap<GroupName, Arc<ToolGroup>>,
+    /// All clients and users.
+    pub identities: Identities,
+    /// How the gateway was initialised, if it was.
+    pub initialized: Option<Mode>,
 }
 
 /// One server with what it offers.
@@ -87,6 +93,8 @@ impl Snapshot {
             revision: stored.revision,
             servers: servers.map(|server| (server.server.name.clone(), server)).collect(),
             groups: stored.groups.into_iter().map(|group| (group.name.clone(), Arc::new(group))).collect(),
+            identities: previous.identities.with(stored.identities),
+            initialized: stored.initialized,
         }
     }
 
@@ -96,9 +104,10 @@ impl Snapshot {
         Some((server, server.find(kind, &name.name)?))
     }
 
-    /// The revision of each server, for [`crate::store::Store::load`].
-    pub fn known_revisions(&self) -> HashMap<ServerName, u64> {
-        self.servers.iter().map(|(name, server)| (name.clone(), server.revision)).collect()
+    /// What need not be read again, for [`crate::store::Store::load`].
+    pub fn known(&self) -> Known {
+        let servers = self.servers.iter().map(|(name, server)| (name.clone(), server.revision)).collect();
+        Known { revision: self.revision, servers }
     }
 }
 

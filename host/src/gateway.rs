@@ -1,6 +1,5 @@
 //! The gateway put together: what every request has at hand.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +15,8 @@ use crate::catalog::{Snapshot, SnapshotDirectory, Views};
 use crate::downstream::{EdgePolicy, Sessions, changes};
 use crate::pipeline::{Item, Mode, Observation, Pipeline};
 use crate::plugin::{LoadError, PipelinePlan, PlanError, PluginHost, PluginSettings};
-use crate::store::{Database, KeySource, OpenError, Store, StoreError};
+use crate::secret::Secret;
+use crate::store::{Database, Initialization, KeySource, Known, OpenError, Store, StoreError};
 use crate::sync::CatalogSync;
 use crate::telemetry::{Metrics, PolicyMetrics, ResourceAttributes};
 use crate::upstream::{UpstreamError, UpstreamSettings, Upstreams};
@@ -52,6 +52,8 @@ pub struct GatewaySettings {
     pub edge: EdgePolicy,
     /// What is said of this gateway at `/metrics`; `None` for no metrics.
     pub metrics: Option<ResourceAttributes>,
+    /// What whoever initialises the gateway must know; `None` if that may be anybody.
+    pub bootstrap_token: Option<Secret>,
 }
 
 /// Why a gateway cannot start.
@@ -60,6 +62,10 @@ pub struct GatewaySettings {
 pub enum StartError {
     #[error(transparent)]
     OpenStore(#[from] OpenError),
+    #[error("server is already initialized in {initialized} mode, cannot start in {wanted} mode")]
+    OtherMode { initialized: Mode, wanted: Mode },
+    #[error(transparent)]
+    Store(#[from] StoreError),
     #[error(transparent)]
     Refresh(#[from] RefreshError),
     #[error("cannot load the policies: {0}")]
@@ -99,6 +105,8 @@ pub struct Gateway {
     pub policy_metrics: Arc<PolicyMetrics>,
     /// What else is counted, if anybody wants to know.
     pub metrics: Option<Metrics>,
+    /// What whoever initialises the gateway must know; `None` if that may be anybody.
+    pub bootstrap_token: Option<Secret>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     pipeline: ArcSwap<Pipeline>,
     /// Held while a snapshot is read and published, so that an older one never replaces a newer one.
@@ -128,12 +136,14 @@ impl Gateway {
         };
         let (pipeline, store) =
             tokio::join!(plugins.assemble(&plan, 1, &policy_metrics), Store::open(settings.database, settings.keys),);
+        let store = store?;
+        adopt_mode(&store, settings.mode).await?;
         let (observations, observed) = mpsc::channel(OBSERVATION_QUEUE);
         let (views_changed, views_change) = watch::channel(());
         let gateway = Arc::new(Self {
             mode: settings.mode,
             version: settings.version,
-            store: store?,
+            store,
             upstreams: Upstreams::new(settings.upstreams)?,
             views: Views::default(),
             sessions: Sessions::default(),
@@ -142,6 +152,7 @@ impl Gateway {
             sync: CatalogSync::default(),
             policy_metrics,
             metrics,
+            bootstrap_token: settings.bootstrap_token,
             snapshot,
             pipeline: ArcSwap::from_pointee(pipeline?),
             publishing: Mutex::new(()),
@@ -165,6 +176,11 @@ impl Gateway {
         self.snapshot.load_full()
     }
 
+    /// Whether somebody has made this gateway theirs. In development mode it is anybody's.
+    pub fn is_initialized(&self) -> bool {
+        self.mode == Mode::Development || self.snapshot.load().initialized.is_some()
+    }
+
     /// The policies that run right now.
     pub fn pipeline(&self) -> Arc<Pipeline> {
         self.pipeline.load_full()
@@ -180,11 +196,11 @@ impl Gateway {
     pub async fn refresh(&self) -> Result<(), RefreshError> {
         let _turn = self.publishing.lock().await;
         let current = self.snapshot();
-        let mut stored = self.store.load(&current.known_revisions()).await?;
+        let mut stored = self.store.load(&current.known()).await?;
         if stored.revision < current.revision {
             // A backup was restored, or a replica took over that missed changes: a revision
             // that is known here may stand for another change there.
-            stored = self.store.load(&HashMap::new()).await?;
+            stored = self.store.load(&Known::default()).await?;
         }
         if stored.revision != current.revision {
             let snapshot = Snapshot::build(stored, &current);
@@ -254,6 +270,24 @@ impl Gateway {
         if tokio::time::timeout(bound, self.store.close()).await.is_err() {
             tracing::warn!("the database could not be closed in time");
         }
+    }
+}
+
+/// A gateway keeps the mode that its database was initialised in. Development mode
+/// initialises by itself; enterprise mode waits for an administrator.
+async fn adopt_mode(store: &Store, wanted: Mode) -> Result<(), StartError> {
+    let outcome = match wanted {
+        Mode::Development => store.initialize(wanted, None).await?,
+        Mode::Enterprise => match store.initialized_mode().await? {
+            Some(mode) => Initialization::AlreadyDone(mode),
+            None => return Ok(()),
+        },
+    };
+    match outcome {
+        Initialization::AlreadyDone(initialized) if initialized != wanted => {
+            Err(StartError::OtherMode { initialized, wanted })
+        }
+        Initialization::AlreadyDone(_) | Initialization::Done => Ok(()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The MCPJungle gateway as a library. In reading order:
 //!
-//! - [`names`], [`server`], [`group`], [`secret`], [`protocol`]: the words that everything else uses.
+//! - [`names`], [`server`], [`group`], [`identity`], [`secret`], [`protocol`]: the words that everything else uses.
 //! - [`wire`]: JSON-RPC envelopes over raw bytes.
 //! - [`pipeline`]: the ordered policies, in the host's own types.
 //! - [`plugin`]: policies as WebAssembly components; the only place that knows wasmtime.
@@ -24,6 +24,7 @@ pub mod configuration;
 pub mod downstream;
 pub mod gateway;
 pub mod group;
+pub mod identity;
 pub mod names;
 pub mod pipeline;
 pub mod plugin;

@@ -67,25 +67,36 @@ impl fmt::Display for Stage {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum Denial {
-    #[error("no authenticator vouched for the request{}", .by.as_ref().map(|by| format!(": `{}` says {:?}", by.plugin, by.reason.text)).unwrap_or_default())]
+    #[error("no authenticator vouched for the request{}", .by.as_ref().map(|by| format!(": `{}` says {:?}", by.decider.plugin, by.reason.text)).unwrap_or_default())]
     Unauthenticated { by: Option<DeniedBy> },
     /// The caller must not learn that the item exists.
-    #[error("plugin `{}` ({stage}) hides it: {:?}", .by.plugin, .by.reason.text)]
-    Hidden { stage: Stage, by: DeniedBy },
+    #[error("plugin `{}` ({}) hides it: {:?}", .by.decider.plugin, .by.decider.stage, .by.reason.text)]
+    Hidden { by: DeniedBy },
     /// The caller may know that it was refused; only a guard's reason is shown.
-    #[error("plugin `{}` ({stage}) refuses: {:?}", .by.plugin, .by.reason.text)]
-    Refused { stage: Stage, by: DeniedBy },
-    #[error("the policy `{plugin}` ({stage}) is unavailable")]
-    Unavailable { stage: Stage, plugin: Arc<str> },
+    #[error("plugin `{}` ({}) refuses: {:?}", .by.decider.plugin, .by.decider.stage, .by.reason.text)]
+    Refused { by: DeniedBy },
+    #[error("the policy `{plugin}` ({stage}) is unavailable", plugin = .decider.plugin, stage = .decider.stage)]
+    Unavailable { decider: Decider },
 }
 
 /// Which plugin said no, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeniedBy {
-    /// The plugin's name in the pipeline.
-    pub plugin: Arc<str>,
+    /// Who.
+    pub decider: Decider,
     /// Its reason.
     pub reason: Reason,
+}
+
+/// One plugin at one stage: who a decision comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decider {
+    /// The kind of decision.
+    pub stage: Stage,
+    /// The plugin's name in the pipeline.
+    pub plugin: Arc<str>,
+    /// SHA-256 of the component's bytes, in lower-case hexadecimal.
+    pub digest: Arc<str>,
 }
 
 /// One component in the pipeline, with what it exports.
@@ -111,7 +122,7 @@ pub struct Plugin {
 }
 
 struct Step<T: ?Sized> {
-    plugin: Arc<str>,
+    decider: Decider,
     fail_open: bool,
     policy: Arc<T>,
     metrics: Arc<StageMetrics>,
@@ -127,7 +138,7 @@ impl Steps<'_> {
     fn of<T: ?Sized>(&self, stage: Stage, policy: impl Fn(&Plugin) -> Option<&Arc<T>>) -> Vec<Step<T>> {
         let step = |plugin: &Plugin| {
             policy(plugin).map(|policy| Step {
-                plugin: Arc::clone(&plugin.name),
+                decider: Decider { stage, plugin: Arc::clone(&plugin.name), digest: Arc::clone(&plugin.digest) },
                 fail_open: plugin.fail_open,
                 policy: Arc::clone(policy),
                 metrics: self.metrics.stage(&plugin.name, stage),
@@ -183,7 +194,7 @@ impl Pipeline {
     pub async fn authenticate(&self, request: HttpRequest<'_>) -> Result<Principal, Denial> {
         for step in &self.authenticators {
             let answer = step.metrics.time(step.policy.authenticate(request)).await;
-            match self.usable(step, Stage::Authenticator, answer)? {
+            match self.usable(step, answer)? {
                 Some(Authentication::Authenticated(principal)) => return Ok(principal),
                 Some(Authentication::Denied(reason)) => {
                     return Err(Denial::Unauthenticated { by: Some(step.denied(reason)) });
@@ -198,8 +209,8 @@ impl Pipeline {
     pub async fn select(&self, request: &Request, group: &str, item: &Item) -> Result<(), Denial> {
         for step in &self.tool_filters {
             let answer = step.metrics.time(step.policy.select(request, group, item)).await;
-            if let Some(Decision::Deny(reason)) = self.usable(step, Stage::ToolFilter, answer)? {
-                return Err(Denial::Hidden { stage: Stage::ToolFilter, by: step.denied(reason) });
+            if let Some(Decision::Deny(reason)) = self.usable(step, answer)? {
+                return Err(Denial::Hidden { by: step.denied(reason) });
             }
         }
         Ok(())
@@ -210,7 +221,7 @@ impl Pipeline {
         let mut combined = Listing::everything(items.len());
         for step in &self.tool_filters {
             let answer = step.metrics.time(step.policy.select_items(request, group, items)).await;
-            if let Some(listing) = self.usable(step, Stage::ToolFilter, answer)? {
+            if let Some(listing) = self.usable(step, answer)? {
                 combined.intersect(&listing);
             }
         }
@@ -221,8 +232,8 @@ impl Pipeline {
     pub async fn authorize(&self, request: &Request, principal: &Principal, item: &Item) -> Result<(), Denial> {
         for step in &self.authorizers {
             let answer = step.metrics.time(step.policy.authorize(request, principal, item)).await;
-            if let Some(Decision::Deny(reason)) = self.usable(step, Stage::Authorizer, answer)? {
-                return Err(Denial::Hidden { stage: Stage::Authorizer, by: step.denied(reason) });
+            if let Some(Decision::Deny(reason)) = self.usable(step, answer)? {
+                return Err(Denial::Hidden { by: step.denied(reason) });
             }
         }
         Ok(())
@@ -238,7 +249,7 @@ impl Pipeline {
         let mut combined = Listing::everything(items.len());
         for step in &self.authorizers {
             let answer = step.metrics.time(step.policy.authorize_items(request, principal, items)).await;
-            if let Some(listing) = self.usable(step, Stage::Authorizer, answer)? {
+            if let Some(listing) = self.usable(step, answer)? {
                 combined.intersect(&listing);
             }
         }
@@ -255,13 +266,13 @@ impl Pipeline {
         let mut headers: Vec<InjectedHeader> = Vec::new();
         for step in &self.header_injectors {
             let answer = step.metrics.time(step.policy.inject(request, principal, upstream)).await;
-            match self.usable(step, Stage::HeaderInjector, answer)? {
+            match self.usable(step, answer)? {
                 Some(Ok(injected)) => {
                     headers.retain(|header| injected.iter().all(|later| later.name != header.name));
                     headers.extend(injected);
                 }
                 Some(Err(reason)) => {
-                    return Err(Denial::Refused { stage: Stage::HeaderInjector, by: step.denied(reason) });
+                    return Err(Denial::Refused { by: step.denied(reason) });
                 }
                 None => {}
             }
@@ -317,7 +328,7 @@ impl Pipeline {
     pub async fn observe(&self, observations: &[Observation]) {
         for step in &self.observers {
             let answer = step.metrics.time(step.policy.observe(observations)).await;
-            let _told = self.usable(step, Stage::Observer, answer);
+            let _told = self.usable(step, answer);
         }
     }
 
@@ -327,10 +338,10 @@ impl Pipeline {
         answer: Result<Review, CallError>,
         rewritten: &mut Option<bytes::Bytes>,
     ) -> Result<(), Denial> {
-        match self.usable(step, Stage::Guard, answer)? {
+        match self.usable(step, answer)? {
             Some(Review::Rewrite(text)) => *rewritten = Some(text),
             Some(Review::Deny(reason)) => {
-                return Err(Denial::Refused { stage: Stage::Guard, by: step.denied(reason) });
+                return Err(Denial::Refused { by: step.denied(reason) });
             }
             Some(Review::Pass) | None => {}
         }
@@ -339,28 +350,19 @@ impl Pipeline {
 
     /// `None` when the call failed and the plugin may fail open. This is the one
     /// place where a policy's failure is logged, counted and turned into a denial.
-    fn usable<P: ?Sized, T>(
-        &self,
-        step: &Step<P>,
-        stage: Stage,
-        answer: Result<T, CallError>,
-    ) -> Result<Option<T>, Denial> {
+    fn usable<P: ?Sized, T>(&self, step: &Step<P>, answer: Result<T, CallError>) -> Result<Option<T>, Denial> {
         match answer {
             Ok(answer) => Ok(Some(answer)),
             Err(error) => {
                 step.metrics.record_failure(step.fail_open);
                 tracing::error!(
-                    plugin.name = %step.plugin,
-                    plugin.stage = %stage,
+                    plugin.name = %step.decider.plugin,
+                    plugin.stage = %step.decider.stage,
                     plugin.fail_open = step.fail_open,
                     %error,
                     "a policy gave no usable answer"
                 );
-                if step.fail_open {
-                    Ok(None)
-                } else {
-                    Err(Denial::Unavailable { stage, plugin: Arc::clone(&step.plugin) })
-                }
+                if step.fail_open { Ok(None) } else { Err(Denial::Unavailable { decider: step.decider.clone() }) }
             }
         }
     }
@@ -369,7 +371,7 @@ impl Pipeline {
 impl<T: ?Sized> Step<T> {
     fn denied(&self, reason: Reason) -> DeniedBy {
         self.metrics.record_denial();
-        DeniedBy { plugin: Arc::clone(&self.plugin), reason }
+        DeniedBy { decider: self.decider.clone(), reason }
     }
 }
 

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
 use axum::serve::ListenerExt as _;
+use http::StatusCode;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::downstream::check_edge;
+use crate::downstream::{check_edge, plain_error};
 use crate::gateway::Gateway;
 use crate::{admin, downstream};
 
@@ -30,7 +33,18 @@ const UNREAD_TIMEOUT_MS: u32 = 300_000;
 pub fn application(gateway: Arc<Gateway>) -> Router {
     downstream::router(Arc::clone(&gateway))
         .merge(admin::router(Arc::clone(&gateway)))
+        .layer(from_fn_with_state(Arc::clone(&gateway), require_initialized))
         .layer(from_fn_with_state(gateway, check_edge))
+}
+
+/// Middleware: until an administrator has initialised it, a gateway in enterprise mode
+/// only says how it is, and takes that one request.
+async fn require_initialized(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
+    let is_open = matches!(request.uri().path(), "/health" | "/metadata" | "/metrics" | "/init");
+    if is_open || gateway.is_initialized() {
+        return next.run(request).await;
+    }
+    plain_error(StatusCode::FORBIDDEN, "server is not initialized")
 }
 
 /// Serves on `listener` until `shutdown` completes, then stops in order.

@@ -4,6 +4,7 @@
 //! - `secrets`: the key, and values encrypted under it.
 //! - `change`: a transaction that bumps the revision.
 //! - `servers`, `items`, `offers`, `groups`: what is changed in such transactions.
+//! - `identities`: clients and users, initialisation among them.
 //! - `item_rows`: reading and writing items, many at once.
 //! - `config_dir`: which of them a watched folder brought here.
 //! - `load`: everything, read in one transaction.
@@ -18,7 +19,7 @@ use tokio::sync::Mutex;
 
 use crate::group::ToolGroup;
 use crate::names::ServerName;
-use crate::pipeline::ItemKind;
+use crate::pipeline::{ItemKind, Mode};
 use crate::server::Server;
 
 mod announce;
@@ -26,6 +27,7 @@ mod change;
 mod config_dir;
 mod error;
 mod groups;
+mod identities;
 mod item_rows;
 mod items;
 mod load;
@@ -37,6 +39,10 @@ mod servers;
 
 pub use config_dir::Entry;
 pub use error::StoreError;
+pub use identities::{
+    IdentityKey, IdentityRef, IdentityUpdate, Initialization, NewIdentity, NewToken, StoredIdentities,
+};
+pub use load::Known;
 pub use open::{Database, OpenError};
 pub use postgres::{PostgresDatabase, PostgresError, PostgresSettings, PostgresUrlError};
 pub use secrets::{ConfiguredKey, KeyError, KeySource};
@@ -63,7 +69,7 @@ enum Dialect {
 }
 
 /// All that the gateway serves from memory, read in one consistent transaction.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Stored {
     /// Grows with every change.
     pub revision: u64,
@@ -71,6 +77,10 @@ pub struct Stored {
     pub servers: Vec<StoredServer>,
     /// All groups, sorted by name.
     pub groups: Vec<ToolGroup>,
+    /// Clients and users that the caller does not know as they are.
+    pub identities: StoredIdentities,
+    /// How the gateway was initialised, if it was.
+    pub initialized: Option<Mode>,
 }
 
 /// One server, or only word that it has not changed.

@@ -298,12 +298,14 @@ fn observation(
     let (outcome, denied_by) = match answer {
         Ok(response) if is_failure(response) => (Outcome::Error, None),
         Ok(_) => (Outcome::Success, None),
-        Err(Refusal::Policy(Denial::Unavailable { plugin, .. })) => (Outcome::Unavailable, Some(Arc::clone(plugin))),
-        Err(Refusal::Policy(Denial::Refused { by, .. } | Denial::Hidden { by, .. })) => {
-            (Outcome::Denied, Some(Arc::clone(&by.plugin)))
+        Err(Refusal::Policy(Denial::Unavailable { decider })) => {
+            (Outcome::Unavailable, Some(Arc::clone(&decider.plugin)))
+        }
+        Err(Refusal::Policy(Denial::Refused { by } | Denial::Hidden { by })) => {
+            (Outcome::Denied, Some(Arc::clone(&by.decider.plugin)))
         }
         Err(Refusal::Policy(Denial::Unauthenticated { by })) => {
-            (Outcome::Denied, by.as_ref().map(|by| Arc::clone(&by.plugin)))
+            (Outcome::Denied, by.as_ref().map(|by| Arc::clone(&by.decider.plugin)))
         }
         Err(Refusal::InvalidParams(_) | Refusal::NotFound { .. }) => (Outcome::Denied, None),
         Err(

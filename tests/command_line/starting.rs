@@ -59,7 +59,11 @@ fn a_gateway_says_where_it_listens_and_ends_in_order_on_a_signal() {
 fn settings_that_are_wrong_stop_the_start() {
     for (variable, value, message) in [
         ("PORT", "http", "invalid port 'http': must be a number from 0 to 65535"),
-        ("SERVER_MODE", "enterprise", "enterprise mode is not available in this version yet"),
+        (
+            "SERVER_MODE",
+            "open",
+            "invalid value for SERVER_MODE environment variable: 'open', valid values are 'development' and 'enterprise'",
+        ),
         (
             "SESSION_IDLE_TIMEOUT_SEC",
             "-5",
@@ -84,20 +88,6 @@ fn settings_that_are_wrong_stop_the_start() {
         from_file.write(".env", &format!("{variable}={value}\n"));
         assert_eq!(from_file.run(&["start"]), format!("exit: 1\n--- stderr\n{message}\n"));
     }
-}
-
-#[test]
-fn enterprise_mode_is_refused_by_flag() {
-    insta::assert_snapshot!(Person::new().run(&["start", "--enterprise"]), @"
-    exit: 1
-    --- stderr
-    enterprise mode is not available in this version yet
-    ");
-    insta::assert_snapshot!(Person::new().run(&["start", "--prod"]), @"
-    exit: 1
-    --- stderr
-    enterprise mode is not available in this version yet
-    ");
 }
 
 #[test]

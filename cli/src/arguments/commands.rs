@@ -18,6 +18,7 @@ pub(crate) struct OneName {
 Examples:
   mcpjungle start
   mcpjungle start --port 9000 --policies ./policies.yaml
+  mcpjungle start --enterprise
 
 Settings also come from environment variables and a .env file in the working directory;
 docs/configuration.md lists them.")]
@@ -25,7 +26,7 @@ pub(crate) struct StartArguments {
     /// Port to listen on [default: PORT, or 8080]
     #[arg(long)]
     pub(crate) port: Option<String>,
-    /// Address to listen on [default: 127.0.0.1: this machine only]
+    /// Address to listen on [default: 127.0.0.1, this machine only; in enterprise mode all addresses]
     #[arg(long)]
     pub(crate) host: Option<String>,
     /// File that says which policies run [default: the stock policies]
@@ -37,9 +38,8 @@ pub(crate) struct StartArguments {
     /// SQLite database file [default: SQLITE_DB_PATH, or ./mcpjungle.db]
     #[arg(long, value_name = "FILE")]
     pub(crate) sqlite_db_path: Option<PathBuf>,
-    /// Run in enterprise mode
-    // Known so that it can be refused with a reason: whoever asks for authentication must not get a gateway without.
-    #[arg(long, hide = true)]
+    /// Run in enterprise mode: every request needs an access token [default: SERVER_MODE]
+    #[arg(long)]
     pub(crate) enterprise: bool,
     /// The old name of --enterprise
     #[arg(long, hide = true)]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use mcpjungle_host::downstream::{AllowedHosts, EdgePolicy};
 use mcpjungle_host::gateway::{Gateway, GatewaySettings};
+use mcpjungle_host::pipeline::Mode;
 use mcpjungle_host::plugin::PluginSettings;
 use mcpjungle_host::store::KeySource;
 use tokio::net::TcpListener;
@@ -34,10 +35,15 @@ pub(super) async fn open(settings: StartSettings) -> anyhow::Result<Arc<Gateway>
         plugins: PluginSettings { cache_dir: settings.plugin_cache.and_then(usable_directory) },
         upstreams: settings.upstream,
         edge: EdgePolicy {
-            hosts: AllowedHosts::LoopbackAnd(settings.allowed_hosts),
+            hosts: match settings.mode {
+                Mode::Development => AllowedHosts::LoopbackAnd(settings.allowed_hosts),
+                Mode::Enterprise if settings.allowed_hosts.is_empty() => AllowedHosts::Any,
+                Mode::Enterprise => AllowedHosts::Only(settings.allowed_hosts),
+            },
             origins: settings.allowed_origins,
         },
         metrics: settings.metrics,
+        bootstrap_token: settings.bootstrap_token,
     });
     gateway.await.context("failed to start the gateway")
 }

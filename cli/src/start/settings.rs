@@ -21,6 +21,8 @@ use crate::environment::Environment;
 const DEFAULT_PORT: &str = "8080";
 /// In development mode nobody is asked who they are, so nobody from outside is let in.
 const DEVELOPMENT_HOST: &str = "127.0.0.1";
+/// In enterprise mode everybody is asked: it is there to be reached.
+const ENTERPRISE_HOST: &str = "0.0.0.0";
 const DEFAULT_INIT_TIMEOUT: &str = "30";
 const DEFAULT_IDLE_TIMEOUT: &str = "-1";
 
@@ -39,6 +41,8 @@ pub(crate) struct StartSettings {
     pub(crate) database: Database,
     /// What upstream secrets are encrypted with; without it, a file beside the database.
     pub(crate) secret_key: Option<ConfiguredKey>,
+    /// What whoever initialises the gateway must know.
+    pub(crate) bootstrap_token: Option<Secret>,
     /// The file that says which policies run; without it, the stock ones.
     pub(crate) policies: Option<PathBuf>,
     /// A folder of configuration files to keep to.
@@ -62,16 +66,22 @@ pub(crate) struct StartSettings {
 impl StartSettings {
     /// Resolves everything; the first setting that is wrong is the error.
     pub(crate) fn resolve(arguments: &StartArguments, environment: &Environment) -> anyhow::Result<Self> {
-        let mode = resolve_mode(arguments, environment)?;
+        let (mode, mode_warning) = resolve_mode(arguments, environment)?;
         let (database, database_warning) = database::choose(arguments, environment)?;
-        let (metrics, metrics_warning) = resolve_metrics(environment)?;
+        let (metrics, metrics_warning) = resolve_metrics(mode, environment)?;
+        let default_host = match mode {
+            Mode::Development => DEVELOPMENT_HOST,
+            Mode::Enterprise => ENTERPRISE_HOST,
+        };
+        let warnings = [mode_warning, database_warning, metrics_warning];
         Ok(Self {
             mode,
-            host: arguments.host.clone().unwrap_or_else(|| DEVELOPMENT_HOST.to_owned()),
+            host: arguments.host.clone().unwrap_or_else(|| default_host.to_owned()),
             host_is_default: arguments.host.is_none(),
             port: resolve_port(arguments, environment)?,
             database,
             secret_key: resolve_secret_key(environment)?,
+            bootstrap_token: resolve_bootstrap_token(environment)?,
             policies: arguments.policies.as_ref().map(|path| environment.path(path)),
             config_dir: resolve_config_dir(arguments, environment)?,
             plugin_cache: find_plugin_cache(environment),
@@ -80,26 +90,29 @@ impl StartSettings {
             allowed_origins: comma_list(environment.setting("MCPJUNGLE_ALLOWED_ORIGINS")),
             metrics,
             log_filter: environment.setting("MCPJUNGLE_LOG").or(environment.setting("RUST_LOG")).map(str::to_owned),
-            warnings: database_warning.into_iter().chain(metrics_warning).collect(),
+            warnings: warnings.into_iter().flatten().collect(),
         })
     }
 }
 
-/// Enterprise mode is refused: running open where someone asked for authentication would be a hole.
-fn resolve_mode(arguments: &StartArguments, environment: &Environment) -> anyhow::Result<Mode> {
+/// The flag wins over the variable. Deprecated words for enterprise mode are taken with a warning.
+fn resolve_mode(arguments: &StartArguments, environment: &Environment) -> anyhow::Result<(Mode, Option<String>)> {
     let variable = environment.setting("SERVER_MODE").unwrap_or("development");
-    let is_enterprise = match variable.to_ascii_lowercase().as_str() {
-        "development" => false,
-        "enterprise" | "production" => true,
-        _ => bail!(
+    let mode = Mode::parse(variable).with_context(|| {
+        format!(
             "invalid value for SERVER_MODE environment variable: '{variable}', \
              valid values are 'development' and 'enterprise'"
-        ),
+        )
+    })?;
+    let warning = if arguments.prod {
+        Some("Warning: --prod flag is deprecated, please use --enterprise flag instead")
+    } else if variable.eq_ignore_ascii_case("production") {
+        Some("Warning: 'production' in SERVER_MODE is deprecated, please use 'enterprise' instead")
+    } else {
+        None
     };
-    if is_enterprise || arguments.enterprise || arguments.prod {
-        bail!("enterprise mode is not available in this version yet");
-    }
-    Ok(Mode::Development)
+    let mode = if arguments.enterprise || arguments.prod { Mode::Enterprise } else { mode };
+    Ok((mode, warning.map(str::to_owned)))
 }
 
 fn resolve_port(arguments: &StartArguments, environment: &Environment) -> anyhow::Result<u16> {
@@ -109,8 +122,15 @@ fn resolve_port(arguments: &StartArguments, environment: &Environment) -> anyhow
 
 /// What metrics say of the gateway, if they are on, and what the user should know.
 /// Attributes that cannot be read are left out as a whole: that is the rule for this variable everywhere.
-fn resolve_metrics(environment: &Environment) -> anyhow::Result<(Option<ResourceAttributes>, Option<String>)> {
-    let written = environment.setting("OTEL_ENABLED").unwrap_or("false");
+fn resolve_metrics(
+    mode: Mode,
+    environment: &Environment,
+) -> anyhow::Result<(Option<ResourceAttributes>, Option<String>)> {
+    let default = match mode {
+        Mode::Development => "false",
+        Mode::Enterprise => "true",
+    };
+    let written = environment.setting("OTEL_ENABLED").unwrap_or(default);
     let is_enabled = match written.trim().to_ascii_lowercase().as_str() {
         "true" | "1" => true,
         "false" | "0" => false,
@@ -132,13 +152,27 @@ fn resolve_metrics(environment: &Environment) -> anyhow::Result<(Option<Resource
 }
 
 fn resolve_secret_key(environment: &Environment) -> anyhow::Result<Option<ConfiguredKey>> {
-    let (direct, file) = ("MCPJUNGLE_SECRET_KEY", "MCPJUNGLE_SECRET_KEY_FILE");
-    if let Some(key) = environment.setting(direct) {
-        return Ok(Some(ConfiguredKey { value: Secret::new(key), variable: direct }));
+    let key = direct_or_file(environment, "MCPJUNGLE_SECRET_KEY", "MCPJUNGLE_SECRET_KEY_FILE")?;
+    Ok(key.map(|(value, variable)| ConfiguredKey { value, variable }))
+}
+
+fn resolve_bootstrap_token(environment: &Environment) -> anyhow::Result<Option<Secret>> {
+    let token = direct_or_file(environment, "MCPJUNGLE_BOOTSTRAP_TOKEN", "MCPJUNGLE_BOOTSTRAP_TOKEN_FILE")?;
+    Ok(token.map(|(value, _)| value))
+}
+
+/// A secret from one variable, or from the file that another one names; and which it was.
+pub(crate) fn direct_or_file(
+    environment: &Environment,
+    direct: &'static str,
+    file: &'static str,
+) -> anyhow::Result<Option<(Secret, &'static str)>> {
+    if let Some(value) = environment.setting(direct) {
+        return Ok(Some((Secret::new(value), direct)));
     }
     match read_named_file(environment, file)? {
-        Some(key) if key.expose().is_empty() => bail!("failed to read {file}: the file is empty"),
-        key => Ok(key.map(|value| ConfiguredKey { value, variable: file })),
+        Some(value) if value.expose().is_empty() => bail!("failed to read {file}: the file is empty"),
+        value => Ok(value.map(|value| (value, file))),
     }
 }
 

@@ -86,7 +86,7 @@ impl From<NameError> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match &error {
-            StoreError::AlreadyExists { .. } => Self::conflict(error.to_string()),
+            StoreError::AlreadyExists { .. } | StoreError::TokenTaken => Self::conflict(error.to_string()),
             // Says which variable to set, to the administrator who can.
             StoreError::Key(_) => Self::failed(with_sources(&error)),
             StoreError::Unreachable(_) => {
@@ -139,9 +139,9 @@ impl From<Denial> for ApiError {
             Denial::Unauthenticated { .. } => Self::unauthenticated("missing or invalid access token"),
             Denial::Hidden { .. } => Self::not_found("not found"),
             // The one reason that is meant for the caller.
-            Denial::Refused { stage: Stage::Guard, by } => Self::forbidden(by.reason.text),
+            Denial::Refused { by } if by.decider.stage == Stage::Guard => Self::forbidden(by.reason.text),
             Denial::Refused { .. } => Self::forbidden("refused by policy"),
-            Denial::Unavailable { stage, .. } => Self::policy_unavailable(stage),
+            Denial::Unavailable { decider } => Self::policy_unavailable(decider.stage),
         }
     }
 }

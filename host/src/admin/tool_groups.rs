@@ -42,11 +42,11 @@ impl GroupDescription {
 
     pub(super) fn into_group(self, name: GroupName) -> ToolGroup {
         ToolGroup {
-            name,
             description: self.description,
             included_tools: self.included_tools,
             included_servers: self.included_servers,
             excluded_tools: self.excluded_tools,
+            ..ToolGroup::new(name)
         }
     }
 }

@@ -93,7 +93,9 @@ pub(crate) fn unauthenticated(denial: &Denial, headers: &HeaderMap) -> Response 
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             response
         }
-        Denial::Unavailable { stage, .. } => plain_error(StatusCode::SERVICE_UNAVAILABLE, &policy_unavailable(*stage)),
+        Denial::Unavailable { decider } => {
+            plain_error(StatusCode::SERVICE_UNAVAILABLE, &policy_unavailable(decider.stage))
+        }
     }
 }
 
@@ -124,9 +126,9 @@ pub(crate) fn denial(id: &Id, denial: &Denial) -> Bytes {
 
 fn policy_error(denial: &Denial) -> (i64, String) {
     match denial {
-        Denial::Unavailable { stage, .. } => (code::POLICY_UNAVAILABLE, policy_unavailable(*stage)),
+        Denial::Unavailable { decider } => (code::POLICY_UNAVAILABLE, policy_unavailable(decider.stage)),
         // The one reason that is meant for the caller.
-        Denial::Refused { stage: Stage::Guard, by } => (code::POLICY_REFUSED, by.reason.text.clone()),
+        Denial::Refused { by } if by.decider.stage == Stage::Guard => (code::POLICY_REFUSED, by.reason.text.clone()),
         Denial::Refused { .. } | Denial::Hidden { .. } | Denial::Unauthenticated { .. } => {
             (code::POLICY_REFUSED, "refused by policy".to_owned())
         }

@@ -1,5 +1,7 @@
 //! Read-only look-ups that the host offers to policies.
 
+use std::fmt;
+
 use crate::pipeline::model::PrincipalKind;
 
 /// How the gateway is run.
@@ -9,6 +11,31 @@ pub enum Mode {
     Development,
     /// Every request names a principal by its token.
     Enterprise,
+}
+
+impl Mode {
+    /// The word for it in settings, in the API and in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Enterprise => "enterprise",
+        }
+    }
+
+    /// The mode of this word, in any case; `production` is the old name of enterprise mode.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word.to_ascii_lowercase().as_str() {
+            "development" => Some(Self::Development),
+            "enterprise" | "production" => Some(Self::Enterprise),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// A stored client or user.
@@ -23,7 +50,7 @@ pub struct Identity {
 }
 
 /// A stored tool group, as policies see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GroupDefinition {
     /// As in its endpoint.
     pub name: String,
@@ -33,6 +60,16 @@ pub struct GroupDefinition {
     pub included_servers: Vec<String>,
     /// Removed last, even if also included.
     pub excluded_tools: Vec<String>,
+    /// Canonical names of prompts.
+    pub included_prompts: Vec<String>,
+    /// Removed last, even if also included.
+    pub excluded_prompts: Vec<String>,
+    /// Resources and templates: canonical names, or `server__` and the resource's own URI.
+    pub included_resources: Vec<String>,
+    /// Removed last, even if also included.
+    pub excluded_resources: Vec<String>,
+    /// Who may use it; `None` for every client.
+    pub allowed_clients: Option<Vec<String>>,
 }
 
 /// What the gateway has stored, as policies may see it: never a list, never a token.

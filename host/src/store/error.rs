@@ -20,6 +20,8 @@ const LOCK_NOT_AVAILABLE: &str = "55P03";
 pub enum StoreError {
     #[error("{kind} {name} already exists")]
     AlreadyExists { kind: &'static str, name: String },
+    #[error("this access token is in use already: choose another one")]
+    TokenTaken,
     #[error(transparent)]
     Key(#[from] KeyError),
     #[error("the database holds something unreadable: {0}")]

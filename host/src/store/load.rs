@@ -7,23 +7,37 @@ use sqlx::{AnyConnection, Row};
 
 use crate::group::ToolGroup;
 use crate::names::ServerName;
+use crate::pipeline::Mode;
 use crate::secret::Secret;
 use crate::store::error::bounded;
 use crate::store::groups::read_groups;
+use crate::store::identities::{read_identities, read_initialization};
 use crate::store::item_rows::read_item;
 use crate::store::servers::{read_name, read_server};
-use crate::store::{Dialect, ItemRecord, KeyError, ServerRecord, Store, StoreError, Stored, StoredServer};
+use crate::store::{
+    Dialect, ItemRecord, KeyError, ServerRecord, Store, StoreError, Stored, StoredIdentities, StoredServer,
+};
+
+/// What a caller of [`Store::load`] has read before.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// At which revision; 0 for nothing at all.
+    pub revision: u64,
+    /// At which revision of its own each server is known.
+    pub servers: HashMap<ServerName, u64>,
+}
 
 impl Store {
-    /// Reads everything, except servers that are still at the revision in `known`.
+    /// Reads everything, except servers and identities that are as in `known`.
     /// A server that cannot be read is left out, and the log says so: the others
     /// are served, and an administrator can reach the API to mend it.
-    pub async fn load(&self, known: &HashMap<ServerName, u64>) -> Result<Stored, StoreError> {
+    pub async fn load(&self, known: &Known) -> Result<Stored, StoreError> {
         let mut left_out = LeftOut::default();
-        let Everything { revision, heads, mut parts, groups } = bounded(self.read_all(known, &mut left_out)).await?;
+        let Everything { revision, heads, mut parts, groups, identities, initialized } =
+            bounded(self.read_all(known, &mut left_out)).await?;
         let mut servers = Vec::with_capacity(heads.len());
         for head in heads {
-            if head.is_known(known) {
+            if head.is_known(&known.servers) {
                 servers.push(StoredServer::Unchanged(head.name));
                 continue;
             }
@@ -33,14 +47,10 @@ impl Store {
             }
         }
         self.tell_of(left_out);
-        Ok(Stored { revision, servers, groups })
+        Ok(Stored { revision, servers, groups, identities, initialized })
     }
 
-    async fn read_all(
-        &self,
-        known: &HashMap<ServerName, u64>,
-        left_out: &mut LeftOut,
-    ) -> Result<Everything, StoreError> {
+    async fn read_all(&self, known: &Known, left_out: &mut LeftOut) -> Result<Everything, StoreError> {
         let begin = match self.dialect {
             // In WAL mode the first read fixes what all later ones see.
             Dialect::Sqlite => "BEGIN",
@@ -49,14 +59,16 @@ impl Store {
         let mut transaction = self.pool.begin_with(begin).await?;
         let revision = read_revision(&mut transaction).await?;
         let heads = read_heads(&mut transaction, left_out).await?;
-        let oldest_change = heads.iter().filter(|head| !head.is_known(known)).map(|head| head.revision).min();
+        let oldest_change = heads.iter().filter(|head| !head.is_known(&known.servers)).map(|head| head.revision).min();
         let parts = match oldest_change {
             Some(since) => self.read_parts(&mut transaction, since).await?,
             None => Parts::default(),
         };
         let groups = read_groups(&mut transaction).await?;
+        let identities = read_identities(&mut transaction, i64::try_from(known.revision).unwrap_or(i64::MAX)).await?;
+        let initialized = read_initialization(&mut transaction).await?;
         transaction.rollback().await?;
-        Ok(Everything { revision, heads, parts, groups })
+        Ok(Everything { revision, heads, parts, groups, identities, initialized })
     }
 
     /// The rows, secrets and items of all servers changed at `since` or later:
@@ -137,6 +149,8 @@ struct Everything {
     heads: Vec<Head>,
     parts: Parts,
     groups: Vec<ToolGroup>,
+    identities: StoredIdentities,
+    initialized: Option<Mode>,
 }
 
 /// What tells whether a server must be read.

@@ -63,6 +63,7 @@ impl Home {
             },
             edge: EdgePolicy { hosts: AllowedHosts::LoopbackAnd(Vec::new()), origins: Vec::new() },
             metrics,
+            bootstrap_token: None,
         })
         .await
         .unwrap();

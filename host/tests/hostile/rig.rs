@@ -43,6 +43,7 @@ impl Directory for TestDirectory {
             included_tools: vec!["time__now".to_owned()],
             included_servers: vec!["github".to_owned()],
             excluded_tools: vec!["github__delete".to_owned()],
+            ..GroupDefinition::default()
         })
     }
 }

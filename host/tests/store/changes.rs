@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use mcpjungle_host::names::GroupName;
 use mcpjungle_host::pipeline::ItemKind;
-use mcpjungle_host::store::{StoreError, StoredServer};
+use mcpjungle_host::store::{Known, StoreError, StoredServer};
 
 use crate::home::{Home, group, name, offer, record, records, revision, stdio_server};
 
@@ -42,8 +42,10 @@ on_both! {
         for server in ["a", "b", "c"] {
             store.put_server(&stdio_server(server, &[("K", server)]), &offer(&["t"]), false).await.unwrap();
         }
-        let known: HashMap<_, _> =
+        let servers: HashMap<_, _> =
             records(&store).await.into_iter().map(|record| (record.server.name, record.revision)).collect();
+        let newest = servers.values().copied().max().unwrap();
+        let known = Known { revision: newest, servers };
         store.set_items_enabled(&name("b"), ItemKind::Tool, Some("t"), false).await.unwrap();
         assert!(store.delete_server(&name("c")).await.unwrap());
         assert!(!store.delete_server(&name("c")).await.unwrap());
@@ -54,7 +56,7 @@ on_both! {
         assert_eq!(changed.server, stdio_server("b", &[("K", "b")]));
         assert_eq!(changed.items.len(), 4);
         assert_eq!(stored.servers.len(), 2);
-        assert!(stored.revision > known.values().copied().max().unwrap());
+        assert!(stored.revision > newest);
     }
 }
 
@@ -66,7 +68,7 @@ on_both! {
         assert!(matches!(error, StoreError::AlreadyExists { .. }), "{error}");
         assert_eq!(store.update_group(&group("g", &["s__b"])).await.unwrap(), Some(group("g", &["s__a"])));
         assert_eq!(store.update_group(&group("h", &[])).await.unwrap(), None);
-        assert_eq!(store.load(&HashMap::new()).await.unwrap().groups, [group("g", &["s__b"])]);
+        assert_eq!(store.load(&Known::default()).await.unwrap().groups, [group("g", &["s__b"])]);
         assert!(store.delete_group(&GroupName::parse("g").unwrap()).await.unwrap());
         assert!(!store.delete_group(&GroupName::parse("g").unwrap()).await.unwrap());
     }
@@ -92,7 +94,7 @@ on_both! {
 on_both! {
     async fn a_group_is_taken_back_unless_another_gateway_has_changed_it_since(home: Home) {
         let store = home.open().await;
-        let groups = async || store.load(&HashMap::new()).await.unwrap().groups;
+        let groups = async || store.load(&Known::default()).await.unwrap().groups;
         let [first, second, third] = [group("g", &["s__a"]), group("g", &["s__b"]), group("g", &["s__c"])];
         store.create_group(&second).await.unwrap();
         assert!(!store.take_back_group(&first, None).await.unwrap());

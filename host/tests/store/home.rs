@@ -1,6 +1,6 @@
 //! A database of the test's own, and what is put into it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use mcpjungle_host::pipeline::ItemKind;
 use mcpjungle_host::secret::Secret;
 use mcpjungle_host::server::{Server, SessionMode, Transport};
 use mcpjungle_host::store::{
-    ConfiguredKey, Database, ItemRecord, KeySource, OpenError, ServerRecord, Store, StoredServer,
+    ConfiguredKey, Database, ItemRecord, KeySource, Known, OpenError, ServerRecord, Store, StoredServer,
 };
 #[cfg(feature = "e2e")]
 use mcpjungle_host::store::{PostgresDatabase, PostgresSettings};
@@ -158,7 +158,7 @@ pub fn offer(tool_names: &[&str]) -> Offer {
 }
 
 pub async fn records(store: &Store) -> Vec<ServerRecord> {
-    let stored = store.load(&HashMap::new()).await.unwrap();
+    let stored = store.load(&Known::default()).await.unwrap();
     let changed = |server| match server {
         StoredServer::Changed(record) => *record,
         StoredServer::Unchanged(name) => panic!("`{name}` was not known before"),
@@ -171,7 +171,7 @@ pub async fn record(store: &Store, server: &str) -> ServerRecord {
 }
 
 pub async fn revision(store: &Store) -> u64 {
-    store.load(&HashMap::new()).await.unwrap().revision
+    store.load(&Known::default()).await.unwrap().revision
 }
 
 pub fn item<'r>(record: &'r ServerRecord, kind: ItemKind, key: &str) -> &'r ItemRecord {
@@ -180,10 +180,9 @@ pub fn item<'r>(record: &'r ServerRecord, kind: ItemKind, key: &str) -> &'r Item
 
 pub fn group(group: &str, included: &[&str]) -> ToolGroup {
     ToolGroup {
-        name: GroupName::parse(group).unwrap(),
         description: "d".into(),
         included_tools: included.iter().map(|tool| (*tool).to_owned()).collect(),
         included_servers: vec!["not-there-yet".into()],
-        excluded_tools: Vec::new(),
+        ..ToolGroup::new(GroupName::parse(group).unwrap())
     }
 }

@@ -28,6 +28,7 @@ macro_rules! on_both {
 mod changes;
 mod files;
 mod home;
+mod identities;
 mod keys;
 #[cfg(feature = "e2e")]
 mod schema;

@@ -1,11 +1,10 @@
 //! What only PostgreSQL has: a server that is shared, refuses, stops and comes back.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mcpjungle_host::store::{
-    Database, KeySource, OpenError, PostgresDatabase, PostgresError, PostgresSettings, Store, StoreError,
+    Database, KeySource, Known, OpenError, PostgresDatabase, PostgresError, PostgresSettings, Store, StoreError,
 };
 use sqlx::{Connection, PgConnection};
 
@@ -152,7 +151,7 @@ async fn a_server_that_stops_to_answer_halfway_holds_up_nobody_for_long() {
                 CREATE VIEW config_dir_entries AS SELECT entries_behind.* FROM entries_behind, pg_sleep(3600);";
     let mut connection = PgConnection::connect(home.url()).await.unwrap();
     sqlx::raw_sql(hang).execute(&mut connection).await.unwrap();
-    let (known, more) = (HashMap::new(), offer(&["t", "u"]));
+    let (known, more) = (Known::default(), offer(&["t", "u"]));
     let (read, written, entries) = tokio::join!(
         tokio::time::timeout(PATIENCE, store.load(&known)),
         tokio::time::timeout(PATIENCE, store.update_offer(&server, &more, &[])),

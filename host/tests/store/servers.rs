@@ -1,11 +1,9 @@
 //! Servers and what they offer: kept, replaced, refused.
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
 use mcpjungle_host::pipeline::ItemKind;
 use mcpjungle_host::server::Server;
-use mcpjungle_host::store::{ServerRecord, Store, StoreError};
+use mcpjungle_host::store::{Known, ServerRecord, Store, StoreError};
 use mcpjungle_host::upstream::Offer;
 
 use crate::home::{
@@ -24,7 +22,7 @@ on_both! {
         store.close().await;
 
         let store = home.open().await;
-        let stored = store.load(&HashMap::new()).await.unwrap();
+        let stored = store.load(&Known::default()).await.unwrap();
         assert_eq!(stored.groups, [group("g", &["a-stdio__t1"])]);
         let after = records(&store).await;
         assert_eq!(

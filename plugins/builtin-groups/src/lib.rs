@@ -84,6 +84,11 @@ mod tests {
             included_tools: strings(&["github__search", "time__now", "fs__read__all"]),
             included_servers: strings(&["time", "gone"]),
             excluded_tools: strings(&["time__zone", "github__search", "fs__write", "nonsense"]),
+            included_prompts: Vec::new(),
+            excluded_prompts: Vec::new(),
+            included_resources: Vec::new(),
+            excluded_resources: Vec::new(),
+            allowed_clients: None,
         }
     }
 

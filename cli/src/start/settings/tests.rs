@@ -52,22 +52,39 @@ fn a_chosen_host_is_not_the_default_one() {
 }
 
 #[test]
-fn enterprise_mode_is_refused_however_it_is_asked_for() {
-    let refusal = "enterprise mode is not available in this version yet";
-    for mode in ["enterprise", "Enterprise", "production"] {
-        assert_eq!(with(&[("SERVER_MODE", mode)]).unwrap_err(), refusal);
-    }
-    for arguments in [
-        StartArguments { enterprise: true, ..StartArguments::default() },
-        StartArguments { prod: true, ..StartArguments::default() },
+fn the_mode_comes_from_the_flag_then_the_environment() {
+    let flag = StartArguments { enterprise: true, ..StartArguments::default() };
+    let old_flag = StartArguments { prod: true, ..StartArguments::default() };
+    let old_flag_warning = "Warning: --prod flag is deprecated, please use --enterprise flag instead";
+    let old_word_warning = "Warning: 'production' in SERVER_MODE is deprecated, please use 'enterprise' instead";
+    for (arguments, variable, mode, warnings) in [
+        (StartArguments::default(), "DEVELOPMENT", Mode::Development, &[][..]),
+        (StartArguments::default(), "Enterprise", Mode::Enterprise, &[]),
+        (StartArguments::default(), "production", Mode::Enterprise, &[old_word_warning]),
+        (flag, "development", Mode::Enterprise, &[]),
+        (old_flag, "", Mode::Enterprise, &[old_flag_warning]),
     ] {
-        assert_eq!(resolve(arguments, &[("SERVER_MODE", "development")]).unwrap_err(), refusal);
+        let settings = resolve(arguments, &[("SERVER_MODE", variable)]).unwrap();
+        assert_eq!(settings.mode, mode, "{variable}");
+        assert_eq!(settings.warnings, warnings, "{variable}");
     }
-    assert_eq!(with(&[("SERVER_MODE", "DEVELOPMENT")]).unwrap().mode, Mode::Development);
     assert_eq!(
         with(&[("SERVER_MODE", "test")]).unwrap_err(),
         "invalid value for SERVER_MODE environment variable: 'test', valid values are 'development' and 'enterprise'"
     );
+}
+
+#[test]
+fn enterprise_mode_is_there_to_be_reached_and_counts() {
+    let enterprise = |variables: &[(&str, &str)]| {
+        resolve(StartArguments { enterprise: true, ..StartArguments::default() }, variables).unwrap()
+    };
+    let settings = enterprise(&[("MCPJUNGLE_BOOTSTRAP_TOKEN", "install-me")]);
+    assert_eq!((settings.host.as_str(), settings.host_is_default), ("0.0.0.0", true));
+    assert!(settings.metrics.is_some());
+    assert_eq!(settings.bootstrap_token.unwrap().expose(), "install-me");
+    assert!(enterprise(&[("OTEL_ENABLED", "false")]).metrics.is_none());
+    assert!(with(&[]).unwrap().metrics.is_none());
 }
 
 #[test]

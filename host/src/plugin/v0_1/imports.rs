@@ -74,6 +74,11 @@ impl directory::Host for State {
             included_tools: group.included_tools,
             included_servers: group.included_servers,
             excluded_tools: group.excluded_tools,
+            included_prompts: group.included_prompts,
+            excluded_prompts: group.excluded_prompts,
+            included_resources: group.included_resources,
+            excluded_resources: group.excluded_resources,
+            allowed_clients: group.allowed_clients,
         }))
     }
 }

@@ -42,7 +42,7 @@ fn snapshot(servers: &[(&str, &[&str])]) -> Snapshot {
         }))
     };
     let servers = servers.iter().map(server).collect();
-    Snapshot::build(Stored { revision: 1, servers, groups: Vec::new() }, &Snapshot::default())
+    Snapshot::build(Stored { revision: 1, servers, ..Stored::default() }, &Snapshot::default())
 }
 
 /// A call that its upstream did not answer.

@@ -1,0 +1,163 @@
+//! Clients and users in memory, found by name and by token. A change shares with what was
+//! there before all that it does not touch, however many there are.
+
+use std::sync::Arc;
+
+use rpds::HashTrieMapSync;
+
+use crate::identity::{IdentityRecord, TokenDigest};
+use crate::store::{IdentityKey, IdentityRef, StoredIdentities};
+
+/// All clients and users.
+#[derive(Debug, Clone, Default)]
+pub struct Identities {
+    clients: HashTrieMapSync<Arc<str>, Arc<IdentityRecord>>,
+    users: HashTrieMapSync<Arc<str>, Arc<IdentityRecord>>,
+    by_digest: HashTrieMapSync<TokenDigest, Arc<IdentityRecord>>,
+}
+
+impl Identities {
+    /// The client or user of this name.
+    pub fn find(&self, of: IdentityRef<'_>) -> Option<&Arc<IdentityRecord>> {
+        match of {
+            IdentityRef::Client(name) => self.clients.get(name),
+            IdentityRef::User(name) => self.users.get(name),
+        }
+    }
+
+    /// Whose token this is, at a time in milliseconds since 1970.
+    pub fn find_by_token(&self, presented: &str, now_ms: impl FnOnce() -> i64) -> Option<&Arc<IdentityRecord>> {
+        let digest = TokenDigest::of(presented);
+        let record = self.by_digest.get(&digest)?;
+        let token = record.tokens.iter().find(|token| token.digest == digest)?;
+        match token.expires_at_ms {
+            Some(expires_at_ms) if expires_at_ms <= now_ms() => None,
+            Some(_) | None => Some(record),
+        }
+    }
+
+    /// All clients, sorted by name.
+    pub fn clients(&self) -> Vec<&Arc<IdentityRecord>> {
+        sorted(&self.clients)
+    }
+
+    /// All users, sorted by name.
+    pub fn users(&self) -> Vec<&Arc<IdentityRecord>> {
+        sorted(&self.users)
+    }
+
+    /// These with what has changed.
+    pub(super) fn with(&self, changes: StoredIdentities) -> Self {
+        let mut all = if changes.is_everything { Self::default() } else { self.clone() };
+        for key in &changes.removed {
+            all.remove(key);
+        }
+        for record in changes.changed {
+            all.put(Arc::new(record));
+        }
+        all
+    }
+
+    fn put(&mut self, record: Arc<IdentityRecord>) {
+        let key = IdentityKey::of(&record);
+        self.remove(&key);
+        for token in &record.tokens {
+            self.by_digest.insert_mut(token.digest, Arc::clone(&record));
+        }
+        let name = Arc::clone(&record.name);
+        match key {
+            IdentityKey::Client(_) => self.clients.insert_mut(name, record),
+            IdentityKey::User(_) => self.users.insert_mut(name, record),
+        };
+    }
+
+    fn remove(&mut self, key: &IdentityKey) {
+        let (map, name) = match key {
+            IdentityKey::Client(name) => (&mut self.clients, name),
+            IdentityKey::User(name) => (&mut self.users, name),
+        };
+        let Some(record) = map.get(name).cloned() else { return };
+        map.remove_mut(name);
+        for token in &record.tokens {
+            // A token that has expired can be another's by now.
+            if self.by_digest.get(&token.digest).is_some_and(|owner| Arc::ptr_eq(owner, &record)) {
+                self.by_digest.remove_mut(&token.digest);
+            }
+        }
+    }
+}
+
+fn sorted(map: &HashTrieMapSync<Arc<str>, Arc<IdentityRecord>>) -> Vec<&Arc<IdentityRecord>> {
+    let mut records: Vec<_> = map.values().collect();
+    records.sort_by(|a, b| a.name.cmp(&b.name));
+    records
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{AccessToken, IdentityKind, Role, StoredToken};
+
+    fn record(kind: IdentityKind, name: &str, tokens: &[(&str, Option<i64>)]) -> IdentityRecord {
+        let token = |(text, expires_at_ms): &(&str, Option<i64>)| StoredToken {
+            digest: AccessToken::parse(text).unwrap().digest(),
+            expires_at_ms: *expires_at_ms,
+        };
+        IdentityRecord {
+            id: 1,
+            kind,
+            name: name.into(),
+            description: String::new(),
+            allow: Vec::new(),
+            tokens: tokens.iter().map(token).collect(),
+            created_at_ms: 0,
+            updated_at_ms: 0,
+        }
+    }
+
+    fn changed(records: Vec<IdentityRecord>) -> StoredIdentities {
+        StoredIdentities { changed: records, ..StoredIdentities::default() }
+    }
+
+    /// Whose a token is at the time 100.
+    fn owner<'a>(identities: &'a Identities, token: &str) -> Option<&'a str> {
+        identities.find_by_token(token, || 100).map(|record| &*record.name)
+    }
+
+    #[test]
+    fn a_token_is_its_owners_until_it_is_replaced_or_expires() {
+        let (client, user) = (IdentityKind::Client, IdentityKind::User(Role::User));
+        let first = Identities::default().with(changed(vec![
+            record(client, "same", &[("client-one", None)]),
+            record(user, "same", &[("user-one", None)]),
+        ]));
+        assert_eq!((owner(&first, "client-one"), owner(&first, "user-one")), (Some("same"), Some("same")));
+        assert_eq!(first.find(IdentityRef::User("same")).unwrap().kind, user);
+        assert_eq!(first.find(IdentityRef::Client("other")), None);
+
+        let tokens = [("client-two", None), ("client-one", Some(101)), ("client-old", Some(100))];
+        let second = first.with(changed(vec![record(client, "same", &tokens)]));
+        assert_eq!(owner(&second, "client-two"), Some("same"));
+        assert_eq!((owner(&second, "client-one"), owner(&second, "client-old")), (Some("same"), None));
+
+        let third = second.with(changed(vec![record(client, "same", &[("client-two", None)])]));
+        assert_eq!(owner(&third, "client-one"), None);
+        assert_eq!(owner(&second, "client-one"), Some("same"), "what was there before stays as it was");
+    }
+
+    #[test]
+    fn what_is_removed_takes_only_its_own_tokens_along() {
+        let client = IdentityKind::Client;
+        let both = Identities::default().with(changed(vec![
+            record(client, "old", &[("token-of-old", None), ("shared-token", Some(50))]),
+            record(client, "new", &[("shared-token", None)]),
+        ]));
+        let removed = vec![IdentityKey::Client("old".into()), IdentityKey::User("new".into())];
+        let left = both.with(StoredIdentities { removed, ..StoredIdentities::default() });
+        assert_eq!((owner(&left, "token-of-old"), owner(&left, "shared-token")), (None, Some("new")));
+        assert_eq!(left.clients().len(), 1);
+        assert!(
+            left.with(StoredIdentities { is_everything: true, ..StoredIdentities::default() }).clients().is_empty()
+        );
+    }
+}
