@@ -1,6 +1,7 @@
 //! What the tests stand on: a real gateway process, real upstreams, a client that sees bytes.
 
 pub(crate) mod client;
+pub(crate) mod enterprise;
 pub(crate) mod gateway;
 pub(crate) mod json;
 pub(crate) mod live;

@@ -5,6 +5,7 @@ mod catalog;
 #[cfg(feature = "e2e")]
 mod conformance;
 mod edge;
+mod enterprise;
 mod faults;
 mod fidelity;
 mod harness;

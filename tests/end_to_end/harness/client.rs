@@ -15,6 +15,7 @@ pub(crate) const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initial
 pub(crate) struct Client {
     http: reqwest::Client,
     url: String,
+    token: Option<String>,
     session: Option<String>,
 }
 
@@ -34,7 +35,12 @@ impl Client {
             let _another_was_first = rustls::crypto::ring::default_provider().install_default();
         });
         let http = reqwest::Client::builder().no_proxy().build().expect("a client can be built");
-        Self { http, url: url.into(), session: None }
+        Self { http, url: url.into(), token: None, session: None }
+    }
+
+    /// The same, with a token that each request says.
+    pub(crate) fn with_token(self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self }
     }
 
     /// Opens a session, as every client does.
@@ -44,7 +50,12 @@ impl Client {
 
     /// As [`Self::connect`], declaring capabilities, JSON text.
     pub(crate) async fn connect_with(url: impl Into<String>, capabilities: &str) -> Self {
-        let mut client = Self::new(url);
+        Self::new(url).introduced(capabilities).await
+    }
+
+    /// With a session of its own, declaring capabilities, JSON text.
+    pub(crate) async fn introduced(self, capabilities: &str) -> Self {
+        let mut client = self;
         let initialize = INITIALIZE.replace(r#""capabilities":{}"#, &format!(r#""capabilities":{capabilities}"#));
         let reply = client.post(initialize).await;
         assert_eq!(reply.status, 200, "{reply:?}");
@@ -61,7 +72,11 @@ impl Client {
 
     /// A request with nothing but a method: headers are the test's business.
     pub(crate) fn bare(&self, method: Method) -> RequestBuilder {
-        self.http.request(method, &self.url)
+        let request = self.http.request(method, &self.url);
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
     }
 
     /// A POST as a well-behaved client sends it.
