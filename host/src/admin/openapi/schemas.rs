@@ -240,7 +240,8 @@ fn tool_groups() -> Value {
 
 /// A token that is chosen, in a request.
 fn access_token(description: &str) -> Value {
-    json!({ "type": ["string", "null"], "minLength": 8, "maxLength": 1024, "description": description })
+    let rules = "From 8 to 4096 bytes, without white space and control characters.";
+    json!({ "type": ["string", "null"], "description": format!("{description} {rules}") })
 }
 
 fn identities() -> Value {
@@ -257,7 +258,7 @@ fn identities() -> Value {
         },
     });
     let allow_list = json!({
-        "type": ["array", "null"], "items": { "type": "string", "minLength": 1, "maxLength": 256 }, "maxItems": 1000,
+        "type": ["array", "null"], "items": { "type": "string", "minLength": 1 }, "maxItems": 1000,
         "description": "Names of servers and items, with `*` for any text.",
     });
     let client = with_members(head(), json!({ "allow_list": texts }));
@@ -269,7 +270,7 @@ fn identities() -> Value {
         "ClientWithToken": record(with_members(client.clone(), json!({ "access_token": shown_once }))),
         "ChangedClient": with_optional(record(client), "access_token", &shown_once),
         "ClientDescription": request(&["name"], json!({
-            "name": { "type": "string", "minLength": 1, "maxLength": 50 }, "description": optional("string"),
+            "name": { "type": "string", "minLength": 1 }, "description": optional("string"),
             "allow_list": allow_list, "access_token": chosen, "is_custom_access_token": is_custom,
         })),
         "ClientChange": request(&[], with_members(replaces.clone(), json!({
@@ -279,7 +280,7 @@ fn identities() -> Value {
         "UserWithToken": record(with_members(user.clone(), json!({ "access_token": shown_once }))),
         "ChangedUser": with_optional(record(user), "access_token", &shown_once),
         "UserDescription": request(&["username"], json!({
-            "username": { "type": "string", "minLength": 1, "maxLength": 50 }, "role": role, "access_token": chosen,
+            "username": { "type": "string", "minLength": 1 }, "role": role, "access_token": chosen,
         })),
         "UserChange": request(&[], with_members(replaces, json!({ "role": role }))),
     })
