@@ -86,6 +86,8 @@ fn read_keys(path: &Path) -> Option<Mapping> {
 /// Puts a file in the place of another, at once and as a whole.
 fn replace(path: &Path, text: &str, set_aside: Option<&Path>) -> io::Result<()> {
     let new = with_ending(path, &format!(".{}.new", std::process::id()));
+    // Of a process of the same number that was killed while it wrote.
+    let _removed = fs::remove_file(&new);
     let written = write_private(&new, text).and_then(|()| {
         if let Some(old) = set_aside {
             fs::rename(path, old)?;

@@ -17,7 +17,7 @@ fn split_allow_list(written: &str) -> Vec<String> {
 
 /// Warns of an allow-list that allows everything.
 fn note_wildcard(allow_list: &[String], printer: &mut Printer) -> io::Result<()> {
-    if allow_list.iter().any(|entry| entry == "*") {
+    if allow_list.iter().any(|entry| entry.trim() == "*") {
         printer.note("NOTE: This client will have access to all MCP Servers because a wildcard is used.")?;
         printer.note("This practice is highly discouraged!\n")?;
     }

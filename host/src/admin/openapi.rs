@@ -26,8 +26,8 @@ pub(super) use routes::Routes;
 
 const DESCRIPTION: &str = "Manages an MCP gateway: servers, their tools, prompts and resources, tool groups, and in \
     enterprise mode users and MCP clients. In development mode nobody needs a token; in enterprise mode it is a \
-    user's, sent as `Authorization: Bearer <token>`. Every error is `{\"error\": \"what went wrong\"}`; a route that is not described \
-    here answers 404, and a method 405.";
+    user's, sent as `Authorization: Bearer <token>`. Every error is `{\"error\": \"what went wrong\"}`; a route \
+    that is not described here answers 404, and a method 405.";
 
 /// The document as it is served.
 #[derive(Clone)]
