@@ -112,7 +112,7 @@ impl TokenDigest {
         std::hint::black_box(difference) == 0
     }
 
-    /// Reads what [`Self::to_string`] wrote.
+    /// Reads what [`ToString::to_string`] wrote.
     pub fn parse(hex: &str) -> Option<Self> {
         let mut bytes = [0; 32];
         if hex.len() != 64 || !hex.is_ascii() {
