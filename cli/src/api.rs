@@ -1,6 +1,7 @@
 //! Requests to a running gateway's HTTP API: the only place in the command line that speaks HTTP.
 
 mod answers;
+mod identities;
 mod requests;
 
 use anyhow::{Context, anyhow, bail};
@@ -13,7 +14,7 @@ use url::{Host, Url};
 use crate::progress::Progress;
 use crate::settings::ClientSettings;
 
-pub(crate) use answers::{Embedded, Group, Health, Server, Tool, ToolResult};
+pub(crate) use answers::{Embedded, Group, Health, McpClient, Server, Tool, ToolResult};
 
 /// What is said to a person who waits.
 const WAITING: &str = "waiting for the gateway";

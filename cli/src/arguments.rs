@@ -3,6 +3,7 @@
 mod check;
 mod commands;
 mod files;
+mod identities;
 
 use std::ffi::OsString;
 
@@ -15,6 +16,10 @@ pub(crate) use commands::{
     ToggleKind, UpdateArguments, UpdateKind,
 };
 pub(crate) use files::{ApplyArguments, CompletionArguments, ExportArguments, FileKind, ValidateArguments};
+pub(crate) use identities::{
+    CreateClientArguments, CreateUserArguments, InitServerArguments, LoginArguments, RotationArguments,
+    UpdateClientArguments, UpdateUserArguments,
+};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -53,7 +58,7 @@ pub(crate) enum Command {
     Start(StartArguments),
     /// Register an MCP server
     Register(RegisterArguments),
-    /// List servers, tools, prompts, resources or groups
+    /// List servers, tools, prompts, resources, groups, MCP clients or users
     List(ListArguments),
     /// Show what a tool does and what input it takes
     #[command(after_help = "Example:\n  mcpjungle usage calculator__multiply")]
@@ -74,11 +79,15 @@ pub(crate) enum Command {
     /// Enable a tool, a prompt or a whole server
     #[command(after_help = commands::ENABLE_EXAMPLES, override_usage = "mcpjungle enable <tool|prompt|server> <NAME>")]
     Enable(ToggleArguments),
-    /// Create a tool group
+    /// Create a tool group, an MCP client or a user
     Create(CreateArguments),
-    /// Delete a tool group
+    /// Delete a tool group, an MCP client or a user
     Delete(DeleteArguments),
-    /// Change a tool group
+    /// Make yourself the administrator of a server in enterprise mode
+    InitServer(InitServerArguments),
+    /// Log in to a server in enterprise mode
+    Login(LoginArguments),
+    /// Change a tool group, an MCP client or a user
     Update(UpdateArguments),
     /// Write every server and tool group to a file
     Export(ExportArguments),

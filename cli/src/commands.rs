@@ -5,10 +5,15 @@ mod attachment;
 pub(crate) mod completion;
 mod export;
 mod group;
+mod init_server;
+mod login;
+mod mcp_client;
 mod prompt;
 mod resource;
 mod server;
+mod token;
 mod tool;
+mod user;
 pub(crate) mod validate;
 pub(crate) mod version;
 
@@ -16,6 +21,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use mcpjungle_host::secret::Secret;
 use serde_json::json;
 
 use crate::api::Api;
@@ -57,9 +63,15 @@ pub(crate) fn run(
     environment: &Environment,
     printer: &mut Printer,
 ) -> anyhow::Result<ExitCode> {
-    let settings = ClientSettings::resolve(global, environment)?;
+    let mut settings = ClientSettings::resolve(global, environment)?;
     for note in &settings.notes {
         printer.note(note)?;
+    }
+    match command {
+        // They save the gateway's URL themselves, and who they speak for is said by their arguments.
+        Command::InitServer(init) => settings.access_token = init_server::bootstrap_token(init, environment)?,
+        Command::Login(login) => settings.access_token = Some(Secret::new(login.access_token.trim())),
+        _ => settings.tip.iter().try_for_each(|tip| printer.note(tip))?,
     }
     let api = Api::new(&settings, Progress::new(environment))?;
     let runtime =
@@ -87,6 +99,8 @@ async fn perform(
             ListKind::Prompts(of) => prompt::list::run(of.server.as_deref(), api, printer).await,
             ListKind::Resources(of) => resource::list::run(of.server.as_deref(), api, printer).await,
             ListKind::Groups => group::list::run(api, printer).await,
+            ListKind::McpClients => mcp_client::list::run(api, printer).await,
+            ListKind::Users => user::list::run(api, printer).await,
         },
         Command::Usage(tool) => tool::usage::run(&tool.name, api, printer).await,
         Command::Invoke(invoke) => tool::invoke::run(invoke, api, environment, printer).await,
@@ -100,12 +114,20 @@ async fn perform(
         Command::Disable(arguments) => toggle(Toggle::Disable, arguments, api, printer).await,
         Command::Create(create) => match &create.kind {
             CreateKind::Group(file) => group::create::run(&file.conf, api, environment, printer).await,
+            CreateKind::McpClient(client) => mcp_client::create::run(client, api, environment, printer).await,
+            CreateKind::User(user) => user::create::run(user, api, environment, printer).await,
         },
         Command::Delete(delete) => match &delete.kind {
             DeleteKind::Group(group) => group::delete::run(&group.name, api, printer).await,
+            DeleteKind::McpClient(client) => mcp_client::delete::run(&client.name, api, printer).await,
+            DeleteKind::User(user) => user::delete::run(&user.name, api, printer).await,
         },
+        Command::InitServer(init) => init_server::run(init, settings, api, environment, printer).await,
+        Command::Login(login) => login::run(login, settings, api, environment, printer).await,
         Command::Update(update) => match &update.kind {
             UpdateKind::Group(file) => group::update::run(&file.conf, api, environment, printer).await,
+            UpdateKind::McpClient(client) => mcp_client::update::run(client, api, printer).await,
+            UpdateKind::User(user) => user::update::run(user, api, printer).await,
         },
         Command::Export(export) => export::run(&export.dir, api, environment, printer).await,
         Command::Apply(apply) => apply::run(apply, api, environment, printer).await,

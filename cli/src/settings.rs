@@ -22,8 +22,10 @@ pub(crate) struct ClientSettings {
     pub(crate) registry_url: Url,
     /// Sent as a bearer token.
     pub(crate) access_token: Option<Secret>,
-    /// What the user should know: a file that cannot be used, or how to save typing next time.
+    /// What the user should know: a file that cannot be used.
     pub(crate) notes: Vec<String>,
+    /// How to save typing next time.
+    pub(crate) tip: Option<String>,
 }
 
 impl ClientSettings {
@@ -37,16 +39,16 @@ impl ClientSettings {
         };
         let is_usable = conf.is_some();
         let conf = conf.unwrap_or_default();
-        notes.extend(match (&arguments.registry, &conf.registry_url, &path) {
+        let tip = match (&arguments.registry, &conf.registry_url, &path) {
             (Some(flag), None, Some(path)) if is_usable => Some(format!(
                 "TIP: You can set `registry_url: {flag}` in {} to avoid setting the --registry flag every time.\n",
                 path.display()
             )),
             _ => None,
-        });
+        };
         let registry = arguments.registry.clone().or(conf.registry_url).unwrap_or_else(|| DEFAULT_REGISTRY.to_owned());
         let registry_url = parse_registry(&registry)?;
-        Ok(Self { registry, registry_url, access_token: conf.access_token.map(Secret::new), notes })
+        Ok(Self { registry, registry_url, access_token: conf.access_token.map(Secret::new), notes, tip })
     }
 }
 
@@ -96,11 +98,11 @@ mod tests {
 
     #[test]
     fn a_tip_is_given_only_while_the_file_names_no_registry() {
-        let notes = |flag, conf| resolve(Some(flag), conf).unwrap().notes;
-        let [tip] = &notes("http://flag:2", None)[..] else { panic!("one tip") };
-        assert!(tip.starts_with("TIP: You can set `registry_url: http://flag:2` in /"), "{tip}");
-        assert!(notes("http://flag:2", Some("registry_url: http://file:1")).is_empty());
-        assert!(resolve(None, None).unwrap().notes.is_empty());
+        let tip = |flag, conf| resolve(Some(flag), conf).unwrap().tip;
+        let said = tip("http://flag:2", None).unwrap();
+        assert!(said.starts_with("TIP: You can set `registry_url: http://flag:2` in /"), "{said}");
+        assert!(tip("http://flag:2", Some("registry_url: http://file:1")).is_none());
+        assert!(resolve(None, None).unwrap().tip.is_none());
     }
 
     #[test]

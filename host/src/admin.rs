@@ -9,12 +9,13 @@
 //! - `error`: every failure as a status and `{"error": "…"}`.
 //! - `openapi`: each route with its description, for programs to read.
 //! - `change`: finishing what was begun.
+//! - `identities`: where tokens of clients and users come from.
 //! - `entries`: servers and groups that come from elsewhere than a request.
 //! - `call`, `record`, `switch`: calling an item, describing it, enabling it.
 
 use std::sync::Arc;
 
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::any;
 use axum::{Extension, Router};
@@ -25,8 +26,10 @@ use crate::pipeline::Mode;
 mod admission;
 mod call;
 mod change;
+mod clients;
 mod entries;
 mod error;
+mod identities;
 mod input;
 mod openapi;
 mod prompts;
@@ -37,6 +40,7 @@ mod switch;
 mod system;
 mod tool_groups;
 mod tools;
+mod users;
 
 pub(crate) use entries::make_change;
 pub use entries::{describe_server, holds_secrets, read_group, read_server};
@@ -57,7 +61,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .map_router(|router| router.route_layer(from_fn_with_state(gateway.mode, admission::require_user)));
     let admins = open_to_admins()
         .map_router(|router| router.route_layer(from_fn_with_state(gateway.mode, admission::require_admin)));
-    let api = users.merge(admins).merge(of_enterprise_mode()).all_fail(&[401, 403, 503]).under(PREFIX);
+    let api = users.merge(admins).merge(of_enterprise_mode(gateway.mode)).all_fail(&[401, 403, 503]).under(PREFIX);
     let (api, mut operations) = api.into_parts();
     let api = api
         .fallback(unknown_route)
@@ -117,26 +121,25 @@ fn open_to_admins() -> Routes {
         .get("/tool-groups/{name}/effective-tools", tool_groups::effective::list, of_groups::effective_tools())
 }
 
-/// Clients and users, which development mode does not have.
-fn of_enterprise_mode() -> Routes {
-    use openapi::system::{enterprise, enterprise_named};
-    Routes::default()
-        .get("/users", enterprise_only, enterprise("listUsers"))
-        .post("/users", enterprise_only, enterprise("createUser"))
-        .get("/users/whoami", enterprise_only, enterprise("whoAmI"))
-        .put("/users/{name}", enterprise_only, enterprise_named("updateUser"))
-        .delete("/users/{name}", enterprise_only, enterprise_named("deleteUser"))
-        .get("/clients", enterprise_only, enterprise("listClients"))
-        .post("/clients", enterprise_only, enterprise("createClient"))
-        .put("/clients/{name}", enterprise_only, enterprise_named("updateClient"))
-        .delete("/clients/{name}", enterprise_only, enterprise_named("deleteClient"))
-}
-
-async fn enterprise_only(State(gateway): State<Arc<Gateway>>) -> ApiError {
-    match gateway.mode {
-        Mode::Development => ApiError::forbidden("this request is only allowed in enterprise mode"),
-        Mode::Enterprise => unknown_route().await,
-    }
+/// Clients and users, which development mode does not have. That is said before anything else.
+fn of_enterprise_mode(mode: Mode) -> Routes {
+    use openapi::{clients as of_clients, users as of_users};
+    let for_users = Routes::default()
+        .get("/users/whoami", users::whoami::whoami, of_users::whoami())
+        .map_router(|router| router.route_layer(from_fn_with_state(mode, admission::require_user)));
+    let for_admins = Routes::default()
+        .get("/users", users::list::list, of_users::list())
+        .post("/users", users::create::create, of_users::create())
+        .put("/users/{name}", users::update::update, of_users::update())
+        .delete("/users/{name}", users::delete::delete, of_users::delete())
+        .get("/clients", clients::list::list, of_clients::list())
+        .post("/clients", clients::create::create, of_clients::create())
+        .put("/clients/{name}", clients::update::update, of_clients::update())
+        .delete("/clients/{name}", clients::delete::delete, of_clients::delete())
+        .map_router(|router| router.route_layer(from_fn_with_state(mode, admission::require_admin)));
+    for_users
+        .merge(for_admins)
+        .map_router(|router| router.route_layer(from_fn_with_state(mode, admission::require_enterprise)))
 }
 
 async fn unknown_route() -> ApiError {

@@ -16,7 +16,7 @@ fn without_a_command_help_shows_what_there_is() {
     Basic Commands:
       start       Start the gateway
       register    Register an MCP server
-      list        List servers, tools, prompts, resources or groups
+      list        List servers, tools, prompts, resources, groups, MCP clients or users
       usage       Show what a tool does and what input it takes
       invoke      Call a tool
       deregister  Remove an MCP server and all that it provides
@@ -26,9 +26,11 @@ fn without_a_command_help_shows_what_there_is() {
       get         Show a prompt, a group or a resource
       disable     Disable a tool, a prompt or a whole server
       enable      Enable a tool, a prompt or a whole server
-      create      Create a tool group
-      delete      Delete a tool group
-      update      Change a tool group
+      create      Create a tool group, an MCP client or a user
+      delete      Delete a tool group, an MCP client or a user
+      init-server Make yourself the administrator of a server in enterprise mode
+      login       Log in to a server in enterprise mode
+      update      Change a tool group, an MCP client or a user
       export      Write every server and tool group to a file
       apply       Make servers and tool groups what files say
       validate    Check configuration files
@@ -56,17 +58,19 @@ fn a_command_that_needs_more_shows_its_help() {
     insta::assert_snapshot!(person.run(&["list"]), @"
     exit: 0
     --- stdout
-    List servers, tools, prompts, resources or groups
+    List servers, tools, prompts, resources, groups, MCP clients or users
 
     Usage: mcpjungle list [OPTIONS] <COMMAND>
 
     Commands:
-      servers    List registered MCP servers
-      tools      List tools, disabled ones too
-      prompts    List prompts, disabled ones too
-      resources  List resources
-      groups     List tool groups
-      help       Print this message or the help of the given subcommand(s)
+      servers      List registered MCP servers
+      tools        List tools, disabled ones too
+      prompts      List prompts, disabled ones too
+      resources    List resources
+      groups       List tool groups
+      mcp-clients  List MCP clients and what they may use (enterprise mode)
+      users        List users (enterprise mode)
+      help         Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help  Print help
@@ -95,10 +99,13 @@ fn the_help_of_start_names_its_flags_and_defaults() {
 
     Options:
           --port <PORT>            Port to listen on [default: PORT, or 8080]
-          --host <HOST>            Address to listen on [default: 127.0.0.1: this machine only]
+          --host <HOST>            Address to listen on [default: 127.0.0.1, this machine only; in
+                                   enterprise mode all addresses]
           --policies <FILE>        File that says which policies run [default: the stock policies]
           --config-dir <DIR>       Folder of server and group files to keep to, changes included
           --sqlite-db-path <FILE>  SQLite database file [default: SQLITE_DB_PATH, or ./mcpjungle.db]
+          --enterprise             Run in enterprise mode: every request needs an access token [default:
+                                   SERVER_MODE]
       -h, --help                   Print help
 
     Global Options:
@@ -109,6 +116,7 @@ fn the_help_of_start_names_its_flags_and_defaults() {
     Examples:
       mcpjungle start
       mcpjungle start --port 9000 --policies ./policies.yaml
+      mcpjungle start --enterprise
 
     Settings also come from environment variables and a .env file in the working directory;
     docs/configuration.md lists them.
@@ -127,6 +135,8 @@ fn the_help_of_every_command_has_an_example() {
         "list prompts",
         "list resources",
         "list groups",
+        "list mcp-clients",
+        "list users",
         "usage",
         "invoke",
         "deregister",
@@ -145,10 +155,18 @@ fn the_help_of_every_command_has_an_example() {
         "disable server",
         "create",
         "create group",
+        "create mcp-client",
+        "create user",
         "update",
         "update group",
+        "update mcp-client",
+        "update user",
         "delete",
         "delete group",
+        "delete mcp-client",
+        "delete user",
+        "init-server",
+        "login",
         "export",
         "apply",
         "validate",

@@ -3,12 +3,15 @@
 //! error of each command as one snapshot. `real_gateway` then takes the commands to the gateway itself.
 
 mod apply;
+mod clients;
 mod completion;
 mod conf_file;
 mod config_dir;
+mod enterprise;
 mod export;
 mod groups;
 mod help;
+mod logging_in;
 mod mistakes;
 #[cfg(feature = "e2e")]
 #[path = "../fixtures/postgres.rs"]
@@ -25,5 +28,6 @@ mod starting;
 mod starting_on_postgres;
 mod support;
 mod tools;
+mod users;
 mod validate;
 mod version;

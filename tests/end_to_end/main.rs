@@ -6,6 +6,7 @@ mod catalog;
 mod conformance;
 mod edge;
 mod enterprise;
+mod enterprise_setup;
 mod faults;
 mod fidelity;
 mod harness;

@@ -5,6 +5,7 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use crate::harness::client::{Client, send};
+use crate::harness::enterprise::{self, ADMIN_TOKEN, client, user};
 use crate::harness::gateway::{Gateway, new_home};
 use crate::harness::programs::run_schemathesis;
 use crate::harness::raw_server::RawServer;
@@ -16,7 +17,16 @@ const CONFIGURATION: &str = include_str!("../programs/schemathesis.toml");
 async fn no_request_gets_an_answer_that_is_not_described() {
     let home = new_home();
     std::fs::write(home.path().join(".env"), "OTEL_ENABLED=true\n").expect("the home is writable");
-    let gateway = Gateway::start_in(home, &[]);
+    holds(Gateway::start_in(home, &[])).await;
+}
+
+#[tokio::test]
+async fn no_request_of_an_administrator_gets_an_answer_that_is_not_described() {
+    let people = [client("machine", "token-of-machine", &[]), user("alice", "token-of-alice")];
+    holds(enterprise::start(&people).await).await;
+}
+
+async fn holds(gateway: Gateway) {
     let upstream = RawServer::http(&[]);
     gateway.register(&upstream.registration("raw"));
     gateway.register(&upstream.registration("spare"));
@@ -27,8 +37,8 @@ async fn no_request_gets_an_answer_that_is_not_described() {
 
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let configuration = directory.path().join("schemathesis.toml");
-    std::fs::write(&configuration, CONFIGURATION.replace("UPSTREAM_URL", &upstream.url()))
-        .expect("the directory is writable");
+    let text = CONFIGURATION.replace("UPSTREAM_URL", &upstream.url()).replace("ADMIN_TOKEN", ADMIN_TOKEN);
+    std::fs::write(&configuration, text).expect("the directory is writable");
     let finished = run_schemathesis(directory.path(), &configuration, &gateway.url("/api/v0/openapi.json"));
     assert_eq!(finished.code, Some(0), "{}\n{}", finished.stdout, finished.stderr);
 
@@ -42,7 +52,8 @@ async fn no_request_gets_an_answer_that_is_not_described() {
 
 /// How many operations the document describes, besides the one that gives it.
 async fn count_operations(gateway: &Gateway) -> usize {
-    let reply = send(Client::new(gateway.url("/api/v0/openapi.json")).bare(Method::GET)).await;
+    let client = Client::new(gateway.url("/api/v0/openapi.json")).with_token(ADMIN_TOKEN);
+    let reply = send(client.bare(Method::GET)).await;
     let document = reply.json();
     let paths = document["paths"].as_object().expect("the document has paths");
     paths.values().filter_map(Value::as_object).map(Map::len).sum::<usize>() - 1

@@ -184,6 +184,43 @@ pub(crate) struct EffectiveTools {
     pub(crate) tools: Vec<String>,
 }
 
+/// An MCP client; with its token only when that is new.
+#[derive(Debug, Deserialize)]
+pub(crate) struct McpClient {
+    pub(crate) name: String,
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub(crate) description: String,
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub(crate) allow_list: Vec<String>,
+    #[serde(default)]
+    pub(crate) access_token: Option<String>,
+}
+
+/// A user; with their token only when that is new.
+#[derive(Debug, Deserialize)]
+pub(crate) struct User {
+    pub(crate) username: String,
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub(crate) role: String,
+    #[serde(default)]
+    pub(crate) access_token: Option<String>,
+}
+
+impl User {
+    /// Whether they may do everything.
+    pub(crate) fn is_admin(&self) -> bool {
+        self.role == "admin"
+    }
+}
+
+/// A gateway that has just been initialised.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Initialized {
+    /// None in development mode, where nobody needs one.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub(crate) admin_access_token: String,
+}
+
 /// What the gateway says of itself.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Metadata {

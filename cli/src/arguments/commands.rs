@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::identities::{CreateClientArguments, CreateUserArguments, UpdateClientArguments, UpdateUserArguments};
+
 /// A command about one thing.
 #[derive(Debug, Args)]
 pub(crate) struct OneName {
@@ -112,6 +114,12 @@ Examples:
     /// List tool groups
     #[command(after_help = "Example:\n  mcpjungle list groups")]
     Groups,
+    /// List MCP clients and what they may use (enterprise mode)
+    #[command(after_help = "Example:\n  mcpjungle list mcp-clients")]
+    McpClients,
+    /// List users (enterprise mode)
+    #[command(after_help = "Example:\n  mcpjungle list users")]
+    Users,
 }
 
 /// `list tools`.
@@ -255,7 +263,11 @@ pub(crate) struct ResourceArguments {
 
 /// `create`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  mcpjungle create group -c ./claude-tools-group.json")]
+#[command(after_help = "\
+Examples:
+  mcpjungle create group -c ./claude-tools-group.json
+  mcpjungle create mcp-client cursor-local --allow \"calculator, github\"
+  mcpjungle create user alice")]
 pub(crate) struct CreateArguments {
     #[command(subcommand)]
     pub(crate) kind: CreateKind,
@@ -278,6 +290,33 @@ where the file holds, for example:
     \"excluded_tools\": [\"time__convert_time\"]
   }")]
     Group(GroupFile),
+    /// Create an MCP client, whose token opens the MCP endpoints (enterprise mode)
+    #[command(after_help = "\
+Examples:
+  mcpjungle create mcp-client cursor-local --allow \"calculator, github\"
+  mcpjungle create mcp-client reader --allow \"github__get_*\" --description \"Only looks\"
+  mcpjungle create mcp-client -c ./cursor-local.json
+
+where the file holds, for example:
+  {
+    \"name\": \"cursor-local\",
+    \"allowed_servers\": [\"calculator\", \"github\"],
+    \"access_token_ref\": { \"env\": \"CURSOR_TOKEN\" }
+  }
+
+Without --allow the client can use nothing. The token is printed once: it is not kept.")]
+    McpClient(CreateClientArguments),
+    /// Create a user, whose token opens the HTTP API (enterprise mode)
+    #[command(after_help = "\
+Examples:
+  mcpjungle create user alice
+  mcpjungle create user -c ./alice.json
+
+where the file holds, for example:
+  { \"name\": \"alice\", \"access_token_ref\": { \"file\": \"/run/secrets/alice-token\" } }
+
+Users see what there is and call tools; everything else is for administrators.")]
+    User(CreateUserArguments),
 }
 
 /// `delete`.
@@ -294,11 +333,29 @@ pub(crate) enum DeleteKind {
     /// Delete a tool group; its tools stay
     #[command(after_help = "Example:\n  mcpjungle delete group claude-tools")]
     Group(OneName),
+    /// Delete an MCP client; its token can no longer be used (enterprise mode)
+    #[command(after_help = "Example:\n  mcpjungle delete mcp-client cursor-local")]
+    McpClient(IdentityName),
+    /// Delete a user who is no administrator (enterprise mode)
+    #[command(after_help = "Example:\n  mcpjungle delete user alice")]
+    User(IdentityName),
+}
+
+/// A command about one client or user.
+#[derive(Debug, Args)]
+pub(crate) struct IdentityName {
+    /// Its name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
 }
 
 /// `update`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  mcpjungle update group -c ./claude-tools-group.json")]
+#[command(after_help = "\
+Examples:
+  mcpjungle update group -c ./claude-tools-group.json
+  mcpjungle update mcp-client cursor-local --access-token my_new_token --grace 10m
+  mcpjungle update user alice --access-token alice_new_token")]
 pub(crate) struct UpdateArguments {
     #[command(subcommand)]
     pub(crate) kind: UpdateKind,
@@ -314,6 +371,22 @@ Example:
 
 The file says all of the group, as for `create group`: what it leaves out is removed.")]
     Group(GroupFile),
+    /// Give an MCP client another token, allow-list or description (enterprise mode)
+    #[command(after_help = "\
+Examples:
+  mcpjungle update mcp-client cursor-local --access-token my_new_token
+  mcpjungle update mcp-client cursor-local --rotate --grace 10m
+  mcpjungle update mcp-client cursor-local --allow \"calculator, github, time\"
+
+What is not given stays as it is. The allow-list is replaced as a whole.")]
+    McpClient(UpdateClientArguments),
+    /// Give a user another token or role (enterprise mode)
+    #[command(after_help = "\
+Examples:
+  mcpjungle update user alice --access-token alice_new_token
+  mcpjungle update user alice --rotate --grace 1h
+  mcpjungle update user alice --role admin")]
+    User(UpdateUserArguments),
 }
 
 /// A group that a file describes.

@@ -101,6 +101,18 @@ pub(super) async fn require_admin(
     Ok(next.run(request).await)
 }
 
+/// Middleware: 403 for what development mode does not have, whoever asks.
+pub(super) async fn require_enterprise(
+    State(mode): State<Mode>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    match mode {
+        Mode::Development => Err(ApiError::forbidden("this request is only allowed in enterprise mode")),
+        Mode::Enterprise => Ok(next.run(request).await),
+    }
+}
+
 fn check(is_authorized: bool) -> Result<(), ApiError> {
     if is_authorized { Ok(()) } else { Err(ApiError::forbidden("user is not authorized to perform this action")) }
 }

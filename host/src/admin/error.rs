@@ -87,6 +87,7 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match &error {
             StoreError::AlreadyExists { .. } | StoreError::TokenTaken => Self::conflict(error.to_string()),
+            StoreError::AdminIsKept | StoreError::LastAdmin => Self::invalid(error.to_string()),
             // Says which variable to set, to the administrator who can.
             StoreError::Key(_) => Self::failed(with_sources(&error)),
             StoreError::Unreachable(_) => {

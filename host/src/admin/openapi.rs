@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::admin::call::ok;
 
+pub(super) mod clients;
 pub(super) mod items;
 mod operation;
 mod routes;
@@ -18,14 +19,15 @@ mod schemas;
 pub(super) mod servers;
 pub(super) mod system;
 pub(super) mod tool_groups;
+pub(super) mod users;
 
 pub(super) use operation::Operation;
 pub(super) use routes::Routes;
 
-const DESCRIPTION: &str = "Manages an MCP gateway: servers, their tools, prompts and resources, and tool groups. \
-    In development mode nobody needs a token. An authenticator of your own may ask for one, as \
-    `Authorization: Bearer <token>`. Every error is `{\"error\": \"what went wrong\"}`; a route that is not described \
-    here answers 404, and a method 405.";
+const DESCRIPTION: &str = "Manages an MCP gateway: servers, their tools, prompts and resources, tool groups, and in \
+    enterprise mode users and MCP clients. In development mode nobody needs a token; in enterprise mode it is a \
+    user's, sent as `Authorization: Bearer <token>`. Every error is `{\"error\": \"what went wrong\"}`; a route \
+    that is not described here answers 404, and a method 405.";
 
 /// The document as it is served.
 #[derive(Clone)]
@@ -66,6 +68,7 @@ fn tags() -> Value {
         { "name": "prompts", "description": "Prompts of all servers." },
         { "name": "resources", "description": "Resources of all servers." },
         { "name": "tool groups", "description": "Named selections of tools, each with an endpoint of its own." },
-        { "name": "enterprise", "description": "Users and clients, which development mode does not have." },
+        { "name": "clients", "description": "MCP clients and what they may use; in enterprise mode only." },
+        { "name": "users", "description": "People with access to this API; in enterprise mode only." },
     ])
 }

@@ -1,4 +1,4 @@
-//! Describing items: what all records have in common, and parts of raw definitions.
+//! Describing what is stored: what all records have in common, and parts of raw definitions.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use crate::admin::error::ApiError;
 use crate::admin::input::Parameters;
 use crate::admin::servers;
 use crate::catalog::{CatalogItem, CatalogServer, Snapshot};
+use crate::identity::IdentityRecord;
 use crate::names::ServerName;
 use crate::pipeline::ItemKind;
 use crate::wire::{borrowed_text, object_members};
@@ -27,12 +28,15 @@ pub(super) struct Head {
 
 impl Head {
     pub(super) fn of(server: &CatalogServer, item: &CatalogItem) -> Self {
-        Self {
-            id: item.id,
-            created_at: rfc3339(server.created_at_ms),
-            updated_at: rfc3339(server.updated_at_ms),
-            deleted_at: None,
-        }
+        Self::new(item.id, server.created_at_ms, server.updated_at_ms)
+    }
+
+    pub(super) fn of_identity(record: &IdentityRecord) -> Self {
+        Self::new(record.id, record.created_at_ms, record.updated_at_ms)
+    }
+
+    fn new(id: i64, created_at_ms: i64, updated_at_ms: i64) -> Self {
+        Self { id, created_at: rfc3339(created_at_ms), updated_at: rfc3339(updated_at_ms), deleted_at: None }
     }
 }
 

@@ -6,21 +6,20 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use http::header::CONTENT_TYPE;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::admin::error::ApiError;
-use crate::admin::input::RawBody;
 use crate::admin::openapi::{self, Routes};
 use crate::gateway::Gateway;
-use crate::pipeline::Mode;
+
+mod init;
 
 /// `/metrics` is there only if there is something to tell.
 pub(super) fn routes(has_metrics: bool) -> Routes {
     let routes = Routes::default()
         .get("/health", health, openapi::system::health())
         .get("/metadata", metadata, openapi::system::metadata())
-        .post("/init", init, openapi::system::init());
+        .post("/init", init::init, openapi::system::init());
     if has_metrics { routes.get("/metrics", metrics, openapi::system::metrics()) } else { routes }
 }
 
@@ -41,20 +40,6 @@ async fn metrics(State(gateway): State<Arc<Gateway>>) -> Result<impl IntoRespons
         ApiError::failed("the metrics cannot be written: see the gateway's log")
     })?;
     Ok(([(CONTENT_TYPE, prometheus::TEXT_FORMAT)], text))
-}
-
-/// Development mode has nothing to initialise: it is ready from the first start.
-async fn init(State(gateway): State<Arc<Gateway>>, RawBody(body): RawBody) -> ApiError {
-    #[derive(Deserialize)]
-    struct Init {
-        #[serde(rename = "mode")]
-        _mode: String,
-    }
-    match (gateway.mode, serde_json::from_slice::<Init>(&body)) {
-        (_, Err(error)) => ApiError::invalid(format!("Invalid request body: {error}")),
-        (Mode::Development, Ok(_)) => ApiError::invalid("Server is already initialized"),
-        (Mode::Enterprise, Ok(_)) => super::unknown_route().await,
-    }
 }
 
 /// A version number gets a `v` before it; anything else stays as it is.

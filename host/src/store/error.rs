@@ -22,6 +22,10 @@ pub enum StoreError {
     AlreadyExists { kind: &'static str, name: String },
     #[error("this access token is in use already: choose another one")]
     TokenTaken,
+    #[error("cannot delete an admin user")]
+    AdminIsKept,
+    #[error("cannot take the role from the last admin: make another user an admin first")]
+    LastAdmin,
     #[error(transparent)]
     Key(#[from] KeyError),
     #[error("the database holds something unreadable: {0}")]

@@ -184,25 +184,33 @@ impl Store {
     }
 
     /// Changes a client or user; `false` if there is none of that name. A token that is in use
-    /// already is [`StoreError::TokenTaken`].
+    /// already is [`StoreError::TokenTaken`], to make the last administrator a mere user
+    /// [`StoreError::LastAdmin`].
     pub async fn update_identity(&self, of: IdentityRef<'_>, update: &IdentityUpdate) -> Result<bool, StoreError> {
         let mut change = self.begin_change().await?;
         let updated = bounded(async {
-            let Some(id) = find_identity(change.connection(), of).await? else { return Ok::<_, StoreError>(None) };
-            update_identity(&mut change, id, update).await?;
+            let Some(found) = find_identity(change.connection(), of).await? else { return Ok::<_, StoreError>(None) };
+            if found.is_admin && update.role == Some(Role::User) && count_admins(change.connection()).await? < 2 {
+                return Err(StoreError::LastAdmin);
+            }
+            update_identity(&mut change, found.id, update).await?;
             Ok(Some(()))
         });
         let updated = updated.await?;
         Ok(change.end(updated).await?.is_some())
     }
 
-    /// Removes a client or user with its tokens; `false` if there is none of that name.
+    /// Removes a client or user with its tokens; `false` if there is none of that name. An
+    /// administrator stays: [`StoreError::AdminIsKept`].
     pub async fn delete_identity(&self, of: IdentityRef<'_>) -> Result<bool, StoreError> {
         let mut change = self.begin_change().await?;
         let deleted = bounded(async {
-            let Some(id) = find_identity(change.connection(), of).await? else { return Ok::<_, StoreError>(None) };
+            let Some(found) = find_identity(change.connection(), of).await? else { return Ok::<_, StoreError>(None) };
+            if found.is_admin {
+                return Err(StoreError::AdminIsKept);
+            }
             let revision = change.revision;
-            sqlx::query("DELETE FROM identities WHERE id = $1").bind(id).execute(change.connection()).await?;
+            sqlx::query("DELETE FROM identities WHERE id = $1").bind(found.id).execute(change.connection()).await?;
             sqlx::query("INSERT INTO removed_identities (kind, name, revision) VALUES ($1, $2, $3)")
                 .bind(of.kind())
                 .bind(of.name())
@@ -289,9 +297,23 @@ fn read_identity(row: &AnyRow, tokens: Vec<StoredToken>) -> Result<IdentityRecor
     })
 }
 
-async fn find_identity(connection: &mut AnyConnection, of: IdentityRef<'_>) -> Result<Option<i64>, StoreError> {
-    let query = sqlx::query("SELECT id FROM identities WHERE kind = $1 AND name = $2").bind(of.kind()).bind(of.name());
-    Ok(query.fetch_optional(connection).await?.map(|row| row.try_get(0)).transpose()?)
+/// As much of a stored identity as a change of it depends on.
+struct Found {
+    id: i64,
+    is_admin: bool,
+}
+
+async fn find_identity(connection: &mut AnyConnection, of: IdentityRef<'_>) -> Result<Option<Found>, StoreError> {
+    let query = "SELECT id, role FROM identities WHERE kind = $1 AND name = $2";
+    let row = sqlx::query(query).bind(of.kind()).bind(of.name()).fetch_optional(connection).await?;
+    let Some(row) = row else { return Ok(None) };
+    let role: &str = row.try_get("role")?;
+    Ok(Some(Found { id: row.try_get("id")?, is_admin: role == Role::Admin.as_str() }))
+}
+
+async fn count_admins(connection: &mut AnyConnection) -> Result<i64, StoreError> {
+    let query = sqlx::query("SELECT COUNT(*) FROM identities WHERE kind = $1 AND role = $2");
+    Ok(query.bind(USER).bind(Role::Admin.as_str()).fetch_one(connection).await?.try_get(0)?)
 }
 
 async fn insert_identity(change: &mut Change<'_>, identity: &NewIdentity<'_>) -> Result<(), StoreError> {

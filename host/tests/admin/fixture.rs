@@ -12,10 +12,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use http::StatusCode;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use mcpjungle_host::downstream::{AllowedHosts, EdgePolicy};
 use mcpjungle_host::gateway::{Gateway, GatewaySettings};
 use mcpjungle_host::pipeline::Mode;
 use mcpjungle_host::plugin::PluginSettings;
+use mcpjungle_host::secret::Secret;
 use mcpjungle_host::serve;
 use mcpjungle_host::store::{Database, KeySource};
 use mcpjungle_host::telemetry::ResourceAttributes;
@@ -25,28 +27,45 @@ use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
-/// A gateway in development mode, with the stock policies.
+/// The administrator's token in a home that is [`Home::enterprise`].
+pub const ADMIN: &str = "token-of-the-administrator";
+
+/// A gateway with the stock policies.
 pub struct Home {
     routes: Router,
     folder: TempDir,
 }
 
 impl Home {
+    /// In development mode.
     pub async fn new() -> Self {
-        Self::open(None).await
+        Self::open(Mode::Development, None, None).await
     }
 
     /// With metrics, which are off by default.
     pub async fn with_metrics() -> Self {
-        Self::open(Some(ResourceAttributes::default())).await
+        Self::open(Mode::Development, Some(ResourceAttributes::default()), None).await
     }
 
-    async fn open(metrics: Option<ResourceAttributes>) -> Self {
+    /// In enterprise mode, waiting to be initialised, if need be by who knows the bootstrap token.
+    pub async fn uninitialized(bootstrap_token: Option<&str>) -> Self {
+        Self::open(Mode::Enterprise, None, bootstrap_token.map(Secret::new)).await
+    }
+
+    /// In enterprise mode and initialised; the administrator's token is [`ADMIN`].
+    pub async fn enterprise() -> Self {
+        let home = Self::uninitialized(None).await;
+        let (status, body) = home.post("/init", json!({ "mode": "enterprise", "access_token": ADMIN })).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        home
+    }
+
+    async fn open(mode: Mode, metrics: Option<ResourceAttributes>, bootstrap_token: Option<Secret>) -> Self {
         let folder = TempDir::new().unwrap();
         let database = Database::Sqlite(folder.path().join("mcpjungle.db"));
         let keys = KeySource { configured: None, key_file: database.default_key_file() };
         let gateway = Gateway::open(GatewaySettings {
-            mode: Mode::Development,
+            mode,
             version: "0.1.0".into(),
             database,
             keys,
@@ -63,7 +82,7 @@ impl Home {
             },
             edge: EdgePolicy { hosts: AllowedHosts::LoopbackAnd(Vec::new()), origins: Vec::new() },
             metrics,
-            bootstrap_token: None,
+            bootstrap_token,
         })
         .await
         .unwrap();
@@ -87,7 +106,39 @@ impl Home {
     }
 
     pub async fn send_raw(&self, method: &str, path: &str, body: impl Into<Body>) -> (StatusCode, String) {
-        let request = Request::builder().method(method).uri(path).header("host", "127.0.0.1:8080");
+        self.request(Request::builder().method(method).uri(path), body).await
+    }
+
+    /// As [`Self::send`], with a token.
+    pub async fn send_as(&self, token: &str, method: &str, path: &str, body: Value) -> (StatusCode, Value) {
+        let request = Request::builder().method(method).uri(path).header(AUTHORIZATION, format!("Bearer {token}"));
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let (status, body) = self.request(request, body).await;
+        (status, if body.is_empty() { Value::Null } else { serde_json::from_str(&body).unwrap() })
+    }
+
+    /// The status of an MCP client's first request at an endpoint.
+    pub async fn connect_as(&self, token: &str, path: &str) -> StatusCode {
+        let hello = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+            "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" }
+        }});
+        let request = Request::builder()
+            .method("POST")
+            .uri(path)
+            .header(AUTHORIZATION, format!("Bearer {token}"))
+            .header(CONTENT_TYPE, "application/json")
+            .header(ACCEPT, "application/json, text/event-stream");
+        self.request(request, hello.to_string()).await.0
+    }
+
+    /// All that the database's files hold, as it stands on the disk.
+    pub fn files(&self) -> Vec<u8> {
+        let entries = std::fs::read_dir(self.folder.path()).unwrap();
+        entries.flat_map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect()
+    }
+
+    async fn request(&self, request: http::request::Builder, body: impl Into<Body>) -> (StatusCode, String) {
+        let request = request.header("host", "127.0.0.1:8080");
         let answer = self.routes.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
         let (head, body) = answer.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap();

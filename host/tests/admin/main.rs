@@ -11,10 +11,13 @@ use serde_json::{Value, json};
 
 use crate::fixture::{Home, Upstream};
 
+mod clients;
 mod fixture;
 mod groups;
+mod initializing;
 mod openapi;
 mod sync;
+mod users;
 
 const R_URI: &str = "mcpj://res/s/ZmlsZTovLy9y";
 
@@ -66,6 +69,7 @@ async fn what_the_api_does_not_have_is_said_in_json() {
         ("DELETE", "/health", StatusCode::METHOD_NOT_ALLOWED),
         ("GET", "/api/v0/users/whoami", StatusCode::FORBIDDEN),
         ("POST", "/api/v0/clients", StatusCode::FORBIDDEN),
+        ("DELETE", "/api/v0/users/alice", StatusCode::FORBIDDEN),
     ] {
         let (got, body) = home.send(method, path, "").await;
         assert_eq!(got, status, "{method} {path}");

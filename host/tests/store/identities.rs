@@ -142,3 +142,23 @@ on_both! {
         assert_eq!((&*admin.name, admin.kind), (FIRST_ADMIN, IdentityKind::User(Role::Admin)));
     }
 }
+
+on_both! {
+    async fn there_is_always_an_administrator(home: Home) {
+        let store = home.open().await;
+        store.initialize(Mode::Enterprise, Some(digest("admin-token"))).await.unwrap();
+        store.create_identity(&user("second", "token-of-second")).await.unwrap();
+        let to = |role| IdentityUpdate { role: Some(role), ..IdentityUpdate::default() };
+        let [first, second] = [IdentityRef::User(FIRST_ADMIN), IdentityRef::User("second")];
+        assert!(matches!(store.delete_identity(first).await.unwrap_err(), StoreError::AdminIsKept));
+        assert!(matches!(store.update_identity(first, &to(Role::User)).await.unwrap_err(), StoreError::LastAdmin));
+        store.update_identity(second, &to(Role::Admin)).await.unwrap();
+        // Of two that are the last but each other, one stays.
+        let (user, admin) = (to(Role::User), to(Role::User));
+        let outcomes = tokio::join!(store.update_identity(first, &user), store.update_identity(second, &admin));
+        let refused = [outcomes.0, outcomes.1].into_iter().filter(|outcome| matches!(outcome, Err(StoreError::LastAdmin)));
+        assert_eq!(refused.count(), 1);
+        let admins = identities(&store).await.into_iter().filter(|it| it.kind == IdentityKind::User(Role::Admin));
+        assert_eq!(admins.count(), 1);
+    }
+}

@@ -97,13 +97,13 @@ impl Operation {
 fn meaning(status: u16) -> &'static str {
     match status {
         400 => "The request is malformed: bad JSON, a wrong type, an invalid name, URL, transport or parameter.",
-        401 => "The authenticators did not let the request in.",
+        401 => "The access token is missing or not known.",
         403 => {
             "The Host or Origin is not allowed, a policy refused, the caller's role does not allow it, or the request \
              needs enterprise mode."
         }
-        404 => "There is no such server, tool, prompt, resource or group.",
-        409 => "The name is taken.",
+        404 => "There is no such server, tool, prompt, resource, group, client or user.",
+        409 => "The name, or the access token, is taken.",
         413 => "The body is too long.",
         500 => "The MCP server failed or could not be reached, or the gateway's database failed.",
         503 => "A policy could not decide, or too many calls are in flight.",

@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::admin::identities::MAX_GRACE_SECONDS;
+
 /// The rule of [`crate::names::ServerName`].
 const SERVER_NAME: &str = "^_?[A-Za-z0-9-]+(_[A-Za-z0-9-]+)*$";
 /// The rule of [`crate::names::GroupName`].
@@ -21,7 +23,7 @@ pub(super) fn list_of(schema: &str) -> Value {
 
 /// All schemas, by name.
 pub(super) fn all() -> Value {
-    let groups = [gateway(), servers(), items(), calls(), tool_groups()];
+    let groups = [gateway(), servers(), items(), calls(), tool_groups(), identities()];
     let all: Map<String, Value> = groups
         .into_iter()
         .flat_map(|group| match group {
@@ -73,7 +75,11 @@ fn gateway() -> Value {
         "Error": record(json!({ "error": { "type": "string", "description": "What went wrong." } })),
         "Liveness": record(json!({ "status": { "const": "ok" } })),
         "Metadata": record(json!({ "version": { "type": "string", "examples": ["v0.1.0"] } })),
-        "Init": request(&["mode"], json!({ "mode": { "type": "string" } })),
+        "Init": request(&["mode"], json!({
+            "mode": { "enum": ["development", "enterprise", "production"] },
+            "access_token": access_token("The administrator's; without it one is generated."),
+        })),
+        "Initialized": record(json!({ "status": { "type": "string" }, "admin_access_token": { "type": "string" } })),
     })
 }
 
@@ -140,19 +146,27 @@ fn servers() -> Value {
     })
 }
 
-/// What every record of an item begins with, and members of its own.
-fn item_record(own: Value) -> Value {
-    let mut members = json!({
+/// The members of a record with more, which are its own.
+fn with_members(mut members: Value, own: Value) -> Value {
+    if let (Some(members), Value::Object(own)) = (members.as_object_mut(), own) {
+        members.extend(own);
+    }
+    members
+}
+
+/// What every record begins with.
+fn head() -> Value {
+    json!({
         "ID": { "type": "integer" },
         "CreatedAt": { "type": "string", "format": "date-time" },
         "UpdatedAt": { "type": "string", "format": "date-time" },
         "DeletedAt": { "type": "null" },
-        "name": { "type": "string" }, "enabled": { "type": "boolean" }, "description": { "type": "string" },
-    });
-    if let (Some(members), Value::Object(own)) = (members.as_object_mut(), own) {
-        members.extend(own);
-    }
-    record(members)
+        "name": { "type": "string" }, "description": { "type": "string" },
+    })
+}
+
+fn item_record(own: Value) -> Value {
+    record(with_members(with_members(head(), json!({ "enabled": { "type": "boolean" } })), own))
 }
 
 fn items() -> Value {
@@ -222,4 +236,58 @@ fn tool_groups() -> Value {
         })),
         "EffectiveTools": record(json!({ "tools": texts })),
     })
+}
+
+/// A token that is chosen, in a request.
+fn access_token(description: &str) -> Value {
+    let rules = "From 8 to 4096 bytes, without white space and control characters.";
+    json!({ "type": ["string", "null"], "description": format!("{description} {rules}") })
+}
+
+fn identities() -> Value {
+    let text = json!({ "type": "string" });
+    let texts = json!({ "type": "array", "items": text });
+    let shown_once = json!({ "type": "string", "description": "Shown in this answer only." });
+    let chosen = access_token("Without it one is generated.");
+    let replaces = json!({
+        "access_token": access_token("Takes the place of the token that there is."),
+        "rotate": { "type": ["boolean", "null"], "description": "Has the gateway generate the new token." },
+        "grace_seconds": {
+            "type": ["integer", "null"], "minimum": 0, "maximum": MAX_GRACE_SECONDS,
+            "description": "How long the old token lives on beside the new one.",
+        },
+    });
+    let allow_list = json!({
+        "type": ["array", "null"], "items": { "type": "string", "minLength": 1 }, "maxItems": 1000,
+        "description": "Names of servers and items, with `*` for any text.",
+    });
+    let client = with_members(head(), json!({ "allow_list": texts }));
+    let user = json!({ "username": text, "role": { "enum": ["user", "admin"] } });
+    let role = json!({ "enum": ["user", "admin", null] });
+    let is_custom = json!({ "type": ["boolean", "null"] });
+    json!({
+        "Client": record(client.clone()),
+        "ClientWithToken": record(with_members(client.clone(), json!({ "access_token": shown_once }))),
+        "ChangedClient": with_optional(record(client), "access_token", &shown_once),
+        "ClientDescription": request(&["name"], json!({
+            "name": { "type": "string", "minLength": 1 }, "description": optional("string"),
+            "allow_list": allow_list, "access_token": chosen, "is_custom_access_token": is_custom,
+        })),
+        "ClientChange": request(&[], with_members(replaces.clone(), json!({
+            "description": optional("string"), "allow_list": allow_list,
+        }))),
+        "User": record(user.clone()),
+        "UserWithToken": record(with_members(user.clone(), json!({ "access_token": shown_once }))),
+        "ChangedUser": with_optional(record(user), "access_token", &shown_once),
+        "UserDescription": request(&["username"], json!({
+            "username": { "type": "string", "minLength": 1 }, "role": role, "access_token": chosen,
+        })),
+        "UserChange": request(&[], with_members(replaces, json!({ "role": role }))),
+    })
+}
+
+/// A record with one member more that is not always there.
+fn with_optional(mut record: Value, name: &str, member: &Value) -> Value {
+    record["properties"][name] = member.clone();
+    record
 }

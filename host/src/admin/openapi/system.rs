@@ -1,4 +1,4 @@
-//! The routes about the gateway, and those that development mode refuses.
+//! The routes about the gateway.
 
 use serde_json::json;
 
@@ -28,21 +28,12 @@ pub(in crate::admin) fn metrics() -> Operation {
 }
 
 pub(in crate::admin) fn init() -> Operation {
-    Operation::new("initialize", TAG, "Refused: development mode has nothing to initialise")
+    Operation::new("initialize", TAG, "Make a gateway in enterprise mode its administrator's, once")
         .body("Init", &json!({ "mode": "enterprise" }))
-        .fails(&[403])
+        .answers(200, "It is; the administrator's token is shown here only.", &named("Initialized"))
+        .fails(&[401, 403, 500, 503])
 }
 
 pub(in crate::admin) fn openapi() -> Operation {
     Operation::new("getOpenApi", TAG, "This document").answers(200, "OpenAPI 3.1.", &json!({ "type": "object" }))
-}
-
-/// A route that belongs to enterprise mode.
-pub(in crate::admin) fn enterprise(id: &'static str) -> Operation {
-    Operation::new(id, "enterprise", "Refused: this request is only allowed in enterprise mode").fails(&[403])
-}
-
-/// The same for one user or client.
-pub(in crate::admin) fn enterprise_named(id: &'static str) -> Operation {
-    enterprise(id).name_in_path("The user's or client's name.", &json!({ "type": "string" }))
 }
