@@ -9,8 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use parking_lot::RwLock;
 
-use crate::downstream::Exchange;
 use crate::downstream::session::{Delivery, Session};
+use crate::downstream::{Exchange, credentials};
 use crate::gateway::Gateway;
 use crate::pipeline::{Endpoint, Principal};
 
@@ -161,6 +161,7 @@ pub(super) fn open(gateway: &Gateway, exchange: &Exchange, delivery: Delivery) -
     for session in ended {
         gateway.upstreams.end_paired(&session.id);
     }
+    credentials::keep(gateway, exchange, &session);
     Some(session)
 }
 
