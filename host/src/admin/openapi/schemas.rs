@@ -192,6 +192,8 @@ fn tool_groups() -> Value {
     let group = json!({
         "name": named("GroupName"), "description": text,
         "included_tools": texts, "included_servers": texts, "excluded_tools": texts,
+        "included_prompts": texts, "excluded_prompts": texts,
+        "included_resources": texts, "excluded_resources": texts, "allowed_clients": texts,
     });
     let endpoints = json!({ "streamable_http_endpoint": text, "sse_endpoint": text, "sse_message_endpoint": text });
     let mut with_endpoints = group.clone();
@@ -201,6 +203,17 @@ fn tool_groups() -> Value {
     let contents = json!({
         "description": optional("string"), "included_tools": optional_texts(),
         "included_servers": optional_texts(), "excluded_tools": optional_texts(),
+        "included_prompts": optional_texts(), "excluded_prompts": optional_texts(),
+        "included_resources": {
+            "type": ["array", "null"], "items": { "type": "string" },
+            "description": "Canonical names of resources and templates, or for a resource its URI: the gateway's own \
+                            (`mcpj://res/…`), or the server's name, two underscores and the server's URI.",
+        },
+        "excluded_resources": optional_texts(),
+        "allowed_clients": {
+            "type": ["array", "null"], "items": { "type": "string" },
+            "description": "Names of the clients that may use the group; `null` for every client, empty for none.",
+        },
     });
     let mut description = contents.clone();
     description["name"] = group_name();
