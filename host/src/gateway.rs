@@ -207,7 +207,9 @@ impl Gateway {
             if let Some(metrics) = &self.metrics {
                 metrics.follow(&snapshot);
             }
-            self.snapshot.store(Arc::new(snapshot));
+            let snapshot = Arc::new(snapshot);
+            self.snapshot.store(Arc::clone(&snapshot));
+            self.sessions.follow_allow_lists(&current.identities, &snapshot.identities);
             // They are void now, and hold on to what has gone.
             self.views.clear();
             self.views_changed();

@@ -16,10 +16,12 @@ use crate::upstream::{Call, Cancellation, ClientDeclaration, Counterpart, NoClie
 use crate::wire::{self, object_members};
 
 mod headers;
+mod hearing;
 mod read_result;
 mod resolve;
 
 pub use headers::{HeaderError, resolve_headers};
+pub(crate) use hearing::may_hear_of;
 use resolve::Target;
 
 /// Who calls, and how far they may reach.
@@ -213,10 +215,7 @@ async fn decide(pipeline: &Pipeline, caller: &Caller, target: &Target) -> Result
         Denial::Unauthenticated { .. } | Denial::Refused { .. } | Denial::Unavailable { .. } => Refusal::Policy(denial),
     };
     for item in std::iter::once(&target.item).chain(&target.also) {
-        if let Endpoint::Group(group) = &caller.request.endpoint {
-            pipeline.select(&caller.request, group.as_str(), item).await.map_err(conceal)?;
-        }
-        pipeline.authorize(&caller.request, &caller.principal, item).await.map_err(conceal)?;
+        hearing::decide(pipeline, &caller.request, &caller.principal, item).await.map_err(conceal)?;
     }
     Ok(())
 }
