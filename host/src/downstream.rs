@@ -35,7 +35,7 @@ mod sse;
 pub(crate) use edge::check_edge;
 pub use edge::{AllowedHosts, EdgePolicy};
 pub(crate) use name_in_path::NameInPath;
-pub(crate) use reply::{json, plain_error};
+pub(crate) use reply::{json, plain_error, refusal};
 pub use session::{Delivery, Session};
 pub use sessions::Sessions;
 
@@ -178,10 +178,14 @@ pub(crate) async fn shows_endpoint(
 
 /// The one answer for an endpoint that does not exist, and for one that is hidden.
 fn not_there(endpoint: &Endpoint) -> Response {
-    let what = match endpoint {
+    reply::plain_error(StatusCode::NOT_FOUND, &missing(endpoint))
+}
+
+/// What it says.
+pub(crate) fn missing(endpoint: &Endpoint) -> String {
+    match endpoint {
         Endpoint::Group(name) => format!("tool group not found: {name}"),
         Endpoint::Server(name) => format!("MCP server not found: {name}"),
         Endpoint::Main | Endpoint::Api => "not found".to_owned(),
-    };
-    reply::plain_error(StatusCode::NOT_FOUND, &what)
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::catalog::{CatalogItem, CatalogServer, ResourceAddress, Snapshot, ViewScope};
 use crate::gateway::Gateway;
 use crate::names::{CanonicalName, ServerName};
-use crate::pipeline::{Endpoint, Item, ItemKind, Pipeline};
+use crate::pipeline::{Denial, Endpoint, Item, ItemKind, Pipeline};
 use crate::walk::read_result::AskedUri;
 use crate::walk::{Caller, Refusal, json_text};
 use crate::wire::{self, borrowed_text};
@@ -31,6 +31,16 @@ impl Target {
     /// The same answer as for something that does not exist.
     pub(super) fn not_found(&self) -> Refusal {
         Refusal::NotFound { what: self.what, name: self.asked_name.clone() }
+    }
+
+    /// What the caller is told of a denial: nothing of what it may not see.
+    pub(super) fn conceal(&self, denial: Denial) -> Refusal {
+        match denial {
+            Denial::Hidden { .. } => self.not_found(),
+            Denial::Unauthenticated { .. } | Denial::Refused { .. } | Denial::Unavailable { .. } => {
+                Refusal::Policy(denial)
+            }
+        }
     }
 }
 

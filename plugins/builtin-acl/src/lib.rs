@@ -44,9 +44,8 @@ fn deny(code: &str, reason: String) -> Decision {
 /// clients; one that is not there is open to none.
 fn admits(endpoint: &Endpoint, principal: &Principal, find_group: impl FnOnce(&str) -> Option<ToolGroup>) -> bool {
     match (endpoint, principal.kind) {
-        (Endpoint::Group(name), PrincipalKind::Client) => find_group(name).is_some_and(|group| {
-            group.allowed_clients.is_none_or(|clients| clients.iter().any(|client| *client == principal.name))
-        }),
+        (Endpoint::Group(name), PrincipalKind::Client) => find_group(name)
+            .is_some_and(|group| group.allowed_clients.is_none_or(|clients| clients.contains(&principal.name))),
         _ => true,
     }
 }

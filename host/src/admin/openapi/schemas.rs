@@ -21,7 +21,7 @@ pub(super) fn list_of(schema: &str) -> Value {
 
 /// All schemas, by name.
 pub(super) fn all() -> Value {
-    let groups = [gateway(), servers(), items(), calls(), tool_groups()];
+    let groups = [gateway(), servers(), items(), calls(), explanations(), tool_groups()];
     let all: Map<String, Value> = groups
         .into_iter()
         .flat_map(|group| match group {
@@ -183,6 +183,49 @@ fn calls() -> Value {
             "uri": { "type": "string", "pattern": "^mcpj://", "examples": ["mcpj://res/docs/ZmlsZTovLy9y"] },
         })),
         "ResourceContents": { "type": "object", "description": "As the MCP server sent them, under the gateway's URI." },
+    })
+}
+
+fn explanations() -> Value {
+    let (text, optional_text) = (json!({ "type": "string" }), optional("string"));
+    let step = record(json!({
+        "plugin": text,
+        "digest": { "type": "string", "description": "SHA-256 of the component, in hexadecimal." },
+        "answer": { "enum": ["allow", "deny", "rewrite", "headers", "failed", null] },
+        "code": optional_text, "reason": optional_text,
+        "headers": { "type": ["array", "null"], "items": text, "description": "Names only." },
+        "duration_us": { "type": ["integer", "null"], "minimum": 0 },
+    }));
+    let mut question = request(
+        &[],
+        json!({
+            "client": optional_text, "user": optional_text,
+            "tool": optional_text, "prompt": optional_text,
+            "resource": { "type": ["string", "null"], "description": "A URI." },
+            "group": optional_text,
+            "server": { "type": ["string", "null"], "description": "At this server's own endpoint, under its own names." },
+            "input": { "type": ["object", "null"], "description": "The arguments." },
+        }),
+    );
+    question["description"] = "One of `client` and `user`, and one of `tool`, `prompt` and `resource`.".into();
+    json!({
+        "Question": question,
+        "Explanation": record(json!({
+            "allowed": { "type": "boolean", "description": "Whether the call would be made." },
+            "principal": { "type": ["object", "null"], "properties": {
+                "kind": text, "name": text, "allow": { "type": "array", "items": text },
+            } },
+            "endpoint": text,
+            "item": { "type": ["object", "null"], "properties": { "kind": text, "name": text, "uri": optional_text } },
+            "findings": { "type": "array", "items": text },
+            "stages": { "type": "array", "items": record(json!({
+                "stage": text, "not_asked": optional_text, "steps": { "type": "array", "items": step },
+            })) },
+            "told": {
+                "type": ["object", "null"], "properties": { "status": { "type": "integer" }, "body": true },
+                "description": "What the caller would be answered; `null` if the server would be asked.",
+            },
+        })),
     })
 }
 
