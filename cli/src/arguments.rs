@@ -2,6 +2,7 @@
 
 mod check;
 mod commands;
+mod explain;
 mod files;
 
 use std::ffi::OsString;
@@ -14,6 +15,7 @@ pub(crate) use commands::{
     ListKind, OneName, PromptArguments, RegisterArguments, ResourceArguments, StartArguments, ToggleArguments,
     ToggleKind, UpdateArguments, UpdateKind,
 };
+pub(crate) use explain::ExplainArguments;
 pub(crate) use files::{ApplyArguments, CompletionArguments, ExportArguments, FileKind, ValidateArguments};
 
 /// The whole command line.
@@ -80,6 +82,8 @@ pub(crate) enum Command {
     Delete(DeleteArguments),
     /// Change a tool group
     Update(UpdateArguments),
+    /// Show what policies would decide about a call, and why
+    Explain(ExplainArguments),
     /// Write every server and tool group to a file
     Export(ExportArguments),
     /// Make servers and tool groups what files say

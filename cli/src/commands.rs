@@ -3,6 +3,7 @@
 mod apply;
 mod attachment;
 pub(crate) mod completion;
+pub(crate) mod explain;
 mod export;
 mod group;
 mod prompt;
@@ -107,6 +108,7 @@ async fn perform(
         Command::Update(update) => match &update.kind {
             UpdateKind::Group(file) => group::update::run(&file.conf, api, environment, printer).await,
         },
+        Command::Explain(arguments) => explain::run(arguments, api, printer).await,
         Command::Export(export) => export::run(&export.dir, api, environment, printer).await,
         Command::Apply(apply) => apply::run(apply, api, environment, printer).await,
     }

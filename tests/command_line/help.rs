@@ -29,6 +29,7 @@ fn without_a_command_help_shows_what_there_is() {
       create      Create a tool group
       delete      Delete a tool group
       update      Change a tool group
+      explain     Show what policies would decide about a call, and why
       export      Write every server and tool group to a file
       apply       Make servers and tool groups what files say
       validate    Check configuration files

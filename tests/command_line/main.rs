@@ -6,6 +6,7 @@ mod apply;
 mod completion;
 mod conf_file;
 mod config_dir;
+mod explain;
 mod export;
 mod groups;
 mod help;
