@@ -16,7 +16,7 @@ use crate::harness::raw_server::{RawServer, Recorded};
 /// How often each caller calls each server at each endpoint: in so many rounds, with a new
 /// token for each, and in a round so many times at once.
 const ROUNDS: usize = 3;
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 2;
 
 /// Who calls, and what their clients declare that they can do. Two are the same person at two clients.
 const CALLERS: [(&str, &str); 3] =

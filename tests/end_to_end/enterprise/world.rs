@@ -64,9 +64,12 @@ impl World {
 /// A gateway with the stock policies, and after them the test component with these settings.
 pub(super) async fn with_house_rules(people: &[Person<'_>], settings: &Value) -> Gateway {
     let component = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/policies/house-rules.wasm");
+    // Machines that test are busy, and many call at once.
+    let limits = json!({ "deadline_ms": 10_000 });
     let stock = ["auth", "acl", "groups", "headers"];
-    let mut policies = stock.map(|name| json!({ "name": name, "component": format!("builtin:{name}") })).to_vec();
-    policies.push(json!({ "name": "house-rules", "component": component, "settings": settings }));
+    let mut policies =
+        stock.map(|name| json!({ "name": name, "component": format!("builtin:{name}"), "limits": limits })).to_vec();
+    policies.push(json!({ "name": "house-rules", "component": component, "settings": settings, "limits": limits }));
     let home = enterprise::home(people).await;
     let file = home.path().join("policies.yaml");
     std::fs::write(&file, json!({ "policies": policies }).to_string()).expect("the home is writable");
