@@ -2,6 +2,7 @@
 
 mod check;
 mod commands;
+mod explain;
 mod files;
 mod identities;
 
@@ -15,6 +16,7 @@ pub(crate) use commands::{
     ListKind, OneName, PromptArguments, RegisterArguments, ResourceArguments, StartArguments, ToggleArguments,
     ToggleKind, UpdateArguments, UpdateKind,
 };
+pub(crate) use explain::ExplainArguments;
 pub(crate) use files::{ApplyArguments, CompletionArguments, ExportArguments, FileKind, ValidateArguments};
 pub(crate) use identities::{
     CreateClientArguments, CreateUserArguments, InitServerArguments, LoginArguments, RotationArguments,
@@ -89,6 +91,8 @@ pub(crate) enum Command {
     Login(LoginArguments),
     /// Change a tool group, an MCP client or a user
     Update(UpdateArguments),
+    /// Show what policies would decide about a call, and why
+    Explain(ExplainArguments),
     /// Write every server and tool group to a file
     Export(ExportArguments),
     /// Make servers and tool groups what files say

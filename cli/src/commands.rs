@@ -3,6 +3,7 @@
 mod apply;
 mod attachment;
 pub(crate) mod completion;
+pub(crate) mod explain;
 mod export;
 mod group;
 mod init_server;
@@ -129,6 +130,7 @@ async fn perform(
             UpdateKind::McpClient(client) => mcp_client::update::run(client, api, printer).await,
             UpdateKind::User(user) => user::update::run(user, api, printer).await,
         },
+        Command::Explain(arguments) => explain::run(arguments, api, printer).await,
         Command::Export(export) => export::run(&export.dir, api, environment, printer).await,
         Command::Apply(apply) => apply::run(apply, api, environment, printer).await,
     }

@@ -29,6 +29,7 @@ mod change;
 mod clients;
 mod entries;
 mod error;
+mod explain;
 mod identities;
 mod input;
 mod openapi;
@@ -109,6 +110,7 @@ fn open_to_admins() -> Routes {
         .post("/servers/{name}/enable", servers::switch::enable, of_servers::enable())
         .post("/servers/{name}/disable", servers::switch::disable, of_servers::disable())
         .get("/server_configs", servers::configs::list, of_servers::configs())
+        .post("/explain", explain::explain, items::explain())
         .post("/tools/enable", tools::switch::enable, items::enable_tools())
         .post("/tools/disable", tools::switch::disable, items::disable_tools())
         .post("/prompts/enable", prompts::switch::enable, items::enable_prompts())

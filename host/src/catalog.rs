@@ -15,6 +15,7 @@ use crate::store::{Known, ServerRecord, Stored, StoredServer};
 mod definition;
 mod directory;
 mod identities;
+mod presence;
 mod uri;
 mod views;
 

@@ -13,6 +13,7 @@ use axum::response::Response;
 use axum::routing::any;
 use http::StatusCode;
 
+use crate::catalog::ViewScope;
 use crate::gateway::Gateway;
 use crate::names::{GroupName, ServerName};
 use crate::pipeline::{self, Denial, Endpoint, HttpRequest, Principal};
@@ -22,10 +23,12 @@ pub(crate) mod changes;
 pub(crate) mod credentials;
 mod edge;
 mod event_stream;
+mod gate;
 mod initialize;
 mod legacy;
 mod methods;
 mod name_in_path;
+mod own_token;
 mod reply;
 mod session;
 mod sessions;
@@ -34,12 +37,17 @@ mod sse;
 pub(crate) use edge::check_edge;
 pub use edge::{AllowedHosts, EdgePolicy};
 pub(crate) use name_in_path::NameInPath;
-pub(crate) use reply::{json, plain_error};
+pub(crate) use own_token::{TOKEN_IN_META, holds_token};
+pub(crate) use reply::{json, plain_error, refusal};
 pub use session::{Delivery, Session};
 pub use sessions::Sessions;
 
 /// What is wrong with an HTTP request, already as the answer.
 type Refused = Box<Response>;
+
+/// What the question is asked under whether an endpoint is there: before its body is read, no
+/// request has a method.
+const INITIALIZE: &str = "initialize";
 
 /// Bodies of clients' messages may be this long; beyond it 413.
 const MAX_BODY_BYTES: usize = 32 << 20;
@@ -121,8 +129,8 @@ async fn serve(
         Err(denial) => return reply::unauthenticated(&denial, &head.headers),
     };
     // After authentication: who is nobody here does not learn which groups and servers there are.
-    if let Err(missing) = endpoint_exists(gateway, &endpoint) {
-        return reply::plain_error(StatusCode::NOT_FOUND, &missing);
+    if !is_there(gateway, &id, &endpoint, &principal).await {
+        return not_there(&endpoint);
     }
     let exchange = Exchange { id, endpoint, principal, head, peer: peer.ip(), generation };
     let path = exchange.head.uri.path();
@@ -153,13 +161,39 @@ async fn authenticate(
     gateway.pipeline().authenticate(request).await
 }
 
-fn endpoint_exists(gateway: &Gateway, endpoint: &Endpoint) -> Result<(), String> {
+/// Whether the endpoint exists, and shows the principal anything: what may not be used is not
+/// there. Where policies cannot say, each method asks them itself, and answers that they cannot.
+async fn is_there(gateway: &Gateway, id: &Arc<str>, endpoint: &Endpoint, principal: &Arc<Principal>) -> bool {
     let snapshot = gateway.snapshot();
+    let exists = match endpoint {
+        Endpoint::Main | Endpoint::Api => return true,
+        Endpoint::Group(name) => snapshot.groups.contains_key(name),
+        Endpoint::Server(name) => snapshot.servers.get(name).is_some_and(|server| server.enabled),
+    };
+    let request = || pipeline::Request { id: Arc::clone(id), endpoint: endpoint.clone(), method: INITIALIZE.into() };
+    exists && shows_endpoint(gateway, &request(), principal).await.unwrap_or(true)
+}
+
+/// Whether the principal finds the endpoint of a request.
+pub(crate) async fn shows_endpoint(
+    gateway: &Gateway,
+    request: &pipeline::Request,
+    principal: &Arc<Principal>,
+) -> Result<bool, Denial> {
+    let (snapshot, pipeline) = (gateway.snapshot(), gateway.pipeline());
+    gateway.views.shows_endpoint(ViewScope { snapshot: &snapshot, pipeline: &pipeline, request, principal }).await
+}
+
+/// The one answer for an endpoint that does not exist, and for one that is hidden.
+fn not_there(endpoint: &Endpoint) -> Response {
+    reply::plain_error(StatusCode::NOT_FOUND, &missing(endpoint))
+}
+
+/// What it says.
+pub(crate) fn missing(endpoint: &Endpoint) -> String {
     match endpoint {
-        Endpoint::Main | Endpoint::Api => Ok(()),
-        Endpoint::Group(name) if snapshot.groups.contains_key(name) => Ok(()),
-        Endpoint::Group(name) => Err(format!("tool group not found: {name}")),
-        Endpoint::Server(name) if snapshot.servers.get(name).is_some_and(|server| server.enabled) => Ok(()),
-        Endpoint::Server(name) => Err(format!("MCP server not found: {name}")),
+        Endpoint::Group(name) => format!("tool group not found: {name}"),
+        Endpoint::Server(name) => format!("MCP server not found: {name}"),
+        Endpoint::Main | Endpoint::Api => "not found".to_owned(),
     }
 }

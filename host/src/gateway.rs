@@ -212,7 +212,9 @@ impl Gateway {
                 metrics.follow(&snapshot);
             }
             let outdates_credentials = snapshot.identities.generation() != current.identities.generation();
-            self.snapshot.store(Arc::new(snapshot));
+            let snapshot = Arc::new(snapshot);
+            self.snapshot.store(Arc::clone(&snapshot));
+            self.sessions.follow_allow_lists(&current.identities, &snapshot.identities);
             if outdates_credentials {
                 self.recheck_sessions();
             }

@@ -27,7 +27,8 @@ pub struct ToolGroup {
     /// Removed last, even if also included.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub excluded_prompts: Vec<String>,
-    /// Resources and templates, by canonical name or by the gateway's own URI.
+    /// Resources and templates by canonical name, or resources by their server's name, the
+    /// separator and their own URI, or by the gateway's URI.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub included_resources: Vec<String>,
     /// Removed last, even if also included.

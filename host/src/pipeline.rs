@@ -10,10 +10,12 @@ use thiserror::Error;
 use crate::telemetry::{PolicyMetrics, StageMetrics};
 
 mod directory;
+mod explain;
 mod model;
 mod stages;
 
 pub use directory::{Directory, GroupDefinition, Identity, Mode};
+pub use explain::{StepAnswer, StepReport};
 pub use model::{
     Authentication, Decision, Endpoint, HttpRequest, InjectedHeader, InjectedValue, Item, ItemKind, Listing,
     Observation, Outcome, Principal, PrincipalKind, Reason, Request, Review, UpstreamView, Validity,
@@ -267,10 +269,7 @@ impl Pipeline {
         for step in &self.header_injectors {
             let answer = step.metrics.time(step.policy.inject(request, principal, upstream)).await;
             match self.usable(step, answer)? {
-                Some(Ok(injected)) => {
-                    headers.retain(|header| injected.iter().all(|later| later.name != header.name));
-                    headers.extend(injected);
-                }
+                Some(Ok(injected)) => add_headers(&mut headers, injected),
                 Some(Err(reason)) => {
                     return Err(Denial::Refused { by: step.denied(reason) });
                 }
@@ -387,6 +386,12 @@ impl Listing {
         }
         self.holds = self.holds.shorter(other.holds);
     }
+}
+
+/// A later one overrides a name that an earlier one set.
+fn add_headers(headers: &mut Vec<InjectedHeader>, injected: Vec<InjectedHeader>) {
+    headers.retain(|header| injected.iter().all(|later| later.name != header.name));
+    headers.extend(injected);
 }
 
 fn current_text<'a>(rewritten: Option<&'a bytes::Bytes>, original: &'a str) -> &'a str {

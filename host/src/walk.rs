@@ -15,11 +15,15 @@ use crate::protocol::LogLevel;
 use crate::upstream::{Call, Cancellation, ClientDeclaration, Counterpart, NoClient, Pairing, UpstreamError};
 use crate::wire::{self, object_members};
 
+mod explain;
 mod headers;
+mod hearing;
 mod read_result;
 mod resolve;
 
+pub use explain::{Explanation, explain};
 pub use headers::{HeaderError, resolve_headers};
+pub(crate) use hearing::may_hear_of;
 use resolve::Target;
 
 /// Who calls, and how far they may reach.
@@ -192,7 +196,7 @@ async fn walk(
     let target = resolve::resolve(gateway, &pipeline, caller, &mut request).await?;
     *seen = Some(target.item.clone());
     decide(&pipeline, caller, &target).await?;
-    if pipeline.has_guards() && matches!(request.method(), "tools/call" | "prompts/get" | "resources/read") {
+    if pipeline.has_guards() && has_arguments(request.method()) {
         Box::pin(review_arguments(&pipeline, caller, &target, &mut request)).await?;
     }
     let headers = inject_headers(&pipeline, caller, &target.server).await?;
@@ -205,18 +209,12 @@ async fn walk(
 
 /// What a caller cannot list, it cannot call, and it is not told why.
 async fn decide(pipeline: &Pipeline, caller: &Caller, target: &Target) -> Result<(), Refusal> {
-    let conceal = |denial| match denial {
-        Denial::Hidden { .. } => {
-            tracing::debug!(request.id = %caller.request.id, ?denial, "hidden");
-            target.not_found()
-        }
-        Denial::Unauthenticated { .. } | Denial::Refused { .. } | Denial::Unavailable { .. } => Refusal::Policy(denial),
+    let conceal = |denial: Denial| {
+        tracing::debug!(request.id = %caller.request.id, ?denial, "hidden");
+        target.conceal(denial)
     };
     for item in std::iter::once(&target.item).chain(&target.also) {
-        if let Endpoint::Group(group) = &caller.request.endpoint {
-            pipeline.select(&caller.request, group.as_str(), item).await.map_err(conceal)?;
-        }
-        pipeline.authorize(&caller.request, &caller.principal, item).await.map_err(conceal)?;
+        hearing::decide(pipeline, &caller.request, &caller.principal, item).await.map_err(conceal)?;
     }
     Ok(())
 }
@@ -246,14 +244,23 @@ async fn inject_headers(
     caller: &Caller,
     catalog_server: &CatalogServer,
 ) -> Result<http::HeaderMap, Refusal> {
-    let server = &catalog_server.server;
-    let view = UpstreamView {
-        name: &server.name,
-        transport: server.transport.kind(),
-        secret_names: &catalog_server.secret_names,
-    };
+    let view = upstream_view(catalog_server);
     let injected = pipeline.headers(&caller.request, &caller.principal, view).await.map_err(Refusal::Policy)?;
-    Ok(resolve_headers(server, &injected)?)
+    Ok(resolve_headers(&catalog_server.server, &injected)?)
+}
+
+/// What header-injectors are told of a server.
+fn upstream_view(server: &CatalogServer) -> UpstreamView<'_> {
+    UpstreamView {
+        name: &server.server.name,
+        transport: server.server.transport.kind(),
+        secret_names: &server.secret_names,
+    }
+}
+
+/// Whether guards review what such a request is given.
+fn has_arguments(method: &str) -> bool {
+    matches!(method, "tools/call" | "prompts/get" | "resources/read")
 }
 
 /// Lets the guards see the result, and gives resources back under the URIs that

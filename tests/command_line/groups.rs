@@ -151,6 +151,86 @@ fn updating_a_group_shows_what_that_changed() {
 }
 
 #[test]
+fn a_group_of_prompts_resources_and_chosen_clients_shows_them() {
+    let group = r#"{"name":"g","included_tools":["fs__read"],"included_prompts":["fs__draft"],
+        "excluded_prompts":["fs__old"],"included_resources":["fs__notes","mcpj://res/fs/eA"],
+        "excluded_resources":["fs__secret"],"allowed_clients":["claude","cursor"],
+        "streamable_http_endpoint":"http://127.0.0.1:8080/v0/groups/g/mcp"}"#;
+    let closed = r#"{"name":"closed","included_tools":["fs__read"],"allowed_clients":[]}"#;
+    let api = Api::answering(&[("GET /tool-groups/g", 200, group), ("GET /tool-groups/closed", 200, closed)]);
+    let person = Person::of(&api);
+    insta::assert_snapshot!(person.stdout(&["get", "group", "g"]), @"
+    g
+
+    MCP Server streamable http endpoint:
+    http://127.0.0.1:8080/v0/groups/g/mcp
+
+    Included Tools:
+    1. fs__read
+
+    Included Servers: None
+
+    Excluded Tools: None
+
+    Included Prompts:
+    1. fs__draft
+
+    Excluded Prompts:
+    1. fs__old
+
+    Included Resources:
+    1. fs__notes
+    2. mcpj://res/fs/eA
+
+    Excluded Resources:
+    1. fs__secret
+
+    Allowed Clients:
+    1. claude
+    2. cursor
+
+    NOTE: If a tool in this group is disabled globally or has been deleted, then it will not be available via the group's MCP endpoint.
+    ");
+    let shown = person.stdout(&["get", "group", "closed"]);
+    assert!(shown.contains("\nAllowed Clients: None\n"), "{shown}");
+}
+
+#[test]
+fn updating_a_group_shows_what_became_of_prompts_resources_and_clients() {
+    let update = |old: &str, new: &str| {
+        let answer = format!(r#"{{"name":"g","old":{{"name":"g"{old}}},"new":{{"name":"g"{new}}}}}"#);
+        let api = Api::answering(&[("PUT /tool-groups/g", 200, answer.as_str())]);
+        let person = Person::of(&api);
+        person.write("group.json", r#"{"name":"g"}"#);
+        let shown = person.stdout(&["update", "group", "-c", "group.json"]);
+        let changes = shown.split_once("* No changes in excluded_tools\n").map(|(_, changes)| changes.to_owned());
+        changes.unwrap_or(shown)
+    };
+    insta::assert_snapshot!(
+        update(r#","included_prompts":["a__p"],"excluded_resources":["a__r"]"#, r#","included_prompts":["a__q"],"excluded_resources":["a__r"]"#),
+        @"
+    * Prompts removed from included_prompts:
+        - a__p
+    * Prompts added to included_prompts:
+        - a__q
+    * No changes in excluded_resources
+    "
+    );
+    insta::assert_snapshot!(update("", r#","allowed_clients":["a"]"#), @"
+    * allowed_clients added: only these clients may use the group now:
+        - a
+    ");
+    insta::assert_snapshot!(update(r#","allowed_clients":["a"]"#, r#","allowed_clients":["b"]"#), @"
+    * Clients removed from allowed_clients:
+        - a
+    * Clients added to allowed_clients:
+        - b
+    ");
+    insta::assert_snapshot!(update("", r#","allowed_clients":[]"#), @"* allowed_clients added: no client may use the group now");
+    insta::assert_snapshot!(update(r#","allowed_clients":[]"#, ""), @"* allowed_clients removed: every client may use the group now");
+}
+
+#[test]
 fn deleting_a_group_says_so() {
     let api = Api::answering(&[("DELETE /tool-groups/claude-tools", 204, "")]);
     let person = Person::of(&api);

@@ -31,6 +31,7 @@ fn without_a_command_help_shows_what_there_is() {
       init-server Make yourself the administrator of a server in enterprise mode
       login       Log in to a server in enterprise mode
       update      Change a tool group, an MCP client or a user
+      explain     Show what policies would decide about a call, and why
       export      Write every server and tool group to a file
       apply       Make servers and tool groups what files say
       validate    Check configuration files

@@ -8,6 +8,7 @@ mod completion;
 mod conf_file;
 mod config_dir;
 mod enterprise;
+mod explain;
 mod export;
 mod groups;
 mod help;

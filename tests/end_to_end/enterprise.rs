@@ -1,5 +1,18 @@
 //! Enterprise mode: who is nobody gets nothing, and a client gets what its allow-list says.
 
+mod conversation;
+mod credentials;
+mod endpoints;
+mod hearing;
+mod holes;
+mod http_api;
+mod lists;
+mod methods;
+mod principals;
+mod sessions;
+mod table;
+mod world;
+
 use crate::harness::client::{Client, INITIALIZE};
 use crate::harness::enterprise::{self, client, user};
 use crate::harness::raw_server::RawServer;

@@ -165,6 +165,17 @@ pub(crate) struct Group {
     #[serde(default, deserialize_with = "null_as_default")]
     pub(crate) excluded_tools: Vec<String>,
     #[serde(default, deserialize_with = "null_as_default")]
+    pub(crate) included_prompts: Vec<String>,
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub(crate) excluded_prompts: Vec<String>,
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub(crate) included_resources: Vec<String>,
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub(crate) excluded_resources: Vec<String>,
+    /// `None`: every client.
+    #[serde(default)]
+    pub(crate) allowed_clients: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "null_as_default")]
     pub(crate) streamable_http_endpoint: String,
 }
 

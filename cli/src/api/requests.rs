@@ -14,6 +14,7 @@ use super::answers::{
     Tool, ToolResult,
 };
 use super::{Answer, Api};
+use crate::commands::explain::{Explanation, Question};
 use crate::config_file::text;
 
 /// How long `version` waits for a gateway.
@@ -67,6 +68,10 @@ impl Api {
     pub(crate) async fn invoke_tool(&self, name: &str, arguments: &RawValue) -> anyhow::Result<Answer<ToolResult>> {
         let request = self.request(Method::POST, &["tools", "invoke"], &[]).json(&Invocation { name, arguments });
         self.fetch_while(&format!("waiting for {name}"), request).await
+    }
+
+    pub(crate) async fn explain(&self, question: &Question<'_>) -> anyhow::Result<Answer<Explanation>> {
+        self.fetch(self.request(Method::POST, &["explain"], &[]).json(question)).await
     }
 
     pub(crate) async fn list_prompts(&self, server: Option<&str>) -> anyhow::Result<Answer<Vec<Prompt>>> {

@@ -287,8 +287,12 @@ where the file holds, for example:
     \"description\": \"Tools for Claude Desktop\",
     \"included_tools\": [\"filesystem__read_file\"],
     \"included_servers\": [\"time\"],
-    \"excluded_tools\": [\"time__convert_time\"]
-  }")]
+    \"excluded_tools\": [\"time__convert_time\"],
+    \"included_prompts\": [\"filesystem__summarise\"],
+    \"allowed_clients\": [\"claude\"]
+  }
+
+Without allowed_clients every client may use the group.")]
     Group(GroupFile),
     /// Create an MCP client, whose token opens the MCP endpoints (enterprise mode)
     #[command(after_help = "\

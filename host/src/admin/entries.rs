@@ -14,7 +14,7 @@ use crate::admin::{servers, tool_groups};
 use crate::configuration::Change;
 use crate::gateway::Gateway;
 use crate::group::ToolGroup;
-use crate::names::{CanonicalName, GroupName, ServerName};
+use crate::names::GroupName;
 use crate::pipeline::Principal;
 use crate::server::Server;
 
@@ -27,12 +27,7 @@ pub fn read_server(description: ServerDescription) -> Result<Server, String> {
 pub fn read_group(description: GroupDescription) -> Result<ToolGroup, String> {
     let name = GroupName::parse(description.name()).map_err(|error| error.to_string())?;
     let group = description.into_group(name);
-    for tool in &group.included_tools {
-        CanonicalName::parse(tool).map_err(|error| error.to_string())?;
-    }
-    for server in &group.included_servers {
-        ServerName::parse(server).map_err(|error| error.to_string())?;
-    }
+    tool_groups::check_names(&group).map_err(|error| error.message().to_owned())?;
     Ok(group)
 }
 

@@ -26,6 +26,11 @@ impl ApiError {
         Self { status, message: message.into() }
     }
 
+    /// The status that it is answered with.
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// What it says.
     pub(super) fn message(&self) -> &str {
         &self.message

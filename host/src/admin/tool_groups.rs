@@ -1,4 +1,4 @@
-//! Tool groups. Which tools are in one is the tool-filters' decision, here too.
+//! Tool groups. What is in one is the tool-filters' decision, here too.
 
 use http::header::HOST;
 use http::{HeaderMap, StatusCode};
@@ -6,18 +6,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::admin::error::{ApiError, with_sources};
 use crate::admin::input::nullable;
-use crate::admin::servers;
-use crate::catalog::Snapshot;
 use crate::gateway::Gateway;
 use crate::group::ToolGroup;
-use crate::names::{CanonicalName, GroupName, ServerName};
-use crate::pipeline::ItemKind;
+use crate::names::GroupName;
 
+mod check;
 pub(super) mod create;
 pub(super) mod delete;
 pub(super) mod effective;
 pub(super) mod read;
 pub(super) mod update;
+
+pub(super) use check::check_names;
 
 /// A group as an administrator writes it. The name is checked apart: on an
 /// update the path gives it.
@@ -33,6 +33,17 @@ pub struct GroupDescription {
     included_servers: Vec<String>,
     #[serde(default, deserialize_with = "nullable")]
     excluded_tools: Vec<String>,
+    #[serde(default, deserialize_with = "nullable")]
+    included_prompts: Vec<String>,
+    #[serde(default, deserialize_with = "nullable")]
+    excluded_prompts: Vec<String>,
+    #[serde(default, deserialize_with = "nullable")]
+    included_resources: Vec<String>,
+    #[serde(default, deserialize_with = "nullable")]
+    excluded_resources: Vec<String>,
+    /// `None`: every client.
+    #[serde(default)]
+    allowed_clients: Option<Vec<String>>,
 }
 
 impl GroupDescription {
@@ -42,40 +53,24 @@ impl GroupDescription {
 
     pub(super) fn into_group(self, name: GroupName) -> ToolGroup {
         ToolGroup {
+            name,
             description: self.description,
             included_tools: self.included_tools,
             included_servers: self.included_servers,
             excluded_tools: self.excluded_tools,
-            ..ToolGroup::new(name)
+            included_prompts: self.included_prompts,
+            excluded_prompts: self.excluded_prompts,
+            included_resources: self.included_resources,
+            excluded_resources: self.excluded_resources,
+            allowed_clients: self.allowed_clients,
         }
     }
-}
-
-/// Checks that what is included by name is there. What `old` already included
-/// is let be: it may have been disabled or deregistered since, and come back.
-fn check_included(group: &ToolGroup, old: Option<&ToolGroup>, snapshot: &Snapshot) -> Result<(), ApiError> {
-    for tool in &group.included_tools {
-        if old.is_some_and(|old| old.included_tools.contains(tool)) {
-            continue;
-        }
-        let name = CanonicalName::parse(tool)?;
-        let is_usable =
-            snapshot.find(ItemKind::Tool, &name).is_some_and(|(server, item)| server.enabled && item.enabled);
-        if !is_usable {
-            return Err(ApiError::invalid(format!("tool {tool} does not exist or is disabled")));
-        }
-    }
-    for server in &group.included_servers {
-        if old.is_some_and(|old| old.included_servers.contains(server)) {
-            continue;
-        }
-        servers::find(snapshot, &ServerName::parse(server)?)?;
-    }
-    Ok(())
 }
 
 fn holds_nothing() -> ApiError {
-    ApiError::invalid("tool group must contain at least one tool after resolving servers and exclusions")
+    ApiError::invalid(
+        "tool group must contain at least one tool, prompt or resource after resolving servers and exclusions",
+    )
 }
 
 /// Undoes a change that turned out to be refused, unless another gateway has made one
@@ -104,7 +99,7 @@ fn missing(name: &GroupName) -> ApiError {
     ApiError::not_found(format!("tool group not found: {name}"))
 }
 
-/// Where a group's tools are served, by the name that the caller knows the gateway under.
+/// Where a group is served, by the name that the caller knows the gateway under.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Endpoints {
     streamable_http_endpoint: String,

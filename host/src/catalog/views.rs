@@ -9,7 +9,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 use parking_lot::RwLock;
 use tokio::sync::Mutex;
 
+use crate::catalog::presence::Presence;
 use crate::catalog::{CatalogItem, CatalogServer, Snapshot};
+use crate::names::ServerName;
 use crate::pipeline::{Denial, Endpoint, Item, ItemKind, Listing, Pipeline, Principal, Request, Validity};
 
 /// All ready lists together stay below this; beyond it they are made anew. A
@@ -27,6 +29,7 @@ pub struct Views {
     kept: RwLock<Kept>,
     building: [Mutex<()>; BUILDERS],
     hasher: RandomState,
+    presence: Presence,
 }
 
 #[derive(Default)]
@@ -89,8 +92,20 @@ impl Views {
         Ok(view)
     }
 
+    /// Whether the principal finds the request's endpoint. Where nothing is enabled, those find
+    /// it who could use something of it.
+    pub async fn shows_endpoint(&self, scope: ViewScope<'_>) -> Result<bool, Denial> {
+        self.presence.shows_endpoint(scope).await
+    }
+
+    /// Whether the principal sees anything of this server at the request's endpoint.
+    pub async fn shows_server(&self, scope: ViewScope<'_>, server: &ServerName) -> Result<bool, Denial> {
+        self.presence.shows_server(scope, server).await
+    }
+
     /// Drops every view: the catalog has changed.
     pub fn clear(&self) {
+        self.presence.clear();
         *self.kept.write() = Kept::default();
     }
 
@@ -130,12 +145,7 @@ impl View {
 async fn make_view(scope: ViewScope<'_>, kind: ItemKind, hasher: &RandomState) -> Result<(View, Validity), Denial> {
     let asked_at = Instant::now();
     let mut items = candidates(scope, kind);
-    let mut holds = Validity::UntilChange;
-    if let Endpoint::Group(group) = &scope.request.endpoint {
-        let listing = scope.pipeline.select_items(scope.request, group.as_str(), &policy_items(&items)).await?;
-        holds = holds.shorter(listing.holds);
-        retain_visible(&mut items, &listing);
-    }
+    let mut holds = retain_selected(scope, &mut items).await?;
     let listing = scope.pipeline.authorize_items(scope.request, scope.principal, &policy_items(&items)).await?;
     holds = holds.shorter(listing.holds);
     retain_visible(&mut items, &listing);
@@ -156,8 +166,19 @@ async fn make_view(scope: ViewScope<'_>, kind: ItemKind, hasher: &RandomState) -
     Ok((view, holds))
 }
 
+/// Keeps what belongs to the group, at a group's endpoint; for how long that holds.
+pub(super) async fn retain_selected(
+    scope: ViewScope<'_>,
+    items: &mut Vec<(Arc<CatalogServer>, Arc<CatalogItem>)>,
+) -> Result<Validity, Denial> {
+    let Endpoint::Group(group) = &scope.request.endpoint else { return Ok(Validity::UntilChange) };
+    let listing = scope.pipeline.select_items(scope.request, group.as_str(), &policy_items(items)).await?;
+    retain_visible(items, &listing);
+    Ok(listing.holds)
+}
+
 /// Everything enabled that the endpoint could show, in a stable order: servers by name, items as upstream lists them.
-fn candidates(scope: ViewScope<'_>, kind: ItemKind) -> Vec<(Arc<CatalogServer>, Arc<CatalogItem>)> {
+pub(super) fn candidates(scope: ViewScope<'_>, kind: ItemKind) -> Vec<(Arc<CatalogServer>, Arc<CatalogItem>)> {
     let is_in_scope = |server: &CatalogServer| match &scope.request.endpoint {
         Endpoint::Server(name) => server.server.name == *name,
         Endpoint::Main | Endpoint::Group(_) | Endpoint::Api => true,
@@ -171,11 +192,11 @@ fn candidates(scope: ViewScope<'_>, kind: ItemKind) -> Vec<(Arc<CatalogServer>, 
         .collect()
 }
 
-fn policy_items(items: &[(Arc<CatalogServer>, Arc<CatalogItem>)]) -> Vec<&Item> {
+pub(super) fn policy_items(items: &[(Arc<CatalogServer>, Arc<CatalogItem>)]) -> Vec<&Item> {
     items.iter().map(|(_, item)| &item.item).collect()
 }
 
-fn retain_visible(items: &mut Vec<(Arc<CatalogServer>, Arc<CatalogItem>)>, listing: &Listing) {
+pub(super) fn retain_visible(items: &mut Vec<(Arc<CatalogServer>, Arc<CatalogItem>)>, listing: &Listing) {
     let mut visible = listing.visible.iter();
     // Shorter than the question never happens: it is checked where the answer is lifted.
     items.retain(|_| visible.next().copied().unwrap_or(false));

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use crate::catalog::{resource_uri, template_uri};
 use crate::downstream::event_stream::EventStream;
+use crate::downstream::gate::RESOURCE_UPDATED;
 use crate::downstream::session::Session;
 use crate::names::ServerName;
 use crate::upstream::{Cancellation, Counterpart, Pairing, ServerMessage};
@@ -74,7 +75,15 @@ impl Counterpart for CallLink {
         if self.is_abandoned.load(Ordering::Acquire) && self.stream().is_none() {
             return;
         }
-        deliver(&self.session, self.server.get(), message, Some(self.number), self.open_stream());
+        match (self.server.get(), message) {
+            // About a subscription, not about this call.
+            (Some(server), ServerMessage::Notification(update)) if update.method() == RESOURCE_UPDATED => {
+                self.session.tell(server, ServerMessage::Notification(update));
+            }
+            (server, message) => {
+                deliver(&self.session, server, message, Some(self.number), self.open_stream());
+            }
+        }
     }
 
     fn client_session(&self) -> Option<&Arc<str>> {
@@ -123,20 +132,24 @@ struct SessionLink {
 
 impl Counterpart for SessionLink {
     fn receive(&self, message: ServerMessage) {
-        let reachable = self.session.reachable_stream();
-        match (&message, reachable) {
-            (_, Some(stream)) => deliver(&self.session, Some(&self.server), message, None, &stream),
-            // They wait for a client that connects again.
-            (ServerMessage::Notification(_), None) => {
-                deliver(&self.session, Some(&self.server), message, None, self.session.general());
-            }
-            // Dropped: nobody could answer it, and its upstream is told so.
-            (ServerMessage::Request(_), None) => {}
-        }
+        self.session.tell(&self.server, message);
     }
 
     fn is_listening(&self) -> bool {
         self.session.general().is_attended()
+    }
+}
+
+/// Delivers what belongs to no call.
+pub(super) fn deliver_aside(session: &Session, server: &ServerName, message: ServerMessage) {
+    match (&message, session.reachable_stream()) {
+        (_, Some(stream)) => deliver(session, Some(server), message, None, &stream),
+        // They wait for a client that connects again.
+        (ServerMessage::Notification(_), None) => {
+            deliver(session, Some(server), message, None, session.general());
+        }
+        // Dropped: nobody could answer it, and its upstream is told so.
+        (ServerMessage::Request(_), None) => {}
     }
 }
 
@@ -165,7 +178,7 @@ fn deliver(
 /// An update of a resource under the URI that the client subscribed to, or else the
 /// one that the gateway lists it by.
 fn rename_resource(session: &Session, server: &ServerName, notification: &Notification) -> Option<bytes::Bytes> {
-    if notification.method() != "notifications/resources/updated" {
+    if notification.method() != RESOURCE_UPDATED {
         return None;
     }
     let Ok([Some(uri)]) = notification.param_members(["uri"]) else { return None };

@@ -8,13 +8,6 @@ use crate::downstream::session::{Session, list_changed};
 use crate::gateway::Gateway;
 use crate::pipeline::{Endpoint, ItemKind, Principal, Request};
 
-const KINDS: [(ItemKind, &str); 4] = [
-    (ItemKind::Tool, "tools/list"),
-    (ItemKind::Prompt, "prompts/list"),
-    (ItemKind::Resource, "resources/list"),
-    (ItemKind::ResourceTemplate, "resources/templates/list"),
-];
-
 /// Notes what a client is given now. If it is outdated already, the client will be told.
 pub(super) fn note(gateway: &Gateway, session: &Session, kind: ItemKind, view: &View) {
     session.note_list(kind, view.digest);
@@ -40,13 +33,13 @@ type Digests = HashMap<(Arc<Principal>, Endpoint, ItemKind), Option<u64>>;
 
 async fn tell_session(gateway: &Gateway, session: &Session, digests: &mut Digests) {
     let mut told: Vec<bytes::Bytes> = Vec::new();
-    for (kind, method) in KINDS {
+    for kind in ItemKind::ALL {
         let Some(given) = session.list_given(kind) else { continue };
         let key = (session.principal(), session.endpoint.clone(), kind);
         let current = match digests.get(&key) {
             Some(current) => *current,
             None => {
-                let current = digest(gateway, session, kind, method).await;
+                let current = digest(gateway, session, kind).await;
                 digests.insert(key, current);
                 current
             }
@@ -65,8 +58,9 @@ async fn tell_session(gateway: &Gateway, session: &Session, digests: &mut Digest
     }
 }
 
-async fn digest(gateway: &Gateway, session: &Session, kind: ItemKind, method: &str) -> Option<u64> {
+async fn digest(gateway: &Gateway, session: &Session, kind: ItemKind) -> Option<u64> {
     let (snapshot, pipeline) = (gateway.snapshot(), gateway.pipeline());
+    let method = kind.list_method();
     let request = Request { id: gateway.next_request_id(), endpoint: session.endpoint.clone(), method: method.into() };
     let principal = session.principal();
     let scope = ViewScope { snapshot: &snapshot, pipeline: &pipeline, request: &request, principal: &principal };

@@ -10,8 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::catalog::{CatalogServer, ViewScope};
 use crate::downstream::{Exchange, reply};
 use crate::gateway::Gateway;
-use crate::names::ServerName;
-use crate::pipeline::{self, Denial, Endpoint, ItemKind, Principal};
+use crate::pipeline::{Denial, Endpoint, ItemKind};
 use crate::protocol::ProtocolVersion;
 use crate::upstream::ClientDeclaration;
 use crate::wire::{Edit, Id, Request, borrowed_text, code, error_response, object_members, splice};
@@ -34,8 +33,6 @@ pub(super) struct Introduction {
 pub(super) enum NotIntroduced {
     /// What is wrong with the parameters.
     InvalidParams(String),
-    /// Policies hide all that the server of this endpoint has, so they hide the server.
-    NoServer(ServerName),
     /// A policy could not decide what to show.
     Denied(Denial),
 }
@@ -51,9 +48,6 @@ impl NotIntroduced {
     pub(super) fn response(&self, id: &Id) -> Response {
         match self {
             Self::InvalidParams(_) => reply::json(StatusCode::BAD_REQUEST, [self.message(id)]),
-            Self::NoServer(server) => {
-                reply::plain_error(StatusCode::NOT_FOUND, &format!("MCP server not found: {server}"))
-            }
             Self::Denied(_) => reply::json(StatusCode::OK, [self.message(id)]),
         }
     }
@@ -62,9 +56,6 @@ impl NotIntroduced {
     pub(super) fn message(&self, id: &Id) -> Bytes {
         match self {
             Self::InvalidParams(problem) => error_response(Some(id), code::INVALID_PARAMS, problem),
-            Self::NoServer(server) => {
-                error_response(Some(id), code::INVALID_PARAMS, &format!("MCP server not found: {server}"))
-            }
             Self::Denied(denial) => reply::denial(id, denial),
         }
     }
@@ -77,11 +68,6 @@ pub(super) async fn introduce(
     request: &Request,
 ) -> Result<Introduction, NotIntroduced> {
     let client = read_declaration(request).map_err(NotIntroduced::InvalidParams)?;
-    if let Endpoint::Server(server) = &exchange.endpoint
-        && !shows_anything(gateway, &exchange.request("initialize"), &exchange.principal).await?
-    {
-        return Err(NotIntroduced::NoServer(server.clone()));
-    }
     let result = describe(gateway, exchange, client.protocol_version).await?;
     Ok(Introduction { client, result })
 }
@@ -123,24 +109,6 @@ async fn describe(gateway: &Gateway, exchange: &Exchange, version: ProtocolVersi
         "serverInfo": { "name": name, "version": gateway.version },
     });
     Ok(result.to_string().into())
-}
-
-/// Whether the principal sees anything of the server whose endpoint this is; if
-/// policies hide all that it has, they hide the server. One that has nothing hides nothing.
-pub(super) async fn shows_anything(
-    gateway: &Gateway,
-    request: &pipeline::Request,
-    principal: &Arc<Principal>,
-) -> Result<bool, Denial> {
-    let (snapshot, pipeline) = (gateway.snapshot(), gateway.pipeline());
-    let scope = ViewScope { snapshot: &snapshot, pipeline: &pipeline, request, principal };
-    for kind in [ItemKind::Tool, ItemKind::Prompt, ItemKind::Resource, ItemKind::ResourceTemplate] {
-        if !gateway.views.view(scope, kind).await?.items.is_empty() {
-            return Ok(true);
-        }
-    }
-    let Endpoint::Server(server) = &request.endpoint else { return Ok(true) };
-    Ok(snapshot.servers.get(server).is_some_and(|server| server.items.iter().all(|item| !item.enabled)))
 }
 
 /// What the servers that the principal sees something of offer together. Lists can

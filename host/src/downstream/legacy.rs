@@ -13,7 +13,9 @@ use http::{HeaderMap, Method, StatusCode};
 use crate::downstream::call::CallLink;
 use crate::downstream::event_stream::{EventStream, NotResumable};
 use crate::downstream::session::{Delivery, Session};
-use crate::downstream::{Exchange, MAX_BODY_BYTES, Refused, credentials, initialize, methods, reply, sessions};
+use crate::downstream::{
+    Exchange, MAX_BODY_BYTES, Refused, credentials, initialize, methods, own_token, reply, sessions,
+};
 use crate::gateway::Gateway;
 use crate::protocol::ProtocolVersion;
 use crate::wire::{Id, Message, Request, code, error_response_with_data, result_parts};
@@ -53,6 +55,7 @@ async fn post(gateway: &Arc<Gateway>, exchange: &Exchange, body: Body) -> Result
     let body = read_body(exchange, body).await?;
     let message = Message::parse(body)
         .map_err(|error| Box::new(reply::rpc_error(StatusCode::BAD_REQUEST, None, error.code(), &error.to_string())))?;
+    own_token::check(exchange, &message)?;
     match message {
         Message::Request(request) if request.method() == "initialize" => {
             Box::pin(open_session(gateway, exchange, &request)).await

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::catalog::ViewScope;
 use crate::downstream::session::Session;
-use crate::downstream::{Exchange, changes, initialize, reply};
+use crate::downstream::{Exchange, changes, reply, shows_endpoint};
 use crate::gateway::Gateway;
 use crate::pipeline::{Endpoint, ItemKind};
 use crate::protocol::LogLevel;
@@ -102,7 +102,7 @@ pub(super) async fn notified(gateway: &Gateway, exchange: &Exchange, session: &S
         "notifications/roots/list_changed" => gateway.upstreams.notify_paired(&session.id, &notification),
         // Not for who sees nothing of the server any more.
         method if session.is_transparent() => {
-            match initialize::shows_anything(gateway, &exchange.request(method), &exchange.principal).await {
+            match shows_endpoint(gateway, &exchange.request(method), &exchange.principal).await {
                 Ok(true) => gateway.upstreams.notify_paired(&session.id, &notification),
                 Ok(false) | Err(_) => tracing::debug!(method, "a notification to a server that is hidden was dropped"),
             }
@@ -240,7 +240,7 @@ async fn set_log_level(
         return Err(Refusal::InvalidParams("no server to set the level of".to_owned()));
     };
     // Not for who sees nothing of the server any more.
-    if !initialize::shows_anything(gateway, &caller.request, &caller.principal).await.map_err(Refusal::Policy)? {
+    if !shows_endpoint(gateway, &caller.request, &caller.principal).await.map_err(Refusal::Policy)? {
         return Err(Refusal::NotFound { what: "server", name: server.to_string() });
     }
     let level = read_log_level(&request).ok();

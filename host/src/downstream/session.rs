@@ -13,9 +13,11 @@ use parking_lot::Mutex;
 use crate::downstream::call::CallLink;
 use crate::downstream::credentials::Credentials;
 use crate::downstream::event_stream::{EventStream, NotResumable};
+use crate::downstream::gate::Gate;
+use crate::names::ServerName;
 use crate::pipeline::{Endpoint, ItemKind, Principal};
 use crate::protocol::{LogLevel, ProtocolVersion};
-use crate::upstream::{Cancellation, ClientDeclaration, Reply, ServerRequest};
+use crate::upstream::{Cancellation, ClientDeclaration, Reply, ServerMessage, ServerRequest};
 use crate::wire::{Id, Notification, Response, code};
 
 /// How many requests of upstreams may wait for the client's answer.
@@ -62,6 +64,8 @@ pub struct Session {
     log_level: Mutex<Option<LogLevel>>,
     /// Carries what belongs to no call.
     general: Arc<EventStream>,
+    /// Through it goes what upstreams say outside of calls; without it, nothing does.
+    gate: OnceLock<Gate>,
     state: Mutex<State>,
     /// What the client was last given of each kind of list, by digest; 0 is nothing.
     lists_given: [AtomicU64; 4],
@@ -108,6 +112,7 @@ impl Session {
             declared: OnceLock::new(),
             log_level: Mutex::new(None),
             general: Arc::new(EventStream::new(name)),
+            gate: OnceLock::new(),
             state: Mutex::default(),
             lists_given: Default::default(),
             last_used_ms: AtomicU64::new(0),
@@ -246,6 +251,19 @@ impl Session {
         let Some(serial) = serial_in(progress, "progressToken") else { return };
         if let Some(pending) = self.state.lock().pending.get(&serial) {
             pending.reply.tell_progress(progress);
+        }
+    }
+
+    /// Lets the client hear what upstreams say outside of calls.
+    pub(super) fn hear_through(&self, gate: Gate) {
+        // A session has one gate, from its beginning.
+        let _ = self.gate.set(gate);
+    }
+
+    /// Tells the client what an upstream says outside of calls, if it may hear that.
+    pub(super) fn tell(&self, server: &ServerName, message: ServerMessage) {
+        if let Some(gate) = self.gate.get() {
+            gate.take(server.clone(), message);
         }
     }
 

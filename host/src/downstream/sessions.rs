@@ -9,10 +9,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use parking_lot::RwLock;
 
+use crate::catalog::Identities;
+use crate::downstream::gate::Gate;
 use crate::downstream::session::{Delivery, Session};
 use crate::downstream::{Exchange, credentials};
 use crate::gateway::Gateway;
-use crate::pipeline::{Endpoint, Principal};
+use crate::pipeline::{Endpoint, Principal, PrincipalKind};
+use crate::store::IdentityRef;
 
 /// A session that has carried nothing for this long ends; its client is told so
 /// by 404 and starts anew.
@@ -91,6 +94,24 @@ impl Sessions {
         self.open.read().values().cloned().collect()
     }
 
+    /// Lets clients whose stored allow-lists have changed have the new ones at once, not with their
+    /// next request: they may be listening. Those that an authenticator grants something else are let be.
+    pub(crate) fn follow_allow_lists(&self, old: &Identities, new: &Identities) {
+        for session in self.all() {
+            let principal = session.principal();
+            if principal.kind != PrincipalKind::Client {
+                continue;
+            }
+            let client = IdentityRef::Client(&principal.name);
+            if let (Some(old), Some(new)) = (old.find(client), new.find(client))
+                && !Arc::ptr_eq(old, new)
+                && principal.allow == old.allow
+            {
+                session.belongs_to(&Arc::new(Principal { allow: new.allow.clone(), ..Principal::clone(&principal) }));
+            }
+        }
+    }
+
     /// How many are open.
     pub fn count(&self) -> usize {
         self.open.read().len()
@@ -149,7 +170,7 @@ impl Sessions {
 
 /// Opens a session for whoever sent this request; `None` if that cannot be done
 /// safely, which the log tells.
-pub(super) fn open(gateway: &Gateway, exchange: &Exchange, delivery: Delivery) -> Option<Arc<Session>> {
+pub(super) fn open(gateway: &Arc<Gateway>, exchange: &Exchange, delivery: Delivery) -> Option<Arc<Session>> {
     let opened = gateway.sessions.open(exchange.endpoint.clone(), Arc::clone(&exchange.principal), delivery);
     let (session, ended) = match opened {
         Ok(opened) => opened,
@@ -161,6 +182,7 @@ pub(super) fn open(gateway: &Gateway, exchange: &Exchange, delivery: Delivery) -
     for session in ended {
         gateway.upstreams.end_paired(&session.id);
     }
+    session.hear_through(Gate::open(Arc::downgrade(gateway), Arc::downgrade(&session)));
     credentials::keep(gateway, exchange, &session);
     Some(session)
 }
@@ -197,7 +219,6 @@ fn close_all(ended: &[Arc<Session>]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::PrincipalKind;
 
     fn principal(name: &str) -> Arc<Principal> {
         Arc::new(Principal {

@@ -13,7 +13,7 @@ use http::{Method, StatusCode};
 use crate::downstream::call::CallLink;
 use crate::downstream::initialize::Introduction;
 use crate::downstream::session::{Delivery, Session};
-use crate::downstream::{Exchange, Refused, initialize, legacy, methods, reply, sessions};
+use crate::downstream::{Exchange, Refused, initialize, legacy, methods, own_token, reply, sessions};
 use crate::gateway::Gateway;
 use crate::pipeline::Endpoint;
 use crate::wire::{Message, Request, code, error_response, result_parts};
@@ -56,6 +56,7 @@ async fn take(gateway: &Arc<Gateway>, exchange: Exchange, body: Body) -> Result<
     let body = legacy::read_body(&exchange, body).await?;
     let message = Message::parse(body)
         .map_err(|error| Box::new(reply::rpc_error(StatusCode::BAD_REQUEST, None, error.code(), &error.to_string())))?;
+    own_token::check(&exchange, &message)?;
     match message {
         Message::Request(request) => {
             let gateway = Arc::clone(gateway);

@@ -61,6 +61,21 @@ pub enum ItemKind {
     ResourceTemplate,
 }
 
+impl ItemKind {
+    /// All kinds.
+    pub const ALL: [Self; 4] = [Self::Tool, Self::Prompt, Self::Resource, Self::ResourceTemplate];
+
+    /// The MCP method that lists them.
+    pub fn list_method(self) -> &'static str {
+        match self {
+            Self::Tool => "tools/list",
+            Self::Prompt => "prompts/list",
+            Self::Resource => "resources/list",
+            Self::ResourceTemplate => "resources/templates/list",
+        }
+    }
+}
+
 /// One thing that an upstream offers, as policies see it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Item {

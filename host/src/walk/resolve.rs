@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::catalog::{CatalogItem, CatalogServer, ResourceAddress, Snapshot, ViewScope};
 use crate::gateway::Gateway;
 use crate::names::{CanonicalName, ServerName};
-use crate::pipeline::{Endpoint, Item, ItemKind, Pipeline};
+use crate::pipeline::{Denial, Endpoint, Item, ItemKind, Pipeline};
 use crate::walk::read_result::AskedUri;
 use crate::walk::{Caller, Refusal, json_text};
 use crate::wire::{self, borrowed_text};
@@ -31,6 +31,16 @@ impl Target {
     /// The same answer as for something that does not exist.
     pub(super) fn not_found(&self) -> Refusal {
         Refusal::NotFound { what: self.what, name: self.asked_name.clone() }
+    }
+
+    /// What the caller is told of a denial: nothing of what it may not see.
+    pub(super) fn conceal(&self, denial: Denial) -> Refusal {
+        match denial {
+            Denial::Hidden { .. } => self.not_found(),
+            Denial::Unauthenticated { .. } | Denial::Refused { .. } | Denial::Unavailable { .. } => {
+                Refusal::Policy(denial)
+            }
+        }
     }
 }
 
@@ -159,7 +169,11 @@ impl Resolver<'_> {
             }
         };
         let server = self.snapshot.servers.get(&server_name).ok_or_else(not_found)?;
-        let mut items = resource_items(server, self.caller, &original).ok_or_else(not_found)?.into_iter();
+        let reach = Reach {
+            disabled: self.caller.reaches_disabled,
+            unlisted: matches!(self.caller.request.endpoint, Endpoint::Server(_)),
+        };
+        let mut items = resource_items(server, reach, &original).ok_or_else(not_found)?.into_iter();
         let item = items.next().ok_or_else(not_found)?;
         let is_transparent = matches!(self.caller.request.endpoint, Endpoint::Server(_));
         let target = Target {
@@ -202,12 +216,21 @@ impl Resolver<'_> {
     }
 }
 
+/// How far a look-up of a resource reaches.
+#[derive(Clone, Copy)]
+pub(super) struct Reach {
+    /// Whether to what is disabled.
+    pub(super) disabled: bool,
+    /// Whether to what the server does not list.
+    pub(super) unlisted: bool,
+}
+
 /// The listed resource of this URI, or all templates that it expands; `None` if
 /// one of these is disabled. On its server's own endpoint, which is transparent,
 /// an unlisted resource too: results link to such, and policies are asked about
 /// it under its URI as its name.
-fn resource_items(server: &CatalogServer, caller: &Caller, uri: &str) -> Option<Vec<Item>> {
-    if !(server.enabled || caller.reaches_disabled) {
+pub(super) fn resource_items(server: &CatalogServer, reach: Reach, uri: &str) -> Option<Vec<Item>> {
+    if !(server.enabled || reach.disabled) {
         return None;
     }
     let key: Arc<str> = uri.into();
@@ -215,10 +238,10 @@ fn resource_items(server: &CatalogServer, caller: &Caller, uri: &str) -> Option<
         Some(resource) => vec![resource],
         None => server.templates_of(uri).collect(),
     };
-    if listed.iter().any(|item| !(item.enabled || caller.reaches_disabled)) {
+    if listed.iter().any(|item| !(item.enabled || reach.disabled)) {
         return None;
     }
-    if listed.is_empty() && matches!(caller.request.endpoint, Endpoint::Server(_)) {
+    if listed.is_empty() && reach.unlisted {
         let name = CanonicalName { server: server.server.name.clone(), name: Arc::clone(&key) };
         return Some(vec![Item { kind: ItemKind::Resource, name, uri: Some(key) }]);
     }

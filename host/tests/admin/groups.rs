@@ -108,6 +108,65 @@ async fn a_group_is_replaced_as_a_whole() {
 }
 
 #[tokio::test]
+async fn a_group_may_be_of_prompts_and_resources_and_of_chosen_clients() {
+    let (home, upstream) = (Home::new().await, Upstream::start().await);
+    home.register("s", &upstream).await;
+    for alone in [json!({ "included_prompts": ["s__greet"] }), json!({ "included_resources": ["s__r"] })] {
+        let mut group = json!({ "name": "g", "description": "" });
+        group.as_object_mut().unwrap().extend(alone.as_object().unwrap().clone());
+        assert_eq!(home.post("/api/v0/tool-groups", group.clone()).await.0, StatusCode::CREATED, "{group}");
+        assert_eq!(home.get("/api/v0/tool-groups").await.1, json!([group]));
+        assert_eq!(effective(&home, "g").await, json!([]));
+        home.send("DELETE", "/api/v0/tool-groups/g", "").await;
+    }
+    let all = json!({
+        "name": "g", "description": "d", "included_tools": ["s__add"], "included_prompts": ["s__greet"],
+        "excluded_prompts": ["gone__p"], "included_resources": ["mcpj://res/s/ZmlsZTovLy9y", "s__file:///r"],
+        "excluded_resources": ["gone__r"], "allowed_clients": ["not there yet"]
+    });
+    home.post("/api/v0/tool-groups", all.clone()).await;
+    assert_eq!(home.get("/api/v0/tool-groups").await.1, json!([all]));
+    // A replacement that says nothing of them removes them; no client is not every client.
+    let put = json!({ "included_tools": ["s__add"], "allowed_clients": [] });
+    let (status, body) = home.send("PUT", "/api/v0/tool-groups/g", put.to_string()).await;
+    let new = json!({ "name": "g", "description": "", "included_tools": ["s__add"], "allowed_clients": [] });
+    assert_eq!((status, body), (StatusCode::OK, json!({ "name": "g", "old": all, "new": new })));
+}
+
+#[tokio::test]
+async fn what_cannot_be_in_a_group_is_refused_by_name() {
+    let (home, upstream) = (Home::new().await, Upstream::start().await);
+    home.register("s", &upstream).await;
+    for (part, fragment) in [
+        (json!({ "included_prompts": ["s__add"] }), "prompt s__add does not exist or is disabled"),
+        (json!({ "included_prompts": ["greet"] }), "separator"),
+        (json!({ "included_resources": ["s__add"] }), "resource s__add does not exist or is disabled"),
+        (json!({ "included_resources": ["mcpj://res/s/eA"] }), "resource mcpj://res/s/eA does not exist"),
+        (json!({ "included_resources": ["file:///r"] }), "separator"),
+        (json!({ "included_resources": ["mcpj://tpl/s/file:///{x}"] }), "name it as <server>__<name>"),
+        (json!({ "excluded_prompts": ["-/__p"] }), "invalid server name"),
+        (json!({ "excluded_resources": ["mcpj://res/s"] }), "'mcpj://res/s' is not a URI as the gateway lists them"),
+        (json!({ "allowed_clients": [""] }), "invalid client name: '' must not be empty"),
+        (json!({ "allowed_clients": "cursor" }), "cannot unmarshal"),
+        (
+            json!({ "included_tools": [], "included_prompts": ["s__greet"], "excluded_prompts": ["s__greet"] }),
+            "at least one tool, prompt or resource",
+        ),
+        (
+            json!({ "included_tools": [], "included_resources": ["s__r"], "excluded_resources": ["s__file:///r"] }),
+            "at least one tool, prompt or resource",
+        ),
+    ] {
+        let mut group = json!({ "name": "g", "included_tools": ["s__add"] });
+        group.as_object_mut().unwrap().extend(part.as_object().unwrap().clone());
+        let (status, body) = home.post("/api/v0/tool-groups", group).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{part}: {body}");
+        assert!(error(&body).contains(fragment), "{part}: {body}");
+    }
+    assert_eq!(home.get("/api/v0/tool-groups").await.1, json!([]));
+}
+
+#[tokio::test]
 async fn a_group_outlives_a_server_that_it_includes() {
     let (home, upstream) = (Home::new().await, Upstream::start().await);
     home.register("s", &upstream).await;

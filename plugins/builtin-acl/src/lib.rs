@@ -1,36 +1,54 @@
-//! The stock authorizer: what a client may use is what its allow-list matches.
+//! The stock authorizer: what a client may use is what its allow-list matches, on a
+//! group's endpoint only if the group is open to it.
 
 mod bindings {
     wit_bindgen::generate!({ world: "authorization", path: "../../wit/v0.1" });
 }
 
 use bindings::exports::mcpjungle::policy::authorizer::Guest;
+use bindings::mcpjungle::policy::directory::{self, ToolGroup};
 use bindings::mcpjungle::policy::types::{
-    Decision, Denial, Item, Listing, Principal, PrincipalKind, Request, Validity,
+    Decision, Denial, Endpoint, Item, Listing, Principal, PrincipalKind, Request, Validity,
 };
 
 struct BuiltinAcl;
 
 impl Guest for BuiltinAcl {
-    fn authorize(_request: Request, principal: Principal, item: Item) -> Decision {
-        if may_use(&principal, &item) {
-            Decision::Allow
-        } else {
-            Decision::Deny(Denial {
-                code: "not-in-allow-list".to_owned(),
-                reason: format!("the allow-list of `{}` matches nothing of server `{}`", principal.name, item.server),
-            })
+    fn authorize(request: Request, principal: Principal, item: Item) -> Decision {
+        if !admits(&request.endpoint, &principal, directory::find_group) {
+            return deny("not-in-allowed-clients", format!("the group is not open to the client `{}`", principal.name));
         }
+        if may_use(&principal, &item) {
+            return Decision::Allow;
+        }
+        let reason = format!("the allow-list of `{}` does not match `{}__{}`", principal.name, item.server, item.name);
+        deny("not-in-allow-list", reason)
     }
 
-    fn authorize_items(_request: Request, principal: Principal, items: Vec<Item>) -> Listing {
-        // The answer depends on nothing but the principal and the items.
-        Listing { visible: items.iter().map(|item| may_use(&principal, item)).collect(), holds: Validity::UntilChange }
+    fn authorize_items(request: Request, principal: Principal, items: Vec<Item>) -> Listing {
+        let is_admitted = admits(&request.endpoint, &principal, directory::find_group);
+        let visible = items.iter().map(|item| is_admitted && may_use(&principal, item)).collect();
+        // Changes of a group are changes of the directory.
+        Listing { visible, holds: Validity::UntilChange }
     }
 }
 
 #[cfg(target_arch = "wasm32")]
 bindings::export!(BuiltinAcl with_types_in bindings);
+
+fn deny(code: &str, reason: String) -> Decision {
+    Decision::Deny(Denial { code: code.to_owned(), reason })
+}
+
+/// Whether the endpoint is open to the principal at all. Only a group can be closed, and only to
+/// clients; one that is not there is open to none.
+fn admits(endpoint: &Endpoint, principal: &Principal, find_group: impl FnOnce(&str) -> Option<ToolGroup>) -> bool {
+    match (endpoint, principal.kind) {
+        (Endpoint::Group(name), PrincipalKind::Client) => find_group(name)
+            .is_some_and(|group| group.allowed_clients.is_none_or(|clients| clients.contains(&principal.name))),
+        _ => true,
+    }
+}
 
 /// Users and the gateway itself have no allow-list: they may use every server.
 fn may_use(principal: &Principal, item: &Item) -> bool {
@@ -108,6 +126,70 @@ mod tests {
         Item { kind, server: server.to_owned(), name: name.to_owned(), uri: None }
     }
 
+    fn group(allowed_clients: Option<&[&str]>) -> ToolGroup {
+        ToolGroup {
+            name: "g".to_owned(),
+            included_tools: Vec::new(),
+            included_servers: Vec::new(),
+            excluded_tools: Vec::new(),
+            included_prompts: Vec::new(),
+            excluded_prompts: Vec::new(),
+            included_resources: Vec::new(),
+            excluded_resources: Vec::new(),
+            allowed_clients: allowed_clients.map(|names| names.iter().map(|&name| name.to_owned()).collect()),
+        }
+    }
+
+    #[test]
+    fn a_group_is_open_to_the_clients_that_it_names_or_to_all() {
+        let client = principal(PrincipalKind::Client, &["*"]);
+        let endpoint = Endpoint::Group("g".to_owned());
+        let cases: [(Option<&[&str]>, bool); 5] = [
+            (None, true),
+            (Some(&["claude", "cursor"]), true),
+            (Some(&["claude"]), false),
+            (Some(&["Cursor", "cursor ", "cur", "*"]), false),
+            (Some(&[]), false),
+        ];
+        for (allowed, expected) in cases {
+            let find = |name: &str| (name == "g").then(|| group(allowed));
+            assert_eq!(admits(&endpoint, &client, find), expected, "{allowed:?}");
+        }
+        assert!(!admits(&endpoint, &client, |_| None), "a group that is not there");
+    }
+
+    #[test]
+    fn only_a_groups_endpoint_and_a_client_are_a_question_about_the_group() {
+        let never = |_: &str| -> Option<ToolGroup> { panic!("the directory is not asked") };
+        let client = principal(PrincipalKind::Client, &["*"]);
+        for endpoint in [Endpoint::Main, Endpoint::Server("github".to_owned()), Endpoint::Api] {
+            assert!(admits(&endpoint, &client, never), "{endpoint:?}");
+        }
+        for kind in [PrincipalKind::Anonymous, PrincipalKind::User, PrincipalKind::Admin, PrincipalKind::Gateway] {
+            assert!(admits(&Endpoint::Group("g".to_owned()), &principal(kind, &[]), never), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_held_to_a_pattern_may_use_no_more() {
+        let client = principal(PrincipalKind::Client, &["github__get_*"]);
+        for (server, name, expected) in [
+            ("github", "get_me", true),
+            ("github", "get_", true),
+            ("github", "get", false),
+            ("github", "list_issues", false),
+            ("github", "delete__get_me", false),
+            ("github2", "get_me", false),
+            ("GitHub", "get_me", false),
+            ("github", "Get_me", false),
+            ("other", "github__get_me", false),
+        ] {
+            for kind in [ItemKind::Tool, ItemKind::Prompt, ItemKind::Resource, ItemKind::ResourceTemplate] {
+                assert_eq!(may_use(&client, &item(kind, server, name)), expected, "{server}__{name}");
+            }
+        }
+    }
+
     #[test]
     fn a_pattern_is_a_server_a_canonical_name_or_either_with_stars() {
         let cases = [
@@ -131,6 +213,11 @@ mod tests {
             ("github__search2", false),
             ("*__searc", false),
             ("x*", false),
+            ("GitHub", false),
+            ("github__Search", false),
+            ("github__search*", true),
+            ("github__*search", true),
+            ("github *", false),
         ];
         for (pattern, expected) in cases {
             assert_eq!(grants(pattern, "github", "search"), expected, "{pattern}");

@@ -43,6 +43,11 @@ impl Client {
         Self { token: Some(token.to_owned()), ..self }
     }
 
+    /// The same, with a session that was opened elsewhere, or never.
+    pub(crate) fn with_session(self, id: &str) -> Self {
+        Self { session: Some(id.to_owned()), ..self }
+    }
+
     /// Opens a session, as every client does.
     pub(crate) async fn connect(url: impl Into<String>) -> Self {
         Self::connect_with(url, "{}").await

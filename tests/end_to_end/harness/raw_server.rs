@@ -25,6 +25,8 @@ pub(crate) struct RawServer {
 /// One request as the fixture saw it.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Recorded {
+    /// The id of the session that it says or opens, if any; over stdio the process.
+    pub(crate) session: String,
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: String,
 }

@@ -21,6 +21,20 @@ pub(crate) async fn run(name: &str, api: &Api, printer: &mut Printer) -> anyhow:
     print_names("Included Tools", &group.included_tools, printer)?;
     print_names("Included Servers", &group.included_servers, printer)?;
     print_names("Excluded Tools", &group.excluded_tools, printer)?;
+    for (title, names) in [
+        ("Included Prompts", &group.included_prompts),
+        ("Excluded Prompts", &group.excluded_prompts),
+        ("Included Resources", &group.included_resources),
+        ("Excluded Resources", &group.excluded_resources),
+    ] {
+        if !names.is_empty() {
+            print_names(title, names, printer)?;
+        }
+    }
+    // Of a group that every client may use, nothing is said.
+    if let Some(clients) = &group.allowed_clients {
+        print_names("Allowed Clients", clients, printer)?;
+    }
     writeln!(
         printer,
         "\nNOTE: If a tool in this group is disabled globally or has been deleted, \

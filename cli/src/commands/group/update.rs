@@ -31,17 +31,41 @@ fn print_changes(name: &str, old: &Group, new: &Group, printer: &mut Printer) ->
         ("Tools", "included_tools", &old.included_tools, &new.included_tools),
         ("Servers", "included_servers", &old.included_servers, &new.included_servers),
         ("Tools", "excluded_tools", &old.excluded_tools, &new.excluded_tools),
+        ("Prompts", "included_prompts", &old.included_prompts, &new.included_prompts),
+        ("Prompts", "excluded_prompts", &old.excluded_prompts, &new.excluded_prompts),
+        ("Resources", "included_resources", &old.included_resources, &new.included_resources),
+        ("Resources", "excluded_resources", &old.excluded_resources, &new.excluded_resources),
     ];
     let same_lists =
         lists.iter().all(|(_, _, old, new)| missing_from(old, new).chain(missing_from(new, old)).next().is_none());
-    if same_lists && old.description == new.description {
+    if same_lists && old.description == new.description && old.allowed_clients == new.allowed_clients {
         return writeln!(printer, "No changes detected for Tool Group {name}. Nothing was updated.");
     }
     writeln!(printer, "Tool Group {name} updated successfully\n")?;
     if old.description != new.description {
         writeln!(printer, "* Description updated from:\n    {}\n  to:\n    {}", old.description, new.description)?;
     }
-    lists.iter().try_for_each(|(things, field, old, new)| print_difference(things, field, old, new, printer))
+    // Nothing is said of prompts and resources in groups that have never had any.
+    let (of_tools, others) = lists.split_at(3);
+    let used = others.iter().filter(|(_, _, old, new)| !(old.is_empty() && new.is_empty()));
+    for (things, field, old, new) in of_tools.iter().chain(used) {
+        print_difference(things, field, old, new, printer)?;
+    }
+    print_clients(old.allowed_clients.as_deref(), new.allowed_clients.as_deref(), printer)
+}
+
+/// Who may use the group; nothing, if every client always could.
+fn print_clients(old: Option<&[String]>, new: Option<&[String]>, printer: &mut Printer) -> io::Result<()> {
+    match (old, new) {
+        (None, None) => Ok(()),
+        (Some(old), Some(new)) => print_difference("Clients", "allowed_clients", old, new, printer),
+        (Some(_), None) => writeln!(printer, "* allowed_clients removed: every client may use the group now"),
+        (None, Some([])) => writeln!(printer, "* allowed_clients added: no client may use the group now"),
+        (None, Some(clients)) => {
+            writeln!(printer, "* allowed_clients added: only these clients may use the group now:")?;
+            clients.iter().try_for_each(|name| writeln!(printer, "    - {name}"))
+        }
+    }
 }
 
 fn print_difference(

@@ -40,6 +40,12 @@ pub(in crate::admin) fn invoke_tool() -> Operation {
         .fails(&[404, 500])
 }
 
+pub(in crate::admin) fn explain() -> Operation {
+    Operation::new("explain", TOOLS, "What policies would decide about a call, and why; no call is made")
+        .body("Question", &json!({ "client": "cursor", "tool": "calculator__add", "group": "support" }))
+        .answers(200, "What would be decided, also if nobody or nothing has that name.", &named("Explanation"))
+}
+
 pub(in crate::admin) fn render_prompt() -> Operation {
     Operation::new("renderPrompt", PROMPTS, "The messages that a prompt makes of its arguments")
         .body("RenderRequest", &json!({ "name": "writer__greet", "arguments": { "who": "Ada" } }))

@@ -23,7 +23,7 @@ pub(super) fn list_of(schema: &str) -> Value {
 
 /// All schemas, by name.
 pub(super) fn all() -> Value {
-    let groups = [gateway(), servers(), items(), calls(), tool_groups(), identities()];
+    let groups = [gateway(), servers(), items(), calls(), explanations(), tool_groups(), identities()];
     let all: Map<String, Value> = groups
         .into_iter()
         .flat_map(|group| match group {
@@ -200,12 +200,57 @@ fn calls() -> Value {
     })
 }
 
+fn explanations() -> Value {
+    let (text, optional_text) = (json!({ "type": "string" }), optional("string"));
+    let step = record(json!({
+        "plugin": text,
+        "digest": { "type": "string", "description": "SHA-256 of the component, in hexadecimal." },
+        "answer": { "enum": ["allow", "deny", "rewrite", "headers", "failed", null] },
+        "code": optional_text, "reason": optional_text,
+        "headers": { "type": ["array", "null"], "items": text, "description": "Names only." },
+        "duration_us": { "type": ["integer", "null"], "minimum": 0 },
+    }));
+    let mut question = request(
+        &[],
+        json!({
+            "client": optional_text, "user": optional_text,
+            "tool": optional_text, "prompt": optional_text,
+            "resource": { "type": ["string", "null"], "description": "A URI." },
+            "group": optional_text,
+            "server": { "type": ["string", "null"], "description": "At this server's own endpoint, under its own names." },
+            "input": { "type": ["object", "null"], "description": "The arguments." },
+        }),
+    );
+    question["description"] = "One of `client` and `user`, and one of `tool`, `prompt` and `resource`.".into();
+    json!({
+        "Question": question,
+        "Explanation": record(json!({
+            "allowed": { "type": "boolean", "description": "Whether the call would be made." },
+            "principal": { "type": ["object", "null"], "properties": {
+                "kind": text, "name": text, "allow": { "type": "array", "items": text },
+            } },
+            "endpoint": text,
+            "item": { "type": ["object", "null"], "properties": { "kind": text, "name": text, "uri": optional_text } },
+            "findings": { "type": "array", "items": text },
+            "stages": { "type": "array", "items": record(json!({
+                "stage": text, "not_asked": optional_text, "steps": { "type": "array", "items": step },
+            })) },
+            "told": {
+                "type": ["object", "null"], "properties": { "status": { "type": "integer" }, "body": true },
+                "description": "What the caller would be answered; `null` if the server would be asked.",
+            },
+        })),
+    })
+}
+
 fn tool_groups() -> Value {
     let text = json!({ "type": "string" });
     let texts = json!({ "type": "array", "items": text });
     let group = json!({
         "name": named("GroupName"), "description": text,
         "included_tools": texts, "included_servers": texts, "excluded_tools": texts,
+        "included_prompts": texts, "excluded_prompts": texts,
+        "included_resources": texts, "excluded_resources": texts, "allowed_clients": texts,
     });
     let endpoints = json!({ "streamable_http_endpoint": text, "sse_endpoint": text, "sse_message_endpoint": text });
     let mut with_endpoints = group.clone();
@@ -215,6 +260,17 @@ fn tool_groups() -> Value {
     let contents = json!({
         "description": optional("string"), "included_tools": optional_texts(),
         "included_servers": optional_texts(), "excluded_tools": optional_texts(),
+        "included_prompts": optional_texts(), "excluded_prompts": optional_texts(),
+        "included_resources": {
+            "type": ["array", "null"], "items": { "type": "string" },
+            "description": "Canonical names of resources and templates, or for a resource its URI: the gateway's own \
+                            (`mcpj://res/…`), or the server's name, two underscores and the server's URI.",
+        },
+        "excluded_resources": optional_texts(),
+        "allowed_clients": {
+            "type": ["array", "null"], "items": { "type": "string" },
+            "description": "Names of the clients that may use the group; `null` for every client, empty for none.",
+        },
     });
     let mut description = contents.clone();
     description["name"] = group_name();

@@ -10,8 +10,9 @@ use crate::admin::admission::Admission;
 use crate::admin::change;
 use crate::admin::error::ApiError;
 use crate::admin::input::JsonBody;
-use crate::admin::tool_groups::effective::effective_tools;
-use crate::admin::tool_groups::{Endpoints, GroupDescription, check_included, holds_nothing, take_back};
+use crate::admin::tool_groups::check::check_included;
+use crate::admin::tool_groups::effective::count_items;
+use crate::admin::tool_groups::{Endpoints, GroupDescription, holds_nothing, take_back};
 use crate::gateway::Gateway;
 use crate::group::ToolGroup;
 use crate::names::GroupName;
@@ -40,8 +41,8 @@ pub(in crate::admin) async fn put(
         gateway.store.create_group(&group).await?;
         gateway.refresh().await?;
         // Policies look groups up by name, so only a stored one can be asked about.
-        let tools = match effective_tools(&gateway, &admission, &name).await {
-            Ok(tools) if !tools.is_empty() => tools,
+        let items = match count_items(&gateway, &admission, &name).await {
+            Ok(items) if items > 0 => items,
             empty_or_failed => {
                 let refusal = empty_or_failed.err().unwrap_or_else(holds_nothing);
                 return Err(take_back(&gateway, &group, None, refusal).await);
@@ -51,7 +52,7 @@ pub(in crate::admin) async fn put(
             request.id = %admission.request_id,
             principal.name = %admission.principal.name,
             group = %name,
-            tools = tools.len(),
+            items,
             "created a tool group"
         );
         Ok(())

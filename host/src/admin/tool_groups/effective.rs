@@ -29,22 +29,36 @@ pub(in crate::admin) async fn list(
     if !gateway.snapshot().groups.contains_key(&name) {
         return Err(missing(&name));
     }
-    Ok(Json(EffectiveTools { tools: effective_tools(&gateway, &admission, &name).await? }))
+    Ok(Json(EffectiveTools { tools: effective_names(&gateway, &admission, &name, ItemKind::Tool).await? }))
 }
 
-/// The canonical names of a stored group's tools, sorted.
-pub(super) async fn effective_tools(
+/// How many items of any kind are in a stored group, disabled ones too.
+pub(super) async fn count_items(
     gateway: &Gateway,
     admission: &Admission,
     group: &GroupName,
+) -> Result<usize, ApiError> {
+    let mut count = 0;
+    for kind in ItemKind::ALL {
+        count += effective_names(gateway, admission, group, kind).await?.len();
+    }
+    Ok(count)
+}
+
+/// The canonical names of a stored group's items of a kind, sorted.
+async fn effective_names(
+    gateway: &Gateway,
+    admission: &Admission,
+    group: &GroupName,
+    kind: ItemKind,
 ) -> Result<Vec<String>, ApiError> {
     let snapshot = gateway.snapshot();
-    let tools: Vec<&Item> =
-        snapshot.servers.values().flat_map(|server| server.items_of(ItemKind::Tool)).map(|item| &item.item).collect();
-    let request = admission.request(Endpoint::Group(group.clone()), "tools/list");
-    let listing = gateway.pipeline().select_items(&request, group.as_str(), &tools).await?;
-    let selected = tools.iter().zip(listing.visible).filter(|(_, is_selected)| *is_selected);
-    let mut names: Vec<String> = selected.map(|(tool, _)| tool.name.to_string()).collect();
+    let items: Vec<&Item> =
+        snapshot.servers.values().flat_map(|server| server.items_of(kind)).map(|item| &item.item).collect();
+    let request = admission.request(Endpoint::Group(group.clone()), kind.list_method());
+    let listing = gateway.pipeline().select_items(&request, group.as_str(), &items).await?;
+    let selected = items.iter().zip(listing.visible).filter(|(_, is_selected)| *is_selected);
+    let mut names: Vec<String> = selected.map(|(item, _)| item.name.to_string()).collect();
     names.sort();
     Ok(names)
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
+use http::HeaderMap;
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
@@ -17,6 +18,7 @@ use crate::admin::call::{call, ok};
 use crate::admin::error::ApiError;
 use crate::admin::input::{RawBody, explain};
 use crate::admin::servers;
+use crate::downstream::{TOKEN_IN_META, holds_token};
 use crate::gateway::Gateway;
 use crate::names::CanonicalName;
 use crate::wire::borrowed_text;
@@ -24,9 +26,13 @@ use crate::wire::borrowed_text;
 pub(in crate::admin) async fn invoke(
     State(gateway): State<Arc<Gateway>>,
     Extension(admission): Extension<Admission>,
+    headers: HeaderMap,
     RawBody(body): RawBody,
 ) -> Result<Response, ApiError> {
     let invocation = Invocation::parse(&body)?;
+    if invocation.meta.is_some_and(|meta| holds_token(&headers, meta.get())) {
+        return Err(ApiError::invalid(TOKEN_IN_META));
+    }
     let name = CanonicalName::parse(&invocation.name)?;
     servers::find(&gateway.snapshot(), &name.server)?;
     let result = call(&gateway, &admission, "tools/call", &invocation).await?;
