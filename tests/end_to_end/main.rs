@@ -6,9 +6,12 @@ mod catalog;
 mod conformance;
 mod edge;
 mod enterprise;
+mod explain;
 mod faults;
 mod fidelity;
+mod groups_of_clients;
 mod harness;
+mod hidden;
 mod house_rules;
 mod metrics;
 #[cfg(feature = "e2e")]

@@ -48,7 +48,8 @@ pub(crate) async fn home(people: &[Person<'_>]) -> Arc<TempDir> {
     home
 }
 
-async fn open(home: &Path) -> Store {
+/// The database in a home, of a gateway that runs too.
+pub(crate) async fn open(home: &Path) -> Store {
     let database = Database::Sqlite(home.join("mcpjungle.db"));
     let keys = KeySource { configured: None, key_file: database.default_key_file() };
     Store::open(database, keys).await.expect("a database can be made there")
