@@ -4,7 +4,7 @@
 //! `edge` says who may connect at all, `legacy` speaks the revisions with
 //! sessions, and `methods` answers what is the same in every era.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
@@ -20,6 +20,7 @@ use crate::pipeline::{self, Denial, Endpoint, HttpRequest, Principal};
 
 mod call;
 pub(crate) mod changes;
+pub(crate) mod credentials;
 mod edge;
 mod event_stream;
 mod gate;
@@ -99,6 +100,10 @@ pub(crate) struct Exchange {
     pub(crate) endpoint: Endpoint,
     pub(crate) principal: Arc<Principal>,
     pub(crate) head: http::request::Parts,
+    /// Who sent it.
+    pub(crate) peer: IpAddr,
+    /// Of the identities, before it was authenticated.
+    pub(crate) generation: u64,
 }
 
 impl Exchange {
@@ -116,6 +121,7 @@ async fn serve(
 ) -> Response {
     let (head, body) = request.into_parts();
     let id = gateway.next_request_id();
+    let generation = gateway.snapshot().identities.generation();
     let principal = match authenticate(gateway, &id, &endpoint, peer.0, &head).await {
         Ok(principal) => Arc::new(principal),
         Err(denial) => return reply::unauthenticated(&denial, &head.headers),
@@ -124,7 +130,7 @@ async fn serve(
     if !is_there(gateway, &id, &endpoint, &principal).await {
         return not_there(&endpoint);
     }
-    let exchange = Exchange { id, endpoint, principal, head };
+    let exchange = Exchange { id, endpoint, principal, head, peer: peer.ip(), generation };
     let path = exchange.head.uri.path();
     if path.ends_with("/sse") {
         sse::listen(gateway, &exchange).await

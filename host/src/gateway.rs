@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use thiserror::Error;
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::TaskTracker;
 
 use crate::catalog::{Snapshot, SnapshotDirectory, Views};
-use crate::downstream::{EdgePolicy, Sessions, changes};
+use crate::downstream::{EdgePolicy, Sessions, changes, credentials};
 use crate::pipeline::{Item, Mode, Observation, Pipeline};
 use crate::plugin::{LoadError, PipelinePlan, PlanError, PluginHost, PluginSettings};
 use crate::secret::Secret;
@@ -116,6 +116,8 @@ pub struct Gateway {
     observations: mpsc::Sender<Observation>,
     /// Tells that what clients see may have changed.
     views_changed: watch::Sender<()>,
+    /// Tells that credentials which were good may not be any more.
+    credentials_outdated: Arc<Notify>,
     requests: RequestIds,
     /// Keeps the engine and its clock running as long as the pipeline may be called.
     _plugins: PluginHost,
@@ -159,6 +161,7 @@ impl Gateway {
             group_changes: Mutex::new(()),
             observations,
             views_changed,
+            credentials_outdated: Arc::default(),
             requests: RequestIds::default(),
             _plugins: plugins,
         });
@@ -166,6 +169,7 @@ impl Gateway {
         gateway.sync.start(&gateway);
         tokio::spawn(tell_observers(Arc::downgrade(&gateway), observed));
         tokio::spawn(changes::tell(Arc::downgrade(&gateway), views_change));
+        tokio::spawn(credentials::watch(Arc::downgrade(&gateway), Arc::clone(&gateway.credentials_outdated)));
         tokio::spawn(follow_store(Arc::downgrade(&gateway)));
         tokio::spawn(end_idle_sessions(Arc::downgrade(&gateway)));
         Ok(gateway)
@@ -207,9 +211,13 @@ impl Gateway {
             if let Some(metrics) = &self.metrics {
                 metrics.follow(&snapshot);
             }
+            let outdates_credentials = snapshot.identities.generation() != current.identities.generation();
             let snapshot = Arc::new(snapshot);
             self.snapshot.store(Arc::clone(&snapshot));
-            self.sessions.follow_allow_lists(&current.identities, &snapshot.identities);
+            if outdates_credentials {
+                self.sessions.follow_allow_lists(&current.identities, &snapshot.identities);
+                self.recheck_sessions();
+            }
             // They are void now, and hold on to what has gone.
             self.views.clear();
             self.views_changed();
@@ -234,6 +242,11 @@ impl Gateway {
             }
         }
         Ok(())
+    }
+
+    /// Has every session's credentials looked at again.
+    pub(crate) fn recheck_sessions(&self) {
+        self.credentials_outdated.notify_one();
     }
 
     /// Has clients told whose view of a list is another now.

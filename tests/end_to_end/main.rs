@@ -27,6 +27,7 @@ mod real_clients;
 mod real_servers;
 mod registration;
 mod relay;
+mod revocation;
 mod rmcp_client;
 #[cfg(feature = "e2e")]
 mod shared_database;

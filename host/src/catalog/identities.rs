@@ -14,6 +14,9 @@ pub struct Identities {
     clients: HashTrieMapSync<Arc<str>, Arc<IdentityRecord>>,
     users: HashTrieMapSync<Arc<str>, Arc<IdentityRecord>>,
     by_digest: HashTrieMapSync<TokenDigest, Arc<IdentityRecord>>,
+    /// Those with a token that lives on beside a newer one, and until when the last of these does.
+    expiring: HashTrieMapSync<IdentityKey, i64>,
+    generation: u64,
 }
 
 impl Identities {
@@ -36,6 +39,16 @@ impl Identities {
         }
     }
 
+    /// Another number whenever one that was there has changed or gone; new ones do not count.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// When the next token expires after a time, both in milliseconds since 1970.
+    pub fn next_expiry(&self, now_ms: i64) -> Option<i64> {
+        self.expiring.values().copied().filter(|expires_at_ms| *expires_at_ms > now_ms).min()
+    }
+
     /// All clients, sorted by name.
     pub fn clients(&self) -> Vec<&Arc<IdentityRecord>> {
         sorted(&self.clients)
@@ -49,18 +62,24 @@ impl Identities {
     /// These with what has changed.
     pub(super) fn with(&self, changes: StoredIdentities) -> Self {
         let mut all = if changes.is_everything { Self::default() } else { self.clone() };
+        let mut outdates = changes.is_everything;
         for key in &changes.removed {
-            all.remove(key);
+            outdates |= all.remove(key);
         }
         for record in changes.changed {
-            all.put(Arc::new(record));
+            outdates |= all.put(Arc::new(record));
         }
+        all.generation = self.generation + u64::from(outdates);
         all
     }
 
-    fn put(&mut self, record: Arc<IdentityRecord>) {
+    /// `true` if there was one of that name.
+    fn put(&mut self, record: Arc<IdentityRecord>) -> bool {
         let key = IdentityKey::of(&record);
-        self.remove(&key);
+        let was_there = self.remove(&key);
+        if let Some(expires_at_ms) = record.tokens.iter().filter_map(|token| token.expires_at_ms).max() {
+            self.expiring.insert_mut(key.clone(), expires_at_ms);
+        }
         for token in &record.tokens {
             self.by_digest.insert_mut(token.digest, Arc::clone(&record));
         }
@@ -69,21 +88,25 @@ impl Identities {
             IdentityKey::Client(_) => self.clients.insert_mut(name, record),
             IdentityKey::User(_) => self.users.insert_mut(name, record),
         };
+        was_there
     }
 
-    fn remove(&mut self, key: &IdentityKey) {
+    /// `true` if there was one of that name.
+    fn remove(&mut self, key: &IdentityKey) -> bool {
         let (map, name) = match key {
             IdentityKey::Client(name) => (&mut self.clients, name),
             IdentityKey::User(name) => (&mut self.users, name),
         };
-        let Some(record) = map.get(name).cloned() else { return };
+        let Some(record) = map.get(name).cloned() else { return false };
         map.remove_mut(name);
+        self.expiring.remove_mut(key);
         for token in &record.tokens {
             // A token that has expired can be another's by now.
             if self.by_digest.get(&token.digest).is_some_and(|owner| Arc::ptr_eq(owner, &record)) {
                 self.by_digest.remove_mut(&token.digest);
             }
         }
+        true
     }
 }
 
@@ -139,9 +162,11 @@ mod tests {
         let second = first.with(changed(vec![record(client, "same", &tokens)]));
         assert_eq!(owner(&second, "client-two"), Some("same"));
         assert_eq!((owner(&second, "client-one"), owner(&second, "client-old")), (Some("same"), None));
+        assert_eq!((second.next_expiry(100), second.next_expiry(101)), (Some(101), None));
 
         let third = second.with(changed(vec![record(client, "same", &[("client-two", None)])]));
         assert_eq!(owner(&third, "client-one"), None);
+        assert_eq!(third.next_expiry(100), None);
         assert_eq!(owner(&second, "client-one"), Some("same"), "what was there before stays as it was");
     }
 
@@ -156,6 +181,10 @@ mod tests {
         let left = both.with(StoredIdentities { removed, ..StoredIdentities::default() });
         assert_eq!((owner(&left, "token-of-old"), owner(&left, "shared-token")), (None, Some("new")));
         assert_eq!(left.clients().len(), 1);
+        let more = left.with(changed(vec![record(client, "more", &[("token-of-more", None)])]));
+        assert_eq!(more.generation(), left.generation(), "a new one outdates nothing");
+        assert!(more.with(changed(vec![record(client, "more", &[])])).generation() > more.generation());
+        assert!(left.generation() > both.generation());
         assert!(
             left.with(StoredIdentities { is_everything: true, ..StoredIdentities::default() }).clients().is_empty()
         );

@@ -134,6 +134,15 @@ impl EventStream {
         self.changed.notify_waiters();
     }
 
+    /// Nothing follows, and what was not read yet cannot be read any more.
+    pub(super) fn shut(&self) {
+        let mut state = self.state.lock();
+        state.ended_at.get_or_insert_with(Instant::now);
+        state.forget_all();
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
     /// How long ago it ended.
     pub(super) fn ended_for(&self) -> Option<Duration> {
         self.state.lock().ended_at.map(|at| at.elapsed())
@@ -212,13 +221,17 @@ impl State {
         self.unread_bytes - self.events.back().filter(|_| self.unread() > 0).map_or(0, Bytes::len)
     }
 
-    /// The reader gets no more, and what it did not take is gone.
-    fn cut(&mut self) {
+    fn forget_all(&mut self) {
         self.first += self.events.len() as u64;
         self.events.clear();
         self.sent = 0;
         self.kept_bytes = 0;
         self.unread_bytes = 0;
+    }
+
+    /// The reader gets no more, and what it did not take is gone.
+    fn cut(&mut self) {
+        self.forget_all();
         self.reader += 1;
         self.is_attended = false;
         self.left_at = Some(Instant::now());

@@ -13,7 +13,7 @@ use http::{HeaderMap, Method, StatusCode};
 use crate::downstream::call::CallLink;
 use crate::downstream::event_stream::{EventStream, NotResumable};
 use crate::downstream::session::{Delivery, Session};
-use crate::downstream::{Exchange, MAX_BODY_BYTES, Refused, initialize, methods, reply, sessions};
+use crate::downstream::{Exchange, MAX_BODY_BYTES, Refused, credentials, initialize, methods, reply, sessions};
 use crate::gateway::Gateway;
 use crate::protocol::ProtocolVersion;
 use crate::wire::{Id, Message, Request, code, error_response_with_data, result_parts};
@@ -152,6 +152,7 @@ fn get(gateway: &Arc<Gateway>, exchange: &Exchange) -> Result<Response, Refused>
         Some(event) => session.resume(event.to_str().unwrap_or_default()).map_err(not_resumable)?,
         None => session.listen(),
     };
+    credentials::keep(gateway, exchange, &session);
     Ok(reply::event_stream(body))
 }
 

@@ -2,7 +2,7 @@
 //! way for it, and the streams towards it.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::downstream::call::CallLink;
+use crate::downstream::credentials::Credentials;
 use crate::downstream::event_stream::{EventStream, NotResumable};
 use crate::downstream::gate::Gate;
 use crate::names::ServerName;
@@ -53,6 +54,10 @@ pub struct Session {
     pub endpoint: Endpoint,
     /// Who opened it, as last seen; it is unknown to anyone else.
     principal: Mutex<Arc<Principal>>,
+    /// Whether `principal` is another than when views were last compared for it.
+    principal_changed: AtomicBool,
+    /// What it was opened with.
+    credentials: Mutex<Option<Arc<Credentials>>>,
     delivery: Delivery,
     /// What the client said in `initialize`.
     declared: OnceLock<ClientDeclaration>,
@@ -70,6 +75,8 @@ pub struct Session {
 #[derive(Default)]
 struct State {
     closed: bool,
+    /// Its client may not use it any more, so nothing is told to it.
+    expelled: bool,
     next_stream: u64,
     streams: VecDeque<(u64, Arc<EventStream>)>,
     next_call: u64,
@@ -99,6 +106,8 @@ impl Session {
             id,
             endpoint,
             principal: Mutex::new(principal),
+            principal_changed: AtomicBool::new(false),
+            credentials: Mutex::default(),
             delivery,
             declared: OnceLock::new(),
             log_level: Mutex::new(None),
@@ -132,8 +141,24 @@ impl Session {
         let is_same = known.kind == principal.kind && known.name == principal.name;
         if is_same && **known != **principal {
             *known = Arc::clone(principal);
+            self.principal_changed.store(true, Ordering::Release);
         }
         is_same
+    }
+
+    /// Whether who opened it has been seen to be another since this was last asked.
+    pub(super) fn take_principal_change(&self) -> bool {
+        self.principal_changed.swap(false, Ordering::AcqRel)
+    }
+
+    /// Keeps what it was opened with, or listened to with.
+    pub(super) fn keep_credentials(&self, credentials: Credentials) {
+        *self.credentials.lock() = Some(Arc::new(credentials));
+    }
+
+    /// What it was opened with, or last listened to with.
+    pub(super) fn credentials(&self) -> Option<Arc<Credentials>> {
+        self.credentials.lock().clone()
     }
 
     /// Whether each server's own words and names are used.
@@ -256,7 +281,9 @@ impl Session {
         state.next_stream += 1;
         let name = state.next_stream;
         let stream = Arc::new(EventStream::new(Some(name)));
-        if self.primes_streams() {
+        if state.expelled {
+            stream.shut();
+        } else if self.primes_streams() {
             stream.prime();
         }
         if state.streams.len() >= MAX_CALL_STREAMS {
@@ -391,6 +418,17 @@ impl Session {
         drop(state);
         // Outside of the lock: it tells the upstream.
         drop(lost);
+    }
+
+    /// Ends every stream at once, those of calls that go on too.
+    pub(super) fn expel(&self) {
+        let streams: Vec<_> = {
+            let mut state = self.state.lock();
+            state.expelled = true;
+            state.streams.iter().map(|(_, stream)| Arc::clone(stream)).collect()
+        };
+        self.general.shut();
+        streams.iter().for_each(|stream| stream.shut());
     }
 
     /// Ends its streams; upstreams that wait for the client are told that it has gone.

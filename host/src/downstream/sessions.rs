@@ -10,9 +10,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use parking_lot::RwLock;
 
 use crate::catalog::Identities;
-use crate::downstream::Exchange;
 use crate::downstream::gate::Gate;
 use crate::downstream::session::{Delivery, Session};
+use crate::downstream::{Exchange, credentials};
 use crate::gateway::Gateway;
 use crate::pipeline::{Endpoint, Principal, PrincipalKind};
 use crate::store::IdentityRef;
@@ -183,6 +183,7 @@ pub(super) fn open(gateway: &Arc<Gateway>, exchange: &Exchange, delivery: Delive
         gateway.upstreams.end_paired(&session.id);
     }
     session.hear_through(Gate::open(Arc::downgrade(gateway), Arc::downgrade(&session)));
+    credentials::keep(gateway, exchange, &session);
     Some(session)
 }
 

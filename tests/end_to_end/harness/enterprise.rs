@@ -48,7 +48,7 @@ pub(crate) async fn home(people: &[Person<'_>]) -> Arc<TempDir> {
     home
 }
 
-/// The database in a home, of a gateway that runs too.
+/// The database of a home, which a gateway may be running on.
 pub(crate) async fn open(home: &Path) -> Store {
     let database = Database::Sqlite(home.join("mcpjungle.db"));
     let keys = KeySource { configured: None, key_file: database.default_key_file() };
@@ -64,6 +64,7 @@ pub(crate) async fn add(store: &Store, people: &[Person<'_>]) {
     }
 }
 
-fn digest(token: &str) -> TokenDigest {
+/// What is stored of a token.
+pub(crate) fn digest(token: &str) -> TokenDigest {
     AccessToken::parse(token).expect("a token of the test's is a good one").digest()
 }
