@@ -212,9 +212,7 @@ impl Gateway {
                 metrics.follow(&snapshot);
             }
             let outdates_credentials = snapshot.identities.generation() != current.identities.generation();
-            let snapshot = Arc::new(snapshot);
-            self.snapshot.store(Arc::clone(&snapshot));
-            self.sessions.follow_allow_lists(&current.identities, &snapshot.identities);
+            self.snapshot.store(Arc::new(snapshot));
             if outdates_credentials {
                 self.recheck_sessions();
             }

@@ -210,7 +210,7 @@ async fn walk(
 /// What a caller cannot list, it cannot call, and it is not told why.
 async fn decide(pipeline: &Pipeline, caller: &Caller, target: &Target) -> Result<(), Refusal> {
     let conceal = |denial: Denial| {
-        tracing::debug!(request.id = %caller.request.id, ?denial, "hidden");
+        tracing::debug!(request.id = %caller.request.id, ?denial, "denied");
         target.conceal(denial)
     };
     for item in std::iter::once(&target.item).chain(&target.also) {

@@ -7,9 +7,12 @@ mod conformance;
 mod edge;
 mod enterprise;
 mod enterprise_setup;
+mod explain;
 mod faults;
 mod fidelity;
+mod groups_of_clients;
 mod harness;
+mod hidden;
 mod house_rules;
 mod metrics;
 #[cfg(feature = "e2e")]

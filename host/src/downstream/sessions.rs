@@ -9,13 +9,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use parking_lot::RwLock;
 
-use crate::catalog::Identities;
 use crate::downstream::gate::Gate;
 use crate::downstream::session::{Delivery, Session};
 use crate::downstream::{Exchange, credentials};
 use crate::gateway::Gateway;
-use crate::pipeline::{Endpoint, Principal, PrincipalKind};
-use crate::store::IdentityRef;
+use crate::pipeline::{Endpoint, Principal};
 
 /// A session that has carried nothing for this long ends; its client is told so
 /// by 404 and starts anew.
@@ -92,24 +90,6 @@ impl Sessions {
     /// All that are open.
     pub fn all(&self) -> Vec<Arc<Session>> {
         self.open.read().values().cloned().collect()
-    }
-
-    /// Lets clients whose stored allow-lists have changed have the new ones at once, not with their
-    /// next request: they may be listening. Those that an authenticator grants something else are let be.
-    pub(crate) fn follow_allow_lists(&self, old: &Identities, new: &Identities) {
-        for session in self.all() {
-            let principal = session.principal();
-            if principal.kind != PrincipalKind::Client {
-                continue;
-            }
-            let client = IdentityRef::Client(&principal.name);
-            if let (Some(old), Some(new)) = (old.find(client), new.find(client))
-                && !Arc::ptr_eq(old, new)
-                && principal.allow == old.allow
-            {
-                session.belongs_to(&Arc::new(Principal { allow: new.allow.clone(), ..Principal::clone(&principal) }));
-            }
-        }
     }
 
     /// How many are open.
