@@ -3,6 +3,7 @@
 mod check;
 mod commands;
 mod files;
+mod upkeep;
 
 use std::ffi::OsString;
 
@@ -14,6 +15,7 @@ pub(crate) use commands::{
     ListKind, OneName, PromptArguments, RegisterArguments, ResourceArguments, StartArguments, ToggleArguments,
     ToggleKind, UpdateArguments, UpdateKind,
 };
+pub(crate) use upkeep::{DatabaseArguments, RekeyArguments, ResetArguments, UpkeepArguments, UpkeepKind};
 pub(crate) use files::{ApplyArguments, CompletionArguments, ExportArguments, FileKind, ValidateArguments};
 
 /// The whole command line.
@@ -86,6 +88,8 @@ pub(crate) enum Command {
     Apply(ApplyArguments),
     /// Check configuration files
     Validate(ValidateArguments),
+    /// Look after a gateway's database, on its own machine
+    Server(UpkeepArguments),
     /// Print a script with which your shell completes arguments
     Completion(CompletionArguments),
 }

@@ -25,7 +25,11 @@ mod real_servers;
 mod registration;
 mod relay;
 mod rmcp_client;
+mod secrets;
 #[cfg(feature = "e2e")]
 mod shared_database;
 mod shutdown;
+mod storage;
+mod sudden_death;
+mod upkeep;
 mod upstream_stdio;

@@ -289,12 +289,12 @@ fn read_identity(row: &AnyRow, tokens: Vec<StoredToken>) -> Result<IdentityRecor
     })
 }
 
-async fn find_identity(connection: &mut AnyConnection, of: IdentityRef<'_>) -> Result<Option<i64>, StoreError> {
+pub(super) async fn find_identity(connection: &mut AnyConnection, of: IdentityRef<'_>) -> Result<Option<i64>, StoreError> {
     let query = sqlx::query("SELECT id FROM identities WHERE kind = $1 AND name = $2").bind(of.kind()).bind(of.name());
     Ok(query.fetch_optional(connection).await?.map(|row| row.try_get(0)).transpose()?)
 }
 
-async fn insert_identity(change: &mut Change<'_>, identity: &NewIdentity<'_>) -> Result<(), StoreError> {
+pub(super) async fn insert_identity(change: &mut Change<'_>, identity: &NewIdentity<'_>) -> Result<(), StoreError> {
     let (revision, now_ms, of) = (change.revision, change.now_ms, identity.reference());
     let role = match identity.kind {
         IdentityKind::Client => "",
@@ -321,7 +321,7 @@ async fn insert_identity(change: &mut Change<'_>, identity: &NewIdentity<'_>) ->
 }
 
 /// Each thing by a statement of its own: rarely more than one changes.
-async fn update_identity(change: &mut Change<'_>, id: i64, update: &IdentityUpdate) -> Result<(), StoreError> {
+pub(super) async fn update_identity(change: &mut Change<'_>, id: i64, update: &IdentityUpdate) -> Result<(), StoreError> {
     let (revision, now_ms) = (change.revision, change.now_ms);
     sqlx::query("UPDATE identities SET revision = $2, updated_at = $3 WHERE id = $1")
         .bind(id)
