@@ -16,7 +16,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bytes::Bytes;
-use sqlx::Row as _;
+use sqlx::{Connection as _, Row as _};
 use tokio::sync::Mutex;
 
 use crate::group::ToolGroup;
@@ -61,6 +61,8 @@ pub use secrets::{ConfiguredKey, KeyError, KeySource};
 /// The database, with its migrations applied.
 pub struct Store {
     pool: sqlx::AnyPool,
+    /// On SQLite, closed last.
+    anchor: Mutex<Option<sqlx::AnyConnection>>,
     dialect: Dialect,
     secrets: secrets::SecretBox,
     /// Held by the one change that is under way on SQLite, which has one writer:
@@ -152,6 +154,11 @@ impl Store {
     /// Closes all connections, after what is under way on them.
     pub async fn close(&self) {
         self.pool.close().await;
+        if let Some(anchor) = self.anchor.lock().await.take()
+            && let Err(error) = anchor.close().await
+        {
+            tracing::warn!(error = error::with_sources(&error), "the database was not closed properly");
+        }
     }
 
     /// The revision now, whoever made the last change.

@@ -108,8 +108,13 @@ impl Store {
             Database::Sqlite(_) => None,
             Database::Postgres(postgres) => Some(Announcements::listen(postgres.url()).map_err(OpenError::Connect)?),
         };
+        let anchor = match dialect {
+            Dialect::Sqlite => Some(anchor(&options).await.map_err(OpenError::Connect)?),
+            Dialect::Postgres => None,
+        };
         let store = Self {
             pool: pool(options, dialect),
+            anchor: Mutex::new(anchor),
             dialect,
             secrets,
             writer: Mutex::new(()),
@@ -149,10 +154,28 @@ fn pool(options: AnyConnectOptions, dialect: Dialect) -> AnyPool {
             .acquire_timeout(Duration::from_secs(10))
             .idle_timeout(None)
             .max_lifetime(None)
-            .test_before_acquire(false),
+            .test_before_acquire(false)
+            .after_release(|connection, _| Box::pin(is_clean(connection))),
         Dialect::Postgres => pool.max_connections(8).acquire_timeout(POSTGRES_ACQUIRE_TIMEOUT),
     };
     pool.connect_lazy_with(options)
+}
+
+/// SQLite itself rolls back what fails for want of space. The driver's own rollback then
+/// fails, and it takes the connection for one that is in a transaction still, for ever.
+async fn is_clean(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+    // Comes after the rollback of a transaction that was dropped.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
+}
+
+/// A connection that keeps SQLite's log and index open, however often others are closed: to
+/// make them anew takes space, and there may be none.
+async fn anchor(options: &AnyConnectOptions) -> Result<AnyConnection, sqlx::Error> {
+    let mut connection = AnyConnection::connect_with(options).await?;
+    prepare(&mut connection, Dialect::Sqlite).await?;
+    sqlx::query("SELECT revision FROM revision").fetch_one(&mut connection).await?;
+    Ok(connection)
 }
 
 /// Sets what a connection does not keep from one opening to the next.
