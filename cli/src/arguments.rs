@@ -15,8 +15,8 @@ pub(crate) use commands::{
     ListKind, OneName, PromptArguments, RegisterArguments, ResourceArguments, StartArguments, ToggleArguments,
     ToggleKind, UpdateArguments, UpdateKind,
 };
-pub(crate) use upkeep::{DatabaseArguments, RekeyArguments, ResetArguments, UpkeepArguments, UpkeepKind};
 pub(crate) use files::{ApplyArguments, CompletionArguments, ExportArguments, FileKind, ValidateArguments};
+pub(crate) use upkeep::{DatabaseArguments, RekeyArguments, ResetArguments, UpkeepArguments, UpkeepKind};
 
 /// The whole command line.
 #[derive(Debug, Parser)]

@@ -25,5 +25,6 @@ mod starting;
 mod starting_on_postgres;
 mod support;
 mod tools;
+mod upkeep;
 mod validate;
 mod version;

@@ -9,7 +9,10 @@ mod enterprise;
 mod faults;
 mod fidelity;
 mod harness;
+mod holes;
 mod house_rules;
+#[cfg(feature = "e2e")]
+mod lost_database;
 mod metrics;
 #[cfg(feature = "e2e")]
 mod openapi;

@@ -37,7 +37,7 @@ async fn secrets_are_shown_to_an_administrator_who_asks_and_to_nobody_else() {
     for path in ["/server_configs", "/server_configs?reveal=true"] {
         for token in ["token-of-alice", "token-of-reader"] {
             let (status, answer) = Admin::with_token(&gateway, token).send(Method::GET, path, None).await;
-            assert_eq!(status, StatusCode::FORBIDDEN, "{path}");
+            assert!(matches!(status, StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED), "{path}: {status}");
             assert!(!answer.to_string().contains("s3cret"), "{answer}");
         }
     }

@@ -26,7 +26,8 @@ async fn without_space_changes_fail_clearly_and_calls_go_on() {
     let before = state().await;
 
     gateway.limit_files(Some(NO_SPACE));
-    let (group, changed) = (json!({ "name": "new" }), json!({ "name": "kept", "description": "changed" }));
+    let (group, changed) =
+        (json!({ "name": "new", "included_servers": ["raw"] }), json!({ "included_servers": ["raw"] }));
     let (other, again) = (upstream.registration("other"), upstream.registration("raw"));
     let changes: [(Method, &str, Option<&Value>); 8] = [
         (Method::POST, "/tool-groups", Some(&group)),

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use rustix::process::Signal;
@@ -12,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::harness::admin::Admin;
 use crate::harness::enterprise;
-use crate::harness::gateway::Gateway;
+use crate::harness::gateway::bare_command;
 use crate::harness::raw_server::RawServer;
 use crate::harness::until;
 
@@ -39,7 +40,7 @@ impl Thing {
             (_, Some(turn)) if turn % 3 == 2 => State::Null,
             ("tool-groups", _) => json!({ "turn": turn, "body": {
                 "name": self.name, "description": turn.to_string(), "included_tools": ["fixed__numbers"],
-                "included_servers": [format!("of-turn-{turn}")],
+                "excluded_tools": [format!("fixed__of-turn-{turn}")],
             }}),
             _ => {
                 let mut body = upstream.registration(&self.name);
@@ -179,19 +180,17 @@ async fn killed_in_the_midst_of_writes_nothing_acknowledged_is_lost_on_postgres(
 async fn killed_in_the_midst_of_a_token_s_rotation_the_old_one_or_the_new_one_counts() {
     let home = enterprise::home(&[]).await;
     let gateway = enterprise::start_in(Arc::clone(&home), &[]);
+    let upstream = RawServer::http(&[]);
+    gateway.register(&upstream.registration("fixed"));
     let mut token = enterprise::ADMIN_TOKEN.to_owned();
     for round in 0..12_u64 {
         let next = format!("token-of-round-{round}");
-        let mut command = crate::harness::gateway::bare_command(home.path());
-        command.args(["server", "reset-admin-token", "--access-token", &next]);
-        let mut child = command.spawn().unwrap();
-        // Anywhere between its start and its end, which tells by the token alone.
-        tokio::time::sleep(std::time::Duration::from_millis(round * 4)).await;
-        let _already_over = child.kill();
+        let mut child = upkeep(&home, &["reset-admin-token", "--access-token", &next]);
+        die_at(&mut child, round).await;
         let output = child.wait_with_output().unwrap();
         let is_acknowledged = String::from_utf8_lossy(&output.stdout).trim() == next;
         // A change has the gateway read the database again, by whichever token it is let in.
-        let group = json!({ "name": format!("group-{round}") });
+        let group = json!({ "name": format!("group-{round}"), "included_servers": ["fixed"] });
         for token in [&token, &next] {
             Admin::with_token(&gateway, token).send(Method::POST, "/tool-groups", Some(&group)).await;
         }
@@ -205,4 +204,48 @@ async fn killed_in_the_midst_of_a_token_s_rotation_the_old_one_or_the_new_one_co
             token = next;
         }
     }
+}
+
+/// Runs `mcpjungle server` in the background.
+fn upkeep(home: &TempDir, arguments: &[&str]) -> std::process::Child {
+    let mut command = bare_command(home.path());
+    command.arg("server").args(arguments).spawn().expect("the binary runs")
+}
+
+#[tokio::test]
+async fn killed_in_the_midst_of_a_new_key_the_next_start_opens_every_secret() {
+    let home = enterprise::home(&[]).await;
+    let upstream = RawServer::http(&[]);
+    let gateway = enterprise::start_in(Arc::clone(&home), &[]);
+    for number in 0..3 {
+        let mut registration = upstream.registration(&format!("raw-{number}"));
+        registration["bearer_token"] = json!(format!("s3cret-{number}"));
+        gateway.register(&registration);
+    }
+    drop(gateway);
+    let opens_every_secret = async |when: &str| {
+        let gateway = enterprise::start_in(Arc::clone(&home), &[]);
+        let configurations = Admin::of(&gateway).get("/server_configs?reveal=true").await;
+        for number in 0..3 {
+            assert_eq!(configurations[number]["bearer_token"], format!("s3cret-{number}"), "{when}");
+        }
+    };
+    for round in 0..12_u64 {
+        let mut rekey = upkeep(&home, &["rekey"]);
+        die_at(&mut rekey, round).await;
+        opens_every_secret(&format!("killed after {round} steps")).await;
+    }
+    let several = [(); 3].map(|()| upkeep(&home, &["rekey"]));
+    for rekey in several {
+        let output = rekey.wait_with_output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+    opens_every_secret("after several at once").await;
+}
+
+/// Anywhere between the start of a command and its end, which tells by nothing but time.
+async fn die_at(command: &mut std::process::Child, step: u64) {
+    tokio::time::sleep(Duration::from_millis(step * 4)).await;
+    let _already_over = command.kill();
+    command.wait().expect("a child can be waited for");
 }

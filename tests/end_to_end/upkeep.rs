@@ -97,8 +97,8 @@ async fn a_gateway_under_the_old_key_serves_on_and_one_under_the_new_key_takes_o
 #[cfg(feature = "e2e")]
 #[tokio::test]
 async fn on_postgres_the_new_key_is_provided_and_gateways_with_either_key_serve_the_same() {
-    let home = enterprise::home_on(crate::postgres::Cluster::shared(), &[client("reader", "token-of-reader", &["*"])]);
-    let home = home.await;
+    let people = [client("reader", "token-of-reader", &["*"])];
+    let home = enterprise::home_on(crate::postgres::Cluster::shared(), &people).await;
     let upstream = RawServer::http(&[]);
     let old = enterprise::start_in(Arc::clone(&home), &[]);
     let mut registration = upstream.registration("raw");
@@ -131,5 +131,6 @@ async fn on_postgres_the_new_key_is_provided_and_gateways_with_either_key_serve_
     let registered = new.run_with_file(&["register", "--force", "-c"], &registration);
     assert_eq!(registered.code, Some(0), "{registered:?}");
     // Its secrets may be others now: this gateway cannot know, and says so.
-    until("the old gateway tells", || old.log().contains("was registered anew by a gateway that has the new key")).await;
+    until("the old gateway tells", || old.log().contains("was registered anew by a gateway that has the new key"))
+        .await;
 }

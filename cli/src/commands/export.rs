@@ -140,12 +140,7 @@ fn create_private(folder: &Path) -> io::Result<()> {
 }
 
 /// Says which files hold secrets, and which cannot be read back as they are.
-fn warn_of_contents(
-    servers: &[Described],
-    revealed: bool,
-    folder: &Path,
-    printer: &mut Printer,
-) -> io::Result<()> {
+fn warn_of_contents(servers: &[Described], revealed: bool, folder: &Path, printer: &mut Printer) -> io::Result<()> {
     let secret: Vec<&str> =
         servers.iter().filter(|server| server.holds_secrets()).map(|server| server.name.as_str()).collect();
     let (folder_shown, names) = (folder.display(), secret.join(", "));

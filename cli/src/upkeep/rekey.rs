@@ -36,6 +36,10 @@ pub(super) async fn run(
     let rekeyed = store.rekey(&new, unreadable).await;
     store.close().await;
     let rekeyed = rekeyed.map_err(explain).with_context(|| format!("no new key for the {shown}"))?;
+    if matches!(new, NewKey::Generated) && rekeyed.key_file.is_none() && !printer.is_json() {
+        writeln!(printer, "There is no secret and no key yet in the {shown}: the key is made with the first secret.")?;
+        return Ok(());
+    }
     report(&rekeyed, &shown, printer)
 }
 

@@ -289,7 +289,10 @@ fn read_identity(row: &AnyRow, tokens: Vec<StoredToken>) -> Result<IdentityRecor
     })
 }
 
-pub(super) async fn find_identity(connection: &mut AnyConnection, of: IdentityRef<'_>) -> Result<Option<i64>, StoreError> {
+pub(super) async fn find_identity(
+    connection: &mut AnyConnection,
+    of: IdentityRef<'_>,
+) -> Result<Option<i64>, StoreError> {
     let query = sqlx::query("SELECT id FROM identities WHERE kind = $1 AND name = $2").bind(of.kind()).bind(of.name());
     Ok(query.fetch_optional(connection).await?.map(|row| row.try_get(0)).transpose()?)
 }
@@ -321,7 +324,11 @@ pub(super) async fn insert_identity(change: &mut Change<'_>, identity: &NewIdent
 }
 
 /// Each thing by a statement of its own: rarely more than one changes.
-pub(super) async fn update_identity(change: &mut Change<'_>, id: i64, update: &IdentityUpdate) -> Result<(), StoreError> {
+pub(super) async fn update_identity(
+    change: &mut Change<'_>,
+    id: i64,
+    update: &IdentityUpdate,
+) -> Result<(), StoreError> {
     let (revision, now_ms) = (change.revision, change.now_ms);
     sqlx::query("UPDATE identities SET revision = $2, updated_at = $3 WHERE id = $1")
         .bind(id)

@@ -83,13 +83,14 @@ impl Store {
 
     async fn replace_key_file(&self, unreadable: Unreadable) -> Result<Rekeyed, RekeyError> {
         let path = self.secrets.key_file().ok_or(RekeyError::NoKeyFile)?;
-        if self.secrets.find_key()?.is_none() && self.is_without_secrets().await? {
-            return Ok(Rekeyed { secrets: 0, servers: 0, unreadable: Vec::new(), key_file: None });
-        }
+        // The old key is read after this: another rekey may just be replacing it.
         let succession = Succession::begin(path)?;
         if self.is_due(&succession, path).await? {
             // Another was quicker, and cut short. What opens the store next finishes that.
             return Err(KeyError::Wrong { origin: format!("the key file {}", path.display()) }.into());
+        }
+        if self.secrets.find_key()?.is_none() && self.is_without_secrets().await? {
+            return Ok(Rekeyed { secrets: 0, servers: 0, unreadable: Vec::new(), key_file: None });
         }
         let new = Opened::of_file(&succession.prepare()?, path)?;
         match self.begin_change().await {

@@ -13,9 +13,7 @@ pub struct Log(Arc<Mutex<Vec<u8>>>);
 impl Log {
     /// Takes what this thread logs, for as long as what is returned lives.
     pub fn start(&self) -> DefaultGuard {
-        tracing::subscriber::set_default(
-            tracing_subscriber::fmt().with_ansi(false).with_writer(self.clone()).finish(),
-        )
+        tracing::subscriber::set_default(tracing_subscriber::fmt().with_ansi(false).with_writer(self.clone()).finish())
     }
 
     /// How often a text stands in it.
