@@ -41,10 +41,9 @@ impl Audience {
 
     fn url(self, url: &Url) -> String {
         match self {
-            Self::Users if url.query().is_some() => {
-                let mut bare = url.clone();
-                bare.set_query(None);
-                format!("{bare}?{REDACTED}")
+            // Some services have the key in the path.
+            Self::Users if url.path() != "/" || url.query().is_some() => {
+                format!("{}/{REDACTED}", url.origin().ascii_serialization())
             }
             Self::Users | Self::Administrators => url.to_string(),
         }
@@ -177,11 +176,12 @@ mod tests {
     }
 
     #[test]
-    fn what_a_url_asks_for_is_shown_to_administrators_only() {
+    fn of_a_url_users_see_where_it_leads_and_no_part_that_may_be_a_key() {
         for (url, shown) in [
-            ("https://h/mcp?key=s3cret&x=1", "https://h/mcp?[redacted]"),
-            ("https://h/mcp?", "https://h/mcp?[redacted]"),
-            ("https://h/mcp", "https://h/mcp"),
+            ("https://h:8443/mcp?key=s3cret&x=1", "https://h:8443/[redacted]"),
+            ("https://h/s/s3cret/mcp", "https://h/[redacted]"),
+            ("https://h/?s3cret", "https://h/[redacted]"),
+            ("https://h/", "https://h/"),
         ] {
             let parsed: Url = url.parse().unwrap();
             assert_eq!(Audience::Users.url(&parsed), shown);

@@ -160,6 +160,21 @@ async fn a_new_key_file_takes_the_place_of_the_old_one() {
     assert_eq!(record(&home.open().await, "h").await.server, http_server("h"));
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_new_key_file_belongs_to_whom_the_old_one_did() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let home = Home::sqlite();
+    store_with_secrets(&home, None).await.close().await;
+    let file = home.path("mcpjungle.key");
+    if rustix::process::geteuid().is_root() {
+        chown(&file, Some(1), Some(1)).unwrap();
+    }
+    let owner = fs::metadata(&file).unwrap().uid();
+    rekey(&home, None, NewKey::Generated).await.unwrap();
+    assert_eq!(fs::metadata(&file).unwrap().uid(), owner);
+}
+
 #[tokio::test]
 async fn without_a_secret_there_is_no_key_file_to_replace() {
     let home = Home::sqlite();
