@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use anyhow::{Context, anyhow, bail};
 use mcpjungle_host::secret::Secret;
-use mcpjungle_host::store::{ConfiguredKey, NewKey, RekeyError, Rekeyed, Unreadable};
+use mcpjungle_host::store::{ConfiguredKey, KeyError, NewKey, RekeyError, Rekeyed, Unreadable};
 use serde_json::json;
 
 use super::{find_database, open};
@@ -35,7 +35,7 @@ pub(super) async fn run(
     let unreadable = if arguments.skip_unreadable { Unreadable::Keep } else { Unreadable::Refuse };
     let rekeyed = store.rekey(&new, unreadable).await;
     store.close().await;
-    let rekeyed = rekeyed.map_err(explain).with_context(|| format!("no new key for the {shown}"))?;
+    let rekeyed = rekeyed.map_err(|error| explain(error, &shown))?;
     if matches!(new, NewKey::Generated) && rekeyed.key_file.is_none() && !printer.is_json() {
         writeln!(printer, "There is no secret and no key yet in the {shown}: the key is made with the first secret.")?;
         return Ok(());
@@ -54,13 +54,15 @@ fn configured_key(arguments: &RekeyArguments, environment: &Environment) -> anyh
     Ok(key.map(|(value, variable)| ConfiguredKey { value, variable }))
 }
 
-fn explain(error: RekeyError) -> anyhow::Error {
+fn explain(error: RekeyError, database: &str) -> anyhow::Error {
     match error {
         RekeyError::Unreadable { .. } => anyhow!(
-            "{error}; register these servers again with `--force` or deregister them first, \
-             or leave them as they are with --skip-unreadable"
+            "no new key for the {database}: {error}; register these servers again with `--force` or deregister them \
+             first, or leave them as they are with --skip-unreadable"
         ),
-        error => error.into(),
+        // It is there: only its file is not in its place yet.
+        error @ RekeyError::Key(KeyError::Replace { .. }) => error.into(),
+        error => anyhow::Error::from(error).context(format!("no new key for the {database}")),
     }
 }
 
