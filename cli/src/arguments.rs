@@ -5,6 +5,7 @@ mod commands;
 mod explain;
 mod files;
 mod identities;
+mod upkeep;
 
 use std::ffi::OsString;
 
@@ -22,6 +23,7 @@ pub(crate) use identities::{
     CreateClientArguments, CreateUserArguments, InitServerArguments, LoginArguments, RotationArguments,
     UpdateClientArguments, UpdateUserArguments,
 };
+pub(crate) use upkeep::{DatabaseArguments, RekeyArguments, ResetArguments, UpkeepArguments, UpkeepKind};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -99,6 +101,8 @@ pub(crate) enum Command {
     Apply(ApplyArguments),
     /// Check configuration files
     Validate(ValidateArguments),
+    /// Look after a gateway's database, on its own machine
+    Server(UpkeepArguments),
     /// Print a script with which your shell completes arguments
     Completion(CompletionArguments),
 }

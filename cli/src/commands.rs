@@ -89,7 +89,7 @@ async fn perform(
     printer: &mut Printer,
 ) -> anyhow::Result<()> {
     match command {
-        Command::Start(_) | Command::Validate(_) | Command::Completion(_) => {
+        Command::Start(_) | Command::Server(_) | Command::Validate(_) | Command::Completion(_) => {
             unreachable!("these ask no gateway")
         }
         Command::Register(register) => server::register::run(register, api, environment, printer).await,
@@ -131,7 +131,7 @@ async fn perform(
             UpdateKind::User(user) => user::update::run(user, api, printer).await,
         },
         Command::Explain(arguments) => explain::run(arguments, api, printer).await,
-        Command::Export(export) => export::run(&export.dir, api, environment, printer).await,
+        Command::Export(export) => export::run(export, api, environment, printer).await,
         Command::Apply(apply) => apply::run(apply, api, environment, printer).await,
     }
 }

@@ -5,7 +5,7 @@
 //! - [`arguments`]: what was typed; [`help`] and [`usage_error`]: what is said about it.
 //! - [`settings`], [`start::settings`]: what arguments, files and environment come to together.
 //! - [`commands`]: what each command does, through [`api`], with its [`progress`], and [`printer`].
-//! - [`start`]: the gateway itself.
+//! - [`start`]: the gateway itself; [`upkeep`]: its database, looked after on its own machine.
 
 mod api;
 mod arguments;
@@ -20,6 +20,7 @@ mod printer;
 mod progress;
 mod settings;
 mod start;
+mod upkeep;
 mod usage_error;
 
 use std::process::ExitCode;
@@ -54,6 +55,7 @@ fn run(printer: &mut Printer) -> anyhow::Result<ExitCode> {
         Arguments { version: true, .. } => commands::version::show_own(printer),
         Arguments { command: None, .. } => help::show_root(printer),
         Arguments { command: Some(Command::Start(start)), .. } => start::run(&start, environment, printer),
+        Arguments { command: Some(Command::Server(upkeep)), .. } => upkeep::run(&upkeep, environment, printer),
         Arguments { command: Some(Command::Validate(files)), .. } => {
             commands::validate::run(&files, &environment, &mut *printer)
         }

@@ -1,8 +1,8 @@
 //! `start`: the gateway itself.
 
 mod child_environment;
-mod database;
-mod dotenv;
+pub(crate) mod database;
+pub(crate) mod dotenv;
 mod lifecycle;
 mod logging;
 mod run;

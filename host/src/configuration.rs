@@ -21,6 +21,7 @@ mod search;
 
 pub use check::{CLIENT_FILE, Configuration, Kind, check, check_keys, detect, read};
 pub use difference::{Change, State, difference};
+pub(crate) use document::without_value;
 pub use document::{Format, Place};
 pub use folder::{find_files, read_state};
 pub use keys::keys_of;

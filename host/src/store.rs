@@ -1,25 +1,28 @@
 //! What outlives the process: SQLite (and PostgreSQL) through sqlx.
 //!
 //! - `open`: finding the database, connecting, migrating; `postgres`: where it is, and waiting for it.
-//! - `secrets`: the key, and values encrypted under it.
+//! - `secrets`: the key, and values encrypted under it; `key_file`: where it is kept if nobody provides it.
+//! - `sealed`: all such values; `secret_key`: which key they are under; `rekey`: putting them under another.
 //! - `change`: a transaction that bumps the revision.
 //! - `servers`, `items`, `offers`, `groups`: what is changed in such transactions.
-//! - `identities`: clients and users, initialisation among them.
+//! - `identities`: clients and users, initialisation among them; `lost_admin`: when the administrator's token is lost.
+//! - `server_secrets`: reading the secrets of servers.
 //! - `item_rows`: reading and writing items, many at once.
 //! - `config_dir`: which of them a watched folder brought here.
 //! - `load`: everything, read in one transaction.
 //! - `announce`: word of changes that other gateways make.
 //! - `error`: what can fail, and whether that passes by itself.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bytes::Bytes;
-use sqlx::Row as _;
+use sqlx::{Connection as _, Row as _};
 use tokio::sync::Mutex;
 
 use crate::group::ToolGroup;
 use crate::names::ServerName;
 use crate::pipeline::{ItemKind, Mode};
+use crate::secret::Secret;
 use crate::server::Server;
 
 mod announce;
@@ -30,11 +33,17 @@ mod groups;
 mod identities;
 mod item_rows;
 mod items;
+mod key_file;
 mod load;
+mod lost_admin;
 mod offers;
 mod open;
 mod postgres;
+mod rekey;
+mod sealed;
+mod secret_key;
 mod secrets;
+mod server_secrets;
 mod servers;
 
 pub use config_dir::Entry;
@@ -43,13 +52,17 @@ pub use identities::{
     IdentityKey, IdentityRef, IdentityUpdate, Initialization, NewIdentity, NewToken, StoredIdentities,
 };
 pub use load::Known;
+pub use lost_admin::{ResetError, ResetToken};
 pub use open::{Database, OpenError};
 pub use postgres::{PostgresDatabase, PostgresError, PostgresSettings, PostgresUrlError};
+pub use rekey::{NewKey, RekeyError, Rekeyed, Unreadable};
 pub use secrets::{ConfiguredKey, KeyError, KeySource};
 
 /// The database, with its migrations applied.
 pub struct Store {
     pool: sqlx::AnyPool,
+    /// On SQLite, closed last.
+    anchor: Mutex<Option<sqlx::AnyConnection>>,
     dialect: Dialect,
     secrets: secrets::SecretBox,
     /// Held by the one change that is under way on SQLite, which has one writer:
@@ -59,6 +72,16 @@ pub struct Store {
     announcements: Option<announce::Announcements>,
     /// Servers that could not be read, by name and revision, so that each is told of once.
     left_out: parking_lot::Mutex<HashSet<(String, i64)>>,
+    /// The secrets of servers as they were read last, by the server's id: served on when the
+    /// database has gone under a key that this gateway does not have.
+    opened: parking_lot::Mutex<HashMap<i64, OpenedSecrets>>,
+}
+
+/// The secrets of a server.
+struct OpenedSecrets {
+    /// The store's revision when they were stored.
+    revision: i64,
+    values: BTreeMap<String, Secret>,
 }
 
 /// Where the two databases need different words.
@@ -131,6 +154,11 @@ impl Store {
     /// Closes all connections, after what is under way on them.
     pub async fn close(&self) {
         self.pool.close().await;
+        if let Some(anchor) = self.anchor.lock().await.take()
+            && let Err(error) = anchor.close().await
+        {
+            tracing::warn!(error = error::with_sources(&error), "the database was not closed properly");
+        }
     }
 
     /// The revision now, whoever made the last change.

@@ -16,7 +16,7 @@ fn each_server_and_group_becomes_a_file_that_only_its_owner_can_read() {
         ("GET /server_configs?reveal=true", 200, SERVERS),
     ]);
     let person = Person::of(&api);
-    insta::assert_snapshot!(person.run(&["export"]), @"
+    insta::assert_snapshot!(person.run(&["export", "--reveal"]), @"
     exit: 0
     --- stdout
     Creating subdirectories inside [directory]/.mcpjungle
@@ -52,7 +52,7 @@ fn each_server_and_group_becomes_a_file_that_only_its_owner_can_read() {
     --- stderr
     target directory [directory]/.mcpjungle is not empty
     ");
-    insta::assert_snapshot!(person.run(&["export", "--dir", "~/deep/er", "--json"]), @r#"
+    insta::assert_snapshot!(person.run(&["export", "--reveal", "--dir", "~/deep/er", "--json"]), @r#"
     exit: 0
     --- stdout
     {
@@ -73,10 +73,49 @@ fn each_server_and_group_becomes_a_file_that_only_its_owner_can_read() {
 }
 
 #[test]
+fn without_the_flag_no_secret_is_written_and_what_stands_in_its_place_is_not_read_back() {
+    let server = Running::mcp_server();
+    let person = Person::new();
+    let _gateway = Running::gateway(&person);
+    let described = format!(
+        r#"{{"name":"raw","transport":"streamable_http","url":"{}","bearer_token":"t0ken","headers":{{"X-Key":"k3y"}}}}"#,
+        server.mcp_url()
+    );
+    person.write("raw.json", &described);
+    person.stdout(&["register", "-c", "raw.json"]);
+    insta::assert_snapshot!(person.run(&["export", "-d", "out"]), @"
+    exit: 0
+    --- stdout
+    Creating subdirectories inside [directory]/out
+    Fetching Tool Group configurations...
+    No Tool Groups found.
+    Fetching MCP Server configurations...
+    Writing MCP Servers configurations to [directory]/out/servers
+    Export complete!
+    --- stderr
+    WARNING: secrets in [directory]/out/servers read `[redacted]` (raw). Put ${VAR} in their place before the files are read back, or export with --reveal.
+    ");
+    let written = fs::read_to_string(person.directory.path().join("out/servers/raw.json")).unwrap();
+    assert!(!written.contains("t0ken") && !written.contains("k3y"), "{written}");
+    for command in [
+        &["apply", "-f", "out"][..],
+        &["validate", "out/servers/raw.json"],
+        &["register", "--force", "-c", "out/servers/raw.json"],
+    ] {
+        let refused = person.run(command);
+        assert!(
+            refused.starts_with("exit: 1\n") && refused.contains("bearer_token holds `[redacted]`, which stands for"),
+            "{command:?}: {refused}"
+        );
+    }
+    assert_eq!(person.stdout(&["apply", "-f", "raw.json"]), "Nothing to do: the gateway is as the files say.\n");
+}
+
+#[test]
 fn what_cannot_be_fetched_is_a_warning_unless_it_is_everything() {
     let api = Api::answering(&[
         ("GET /tool-groups", 500, r#"{"error":"the database failed"}"#),
-        ("GET /server_configs?reveal=true", 200, "[]"),
+        ("GET /server_configs", 200, "[]"),
     ]);
     let person = Person::of(&api);
     insta::assert_snapshot!(person.run(&["export", "-d", "out"]), @"
@@ -109,7 +148,7 @@ fn what_is_exported_can_be_read_back_by_every_command() {
     person.write("g.json", r#"{"name":"g","included_servers":["raw"],"excluded_tools":["raw__echo"]}"#);
     person.stdout(&["register", "-c", "raw.json"]);
     person.stdout(&["create", "group", "-c", "g.json"]);
-    let exported = person.run(&["export", "-d", "out"]);
+    let exported = person.run(&["export", "--reveal", "-d", "out"]);
     assert!(exported.starts_with("exit: 0\n") && exported.contains("hold secrets in clear (raw)"), "{exported}");
     let out = person.directory.path().join("out");
     let out = out.to_str().unwrap();
@@ -118,7 +157,7 @@ fn what_is_exported_can_be_read_back_by_every_command() {
     let listed = |person: &Person| {
         let again = person.directory.path().join("again");
         let again = again.to_str().unwrap();
-        let run = person.run(&["export", "-d", again]);
+        let run = person.run(&["export", "--reveal", "-d", again]);
         assert!(run.starts_with("exit: 0\n"), "{run}");
         let read = |path: &str| fs::read_to_string(person.directory.path().join("again").join(path)).unwrap();
         let files = (read("servers/raw.json"), read("groups/g.json"));

@@ -35,6 +35,7 @@ fn without_a_command_help_shows_what_there_is() {
       export      Write every server and tool group to a file
       apply       Make servers and tool groups what files say
       validate    Check configuration files
+      server      Look after a gateway's database, on its own machine
       completion  Print a script with which your shell completes arguments
 
     Examples:
@@ -85,7 +86,7 @@ fn a_command_that_needs_more_shows_its_help() {
       mcpjungle list tools
       mcpjungle list tools --server calculator
     ");
-    for command in ["get", "create", "update", "delete", "enable", "disable"] {
+    for command in ["get", "create", "update", "delete", "enable", "disable", "server"] {
         let shown = person.stdout(&[command]);
         assert!(shown.contains("Usage: mcpjungle"), "{command}: {shown}");
     }
@@ -171,6 +172,9 @@ fn the_help_of_every_command_has_an_example() {
         "export",
         "apply",
         "validate",
+        "server",
+        "server reset-admin-token",
+        "server rekey",
     ] {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let shown = person.stdout(&words);

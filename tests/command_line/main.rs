@@ -29,6 +29,7 @@ mod starting;
 mod starting_on_postgres;
 mod support;
 mod tools;
+mod upkeep;
 mod users;
 mod validate;
 mod version;

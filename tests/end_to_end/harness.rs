@@ -1,5 +1,6 @@
 //! What the tests stand on: a real gateway process, real upstreams, a client that sees bytes.
 
+pub(crate) mod admin;
 pub(crate) mod client;
 pub(crate) mod enterprise;
 pub(crate) mod gateway;

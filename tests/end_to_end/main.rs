@@ -13,7 +13,10 @@ mod fidelity;
 mod groups_of_clients;
 mod harness;
 mod hidden;
+mod holes;
 mod house_rules;
+#[cfg(feature = "e2e")]
+mod lost_database;
 mod metrics;
 #[cfg(feature = "e2e")]
 mod openapi;
@@ -30,7 +33,11 @@ mod registration;
 mod relay;
 mod revocation;
 mod rmcp_client;
+mod secrets;
 #[cfg(feature = "e2e")]
 mod shared_database;
 mod shutdown;
+mod storage;
+mod sudden_death;
+mod upkeep;
 mod upstream_stdio;

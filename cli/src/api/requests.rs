@@ -44,9 +44,10 @@ impl Api {
         self.send_while(&what, self.request(Method::POST, &["servers"], query).json(server)).await
     }
 
-    /// All servers as they were registered, secrets included.
-    pub(crate) async fn server_configs(&self) -> anyhow::Result<Vec<Box<RawValue>>> {
-        Ok(self.fetch(self.request(Method::GET, &["server_configs"], &[("reveal", "true")])).await?.value)
+    /// All servers as they were registered, with or without their secrets.
+    pub(crate) async fn server_configs(&self, reveal: bool) -> anyhow::Result<Vec<Box<RawValue>>> {
+        let query: &[(&str, &str)] = if reveal { &[("reveal", "true")] } else { &[] };
+        Ok(self.fetch(self.request(Method::GET, &["server_configs"], query)).await?.value)
     }
 
     pub(crate) async fn deregister_server(&self, name: &str) -> anyhow::Result<()> {

@@ -10,15 +10,18 @@ use clap_complete::Shell;
 #[command(after_help = "\
 Examples:
   mcpjungle export
-  mcpjungle export --dir ~/gateway-backup
+  mcpjungle export --dir ~/gateway-backup --reveal
 
 Makes servers/ and groups/ in the folder, with a file for each server and group. `mcpjungle apply`,
-`register -c` and `create group -c` read them back. The files hold the servers' secrets in clear,
-readable by you only.")]
+`register -c` and `create group -c` read them back. Secrets of servers read [redacted], and must be put
+in their places first, best as ${VAR}; with --reveal the files hold them in clear, readable by you only.")]
 pub(crate) struct ExportArguments {
     /// Folder to write to; made if it is missing, must be empty
     #[arg(short = 'd', long, value_name = "DIR", default_value = ".mcpjungle")]
     pub(crate) dir: PathBuf,
+    /// Write the secrets of servers in clear
+    #[arg(long)]
+    pub(crate) reveal: bool,
 }
 
 /// `apply`.

@@ -63,7 +63,7 @@ fn read_files(arguments: &ApplyArguments, environment: &Environment, printer: &m
 /// What the gateway has, read as the files are.
 async fn registered(api: &Api) -> anyhow::Result<State> {
     let mut state = State::default();
-    for server in api.server_configs().await.context("failed to list servers")? {
+    for server in api.server_configs(true).await.context("failed to list servers")? {
         let server = typed(&server).and_then(|server| read_server(server).map_err(anyhow::Error::msg));
         let server = server.context("failed to read a server of the gateway")?;
         state.servers.insert(server.name.clone(), server);

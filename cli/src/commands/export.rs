@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::api::Api;
+use crate::arguments::ExportArguments;
 use crate::config_file::text;
 use crate::environment::Environment;
 use crate::json_text;
@@ -28,12 +29,12 @@ struct Described {
 }
 
 pub(crate) async fn run(
-    written: &Path,
+    arguments: &ExportArguments,
     api: &Api,
     environment: &Environment,
     printer: &mut Printer,
 ) -> anyhow::Result<()> {
-    let folder = expand(written, environment)?;
+    let folder = expand(&arguments.dir, environment)?;
     prepare(&folder)?;
     let (groups_dir, servers_dir) = (folder.join("groups"), folder.join("servers"));
     tell(printer, format_args!("Creating subdirectories inside {}", folder.display()))?;
@@ -41,8 +42,8 @@ pub(crate) async fn run(
         create_private(folder).with_context(|| format!("failed to create {}", folder.display()))?;
     }
     let groups = copy("Tool Group", api.group_configs(), &groups_dir, printer).await?;
-    let servers = copy("MCP Server", api.server_configs(), &servers_dir, printer).await?;
-    warn_of_contents(servers.as_deref().unwrap_or_default(), &servers_dir, printer)?;
+    let servers = copy("MCP Server", api.server_configs(arguments.reveal), &servers_dir, printer).await?;
+    warn_of_contents(servers.as_deref().unwrap_or_default(), arguments.reveal, &servers_dir, printer)?;
     // One part is a partial copy; none is no copy, whatever a script would make of status 0.
     ensure!(groups.is_some() || servers.is_some(), "nothing was exported");
     if printer.is_json() {
@@ -103,7 +104,7 @@ impl Described {
         written.with_context(|| format!("failed to write {}", path.display()))
     }
 
-    /// One that this program cannot read may well.
+    /// Whether it has secrets, shown or not. One that this program cannot read may well.
     fn holds_secrets(&self) -> bool {
         let server = serde_json::from_str(self.json.get()).ok().and_then(|server| read_server(server).ok());
         server.is_none_or(|server| holds_secrets(&server))
@@ -139,16 +140,20 @@ fn create_private(folder: &Path) -> io::Result<()> {
 }
 
 /// Says which files hold secrets, and which cannot be read back as they are.
-fn warn_of_contents(servers: &[Described], folder: &Path, printer: &mut Printer) -> io::Result<()> {
+fn warn_of_contents(servers: &[Described], revealed: bool, folder: &Path, printer: &mut Printer) -> io::Result<()> {
     let secret: Vec<&str> =
         servers.iter().filter(|server| server.holds_secrets()).map(|server| server.name.as_str()).collect();
-    if !secret.is_empty() {
-        printer.note(format_args!(
-            "WARNING: files in {} hold secrets in clear ({}). Only you can read them: keep it so, \
-             or put ${{VAR}} in place of the secrets.",
-            folder.display(),
-            secret.join(", ")
-        ))?;
+    let (folder_shown, names) = (folder.display(), secret.join(", "));
+    match (secret.is_empty(), revealed) {
+        (true, _) => {}
+        (false, true) => printer.note(format_args!(
+            "WARNING: files in {folder_shown} hold secrets in clear ({names}). Only you can read them: keep it so, \
+             or put ${{VAR}} in place of the secrets."
+        ))?,
+        (false, false) => printer.note(format_args!(
+            "WARNING: secrets in {folder_shown} read `[redacted]` ({names}). Put ${{VAR}} in their place before the \
+             files are read back, or export with --reveal."
+        ))?,
     }
     for server in servers.iter().filter(|server| server.json.get().contains("${")) {
         printer.note(format_args!(

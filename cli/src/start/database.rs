@@ -47,7 +47,7 @@ const URL_PARAMETERS: [&str; 18] = [
 ];
 
 /// Chooses in the documented order; the second is a warning.
-pub(super) fn choose(
+pub(crate) fn choose(
     arguments: &StartArguments,
     environment: &Environment,
 ) -> anyhow::Result<(Database, Option<String>)> {

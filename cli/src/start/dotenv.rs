@@ -3,7 +3,7 @@
 use crate::environment::Environment;
 
 /// Adds what the file says, as far as it can be read. Returns what is worth a warning.
-pub(super) fn load(environment: &mut Environment) -> Vec<String> {
+pub(crate) fn load(environment: &mut Environment) -> Vec<String> {
     let path = environment.path(".env");
     let lines = match dotenvy::from_path_iter(&path) {
         Ok(lines) => lines,

@@ -151,7 +151,7 @@ fn resolve_metrics(
     })
 }
 
-fn resolve_secret_key(environment: &Environment) -> anyhow::Result<Option<ConfiguredKey>> {
+pub(crate) fn resolve_secret_key(environment: &Environment) -> anyhow::Result<Option<ConfiguredKey>> {
     let key = direct_or_file(environment, "MCPJUNGLE_SECRET_KEY", "MCPJUNGLE_SECRET_KEY_FILE")?;
     Ok(key.map(|(value, variable)| ConfiguredKey { value, variable }))
 }

@@ -103,6 +103,10 @@ impl From<StoreError> for ApiError {
                 tracing::warn!(error = with_sources(&error), "a change was not made");
                 Self::unavailable(format!("{error}: nothing was changed; try again"))
             }
+            StoreError::Full(_) => {
+                tracing::error!(error = with_sources(&error), "a change was not made");
+                Self::unavailable(format!("{error}: nothing was changed; try again when there is space"))
+            }
             StoreError::Unconfirmed(_) => {
                 tracing::error!(error = with_sources(&error), "a change may or may not have been made");
                 Self::unavailable(format!("{error}: look when it is back"))

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 use crate::admin::error::ApiError;
+use crate::configuration::without_value;
 pub(super) use crate::downstream::NameInPath;
 
 /// The query parameters of a request. Of one that is given twice, the last counts.
@@ -59,7 +60,8 @@ impl<S: Send + Sync> FromRequest<S> for RawBody {
 /// Tells a body that is no JSON from one that holds the wrong types.
 pub(super) fn explain(error: &serde_json::Error) -> ApiError {
     if error.is_data() {
-        ApiError::invalid(format!("cannot unmarshal the request body: {error}"))
+        // A value may be a secret, and answers are logged by whoever gets them.
+        ApiError::invalid(format!("cannot unmarshal the request body: {}", without_value(&error.to_string())))
     } else {
         ApiError::invalid(format!("the request body is not valid JSON: {error}"))
     }
@@ -118,6 +120,9 @@ mod tests {
         }
         let problem = |text: &str| format!("{:?}", explain(&serde_json::from_str::<Body>(text).unwrap_err()));
         assert!(problem(r#"{"name":3}"#).contains("cannot unmarshal"));
+        let of_secret =
+            format!("{:?}", explain(&serde_json::from_str::<HashMap<String, u8>>(r#"{"a":"s3\"cret"}"#).unwrap_err()));
+        assert!(of_secret.contains("invalid type: string, expected u8") && !of_secret.contains("cret"), "{of_secret}");
         assert!(problem(r#"{"name":"#).contains("not valid JSON"));
         assert!(serde_json::from_str::<Body>(r#"{"name":null,"other":1}"#).is_ok());
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
+use url::Url;
 
 use crate::admin::admission::Admission;
 use crate::admin::error::ApiError;
@@ -24,6 +25,37 @@ pub(super) mod switch;
 
 /// Stands where a secret is not shown.
 pub(super) const REDACTED: &str = "[redacted]";
+
+/// Who looks at a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Audience {
+    Administrators,
+    /// People put keys into URLs and arguments, whatever they are told: these are for who put them there.
+    Users,
+}
+
+impl Audience {
+    pub(super) fn of(may_administer: bool) -> Self {
+        if may_administer { Self::Administrators } else { Self::Users }
+    }
+
+    fn url(self, url: &Url) -> String {
+        match self {
+            // Some services have the key in the path.
+            Self::Users if url.path() != "/" || url.query().is_some() => {
+                format!("{}/{REDACTED}", url.origin().ascii_serialization())
+            }
+            Self::Users | Self::Administrators => url.to_string(),
+        }
+    }
+
+    fn args(self, args: &[String]) -> Vec<String> {
+        match self {
+            Self::Administrators => args.to_vec(),
+            Self::Users => args.iter().map(|_| REDACTED.to_owned()).collect(),
+        }
+    }
+}
 
 /// A server in a listing. All members are always there; bearer token and headers never are.
 #[derive(Debug, Serialize)]
@@ -74,7 +106,7 @@ fn ms_since_1970(time: SystemTime) -> i64 {
 }
 
 impl ServerView {
-    pub(super) fn of(server: &Server, enabled: bool, health: HealthView) -> Self {
+    pub(super) fn of(server: &Server, enabled: bool, health: HealthView, shown_to: Audience) -> Self {
         let mut view = Self {
             name: server.name.clone(),
             transport: server.transport.kind(),
@@ -89,10 +121,10 @@ impl ServerView {
             health,
         };
         match &server.transport {
-            Transport::StreamableHttp { url, .. } | Transport::Sse { url, .. } => view.url = url.to_string(),
+            Transport::StreamableHttp { url, .. } | Transport::Sse { url, .. } => view.url = shown_to.url(url),
             Transport::Stdio { command, args, env } => {
                 view.command = command.clone();
-                view.args = (!args.is_empty()).then(|| args.clone());
+                view.args = (!args.is_empty()).then(|| shown_to.args(args));
                 view.env = (!env.is_empty()).then(|| env.keys().map(|name| (name.clone(), REDACTED)).collect());
             }
         }
@@ -131,13 +163,29 @@ mod tests {
             tool_sync_interval_seconds: None,
         };
         let health = HealthView { state: "unknown", last_error: None, last_error_at: None };
-        let shown = serde_json::to_value(ServerView::of(&server, false, health)).unwrap();
+        let view = |shown_to| serde_json::to_value(ServerView::of(&server, false, health.clone(), shown_to)).unwrap();
         let expected = json!({
             "name": "s", "transport": "stdio", "enabled": false, "description": "", "url": "", "command": "uvx",
             "args": ["mcp-server-time"], "env": { "TOKEN": "[redacted]" }, "session_mode": "stateful",
             "tool_sync_interval_seconds": 300,
             "health": { "state": "unknown", "last_error": null, "last_error_at": null }
         });
-        assert_eq!(shown, expected);
+        assert_eq!(view(Audience::Administrators), expected);
+        let shown = view(Audience::Users);
+        assert_eq!((&shown["command"], &shown["args"]), (&json!("uvx"), &json!(["[redacted]"])));
+    }
+
+    #[test]
+    fn of_a_url_users_see_where_it_leads_and_no_part_that_may_be_a_key() {
+        for (url, shown) in [
+            ("https://h:8443/mcp?key=s3cret&x=1", "https://h:8443/[redacted]"),
+            ("https://h/s/s3cret/mcp", "https://h/[redacted]"),
+            ("https://h/?s3cret", "https://h/[redacted]"),
+            ("https://h/", "https://h/"),
+        ] {
+            let parsed: Url = url.parse().unwrap();
+            assert_eq!(Audience::Users.url(&parsed), shown);
+            assert_eq!(Audience::Administrators.url(&parsed), url);
+        }
     }
 }

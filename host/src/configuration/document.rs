@@ -107,7 +107,7 @@ pub(super) fn place_of(error: &serde_norway::Error) -> Option<Place> {
 }
 
 /// `invalid type: string "…", expected a map` without the string.
-fn without_value(message: &str) -> String {
+pub(crate) fn without_value(message: &str) -> String {
     match message.split_once("string \"") {
         Some((before, rest)) if before.contains("invalid type: ") || before.contains("invalid value: ") => {
             let behind = rest.rsplit_once("\", expected").map_or("", |(_, behind)| behind);

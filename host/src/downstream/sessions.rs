@@ -199,6 +199,7 @@ fn close_all(ended: &[Arc<Session>]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::PrincipalKind;
 
     fn principal(name: &str) -> Arc<Principal> {
         Arc::new(Principal {

@@ -14,6 +14,10 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// PostgreSQL's own code for a lock that another transaction holds for too long.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
+/// The databases' own codes for a disk without space: PostgreSQL's, SQLite's, and SQLite's for
+/// a write that the system refuses for another reason, such as a limit.
+const FULL: [&str; 3] = ["53100", "13", "778"];
+
 /// Why the store did not do as told.
 #[derive(Debug, Error)]
 #[expect(missing_docs, reason = "the messages say it")]
@@ -36,6 +40,9 @@ pub enum StoreError {
     /// Nothing was changed.
     #[error("another change to the database takes too long")]
     Busy(#[source] sqlx::Error),
+    /// Nothing was changed.
+    #[error("the database cannot be written to: its disk is full, or its files may not grow any more")]
+    Full(#[source] sqlx::Error),
     /// The connection was lost while the change was being confirmed.
     #[error("the database was lost before it confirmed the change, which may or may not have been made")]
     Unconfirmed(#[source] sqlx::Error),
@@ -48,6 +55,7 @@ impl From<sqlx::Error> for StoreError {
         match database_code(&error).as_deref() {
             _ if is_unreachable(&error) => Self::Unreachable(error),
             Some(LOCK_NOT_AVAILABLE) => Self::Busy(error),
+            Some(code) if FULL.contains(&code) => Self::Full(error),
             _ => Self::Database(error),
         }
     }
@@ -56,7 +64,7 @@ impl From<sqlx::Error> for StoreError {
 impl StoreError {
     /// A failure of `COMMIT`: one that cannot tell whether the change was made must not say that it was not.
     pub(super) fn of_commit(error: sqlx::Error) -> Self {
-        if is_unreachable(&error) { Self::Unconfirmed(error) } else { Self::Database(error) }
+        if is_unreachable(&error) { Self::Unconfirmed(error) } else { error.into() }
     }
 }
 

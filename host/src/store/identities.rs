@@ -298,12 +298,15 @@ fn read_identity(row: &AnyRow, tokens: Vec<StoredToken>) -> Result<IdentityRecor
 }
 
 /// As much of a stored identity as a change of it depends on.
-struct Found {
-    id: i64,
+pub(super) struct Found {
+    pub(super) id: i64,
     is_admin: bool,
 }
 
-async fn find_identity(connection: &mut AnyConnection, of: IdentityRef<'_>) -> Result<Option<Found>, StoreError> {
+pub(super) async fn find_identity(
+    connection: &mut AnyConnection,
+    of: IdentityRef<'_>,
+) -> Result<Option<Found>, StoreError> {
     let query = "SELECT id, role FROM identities WHERE kind = $1 AND name = $2";
     let row = sqlx::query(query).bind(of.kind()).bind(of.name()).fetch_optional(connection).await?;
     let Some(row) = row else { return Ok(None) };
@@ -316,7 +319,7 @@ async fn count_admins(connection: &mut AnyConnection) -> Result<i64, StoreError>
     Ok(query.bind(USER).bind(Role::Admin.as_str()).fetch_one(connection).await?.try_get(0)?)
 }
 
-async fn insert_identity(change: &mut Change<'_>, identity: &NewIdentity<'_>) -> Result<(), StoreError> {
+pub(super) async fn insert_identity(change: &mut Change<'_>, identity: &NewIdentity<'_>) -> Result<(), StoreError> {
     let (revision, now_ms, of) = (change.revision, change.now_ms, identity.reference());
     let role = match identity.kind {
         IdentityKind::Client => "",
@@ -343,7 +346,11 @@ async fn insert_identity(change: &mut Change<'_>, identity: &NewIdentity<'_>) ->
 }
 
 /// Each thing by a statement of its own: rarely more than one changes.
-async fn update_identity(change: &mut Change<'_>, id: i64, update: &IdentityUpdate) -> Result<(), StoreError> {
+pub(super) async fn update_identity(
+    change: &mut Change<'_>,
+    id: i64,
+    update: &IdentityUpdate,
+) -> Result<(), StoreError> {
     let (revision, now_ms) = (change.revision, change.now_ms);
     sqlx::query("UPDATE identities SET revision = $2, updated_at = $3 WHERE id = $1")
         .bind(id)

@@ -1,6 +1,6 @@
 //! Reading everything that the gateway serves, in one consistent transaction.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
@@ -35,6 +35,8 @@ impl Store {
         let mut left_out = LeftOut::default();
         let Everything { revision, heads, mut parts, groups, identities, initialized } =
             bounded(self.read_all(known, &mut left_out)).await?;
+        let ids: HashSet<i64> = heads.iter().map(|head| head.id).collect();
+        self.opened.lock().retain(|id, _| ids.contains(id));
         let mut servers = Vec::with_capacity(heads.len());
         for head in heads {
             if head.is_known(&known.servers) {
@@ -80,12 +82,9 @@ impl Store {
         for row in sqlx::query(query).bind(since).fetch_all(&mut *connection).await? {
             parts.servers.insert(row.try_get("id")?, row);
         }
-        let query = "SELECT server_id, servers.name AS server_name, server_secrets.name AS secret_name, ciphertext \
-                     FROM server_secrets JOIN servers ON servers.id = server_id WHERE revision >= $1";
-        for row in sqlx::query(query).bind(since).fetch_all(&mut *connection).await? {
-            let id = row.try_get("server_id")?;
-            match self.read_secret(&row) {
-                Ok((name, value)) => drop(parts.secrets.entry(id).or_default().insert(name, value)),
+        for (id, secrets) in self.read_secrets(connection, since).await? {
+            match secrets {
+                Ok(secrets) => drop(parts.secrets.insert(id, secrets)),
                 Err(error) => parts.set_unreadable(id, error),
             }
         }
@@ -120,13 +119,6 @@ impl Store {
             known.insert(key);
         }
     }
-
-    pub(super) fn read_secret(&self, row: &AnyRow) -> Result<(String, Secret), StoreError> {
-        let server = read_name(row.try_get("server_name")?)?;
-        let name: String = row.try_get("secret_name")?;
-        let value = self.secrets.unseal(&server, &name, row.try_get("ciphertext")?)?;
-        Ok((name, value))
-    }
 }
 
 /// How to mend a server that cannot be read.
@@ -136,6 +128,9 @@ fn advice(error: &StoreError) -> &'static str {
         StoreError::Key(KeyError::Wrong { .. }) => {
             "if the other gateways on this database read it, give this one their key; \
              else register it again with `--force`, or deregister it"
+        }
+        StoreError::Key(KeyError::Replaced { .. }) => {
+            "it was registered anew by a gateway that has the new key; this one serves it after a start with that key"
         }
         // Registering it again would take it from the gateways that have the key.
         StoreError::Key(_) => "it is served after a start with the key",

@@ -1,6 +1,6 @@
 //! Keeping what a server offers up to date, without a write where nothing has changed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use serde_json::Value;
 use sqlx::{AnyConnection, Row};
@@ -61,13 +61,7 @@ impl Store {
         let row = sqlx::query(query).bind(server.name.as_str()).fetch_optional(&mut *connection).await?;
         let Some(row) = row else { return Ok(None) };
         let found = Found { id: row.try_get("id")?, enabled: row.try_get::<i64, _>("enabled")? != 0 };
-        let query = "SELECT servers.name AS server_name, server_secrets.name AS secret_name, ciphertext \
-                     FROM server_secrets JOIN servers ON servers.id = server_id WHERE server_id = $1";
-        let mut secrets = BTreeMap::new();
-        for row in sqlx::query(query).bind(found.id).fetch_all(&mut *connection).await? {
-            let (name, value) = self.read_secret(&row)?;
-            secrets.insert(name, value);
-        }
+        let secrets = self.read_secrets_of(connection, found.id).await?;
         if read_server(&row, secrets)? != *server {
             return Ok(None);
         }

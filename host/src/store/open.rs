@@ -8,11 +8,10 @@ use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{AnyConnection, AnyPool, Connection, Row};
+use sqlx::{AnyConnection, AnyPool, Connection};
 use thiserror::Error;
 use tokio::sync::Mutex;
 
-use crate::names::ServerName;
 use crate::store::announce::Announcements;
 use crate::store::postgres::{PostgresDatabase, PostgresError};
 use crate::store::secrets::{KeyError, KeySource, SecretBox};
@@ -27,6 +26,8 @@ const POSTGRES_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// SQLite's own code for a file that is none of its databases.
 const SQLITE_NOT_A_DATABASE: &str = "26";
+/// PostgreSQL's own code for a table that is not there.
+const POSTGRES_UNDEFINED_TABLE: &str = "42P01";
 
 /// Which database.
 #[derive(Debug, Clone)]
@@ -65,6 +66,8 @@ pub enum OpenError {
     NotWritable { path: PathBuf, source: io::Error },
     #[error("the path of the database, {}, is not UTF-8", .path.display())]
     PathNotUtf8 { path: PathBuf },
+    #[error("no gateway has used the {database} yet: name its database as `mcpjungle start` is told of it")]
+    Missing { database: String },
     #[error("{} is not an SQLite database", .path.display())]
     NotADatabase { path: PathBuf },
     #[error(transparent)]
@@ -85,6 +88,18 @@ impl Store {
     /// Connects, applies migrations, and makes sure that the key opens the
     /// secrets that are there, so that a wrong key stops the start and not a call.
     pub async fn open(database: Database, key: KeySource) -> Result<Self, OpenError> {
+        let store = Self::open_untried(database, key).await?;
+        store.try_key().await?;
+        Ok(store)
+    }
+
+    /// As [`Self::open`], for a database that some gateway has used before, and whatever the key opens.
+    pub async fn open_existing(database: Database, key: KeySource) -> Result<Self, OpenError> {
+        database.find().await?;
+        Self::open_untried(database, key).await
+    }
+
+    async fn open_untried(database: Database, key: KeySource) -> Result<Self, OpenError> {
         sqlx::any::install_default_drivers();
         let secrets = SecretBox::new(key)?;
         let (options, dialect) = database.connect_options()?;
@@ -93,32 +108,22 @@ impl Store {
             Database::Sqlite(_) => None,
             Database::Postgres(postgres) => Some(Announcements::listen(postgres.url()).map_err(OpenError::Connect)?),
         };
+        let anchor = match dialect {
+            Dialect::Sqlite => Some(anchor(&options).await.map_err(OpenError::Connect)?),
+            Dialect::Postgres => None,
+        };
         let store = Self {
             pool: pool(options, dialect),
+            anchor: Mutex::new(anchor),
             dialect,
             secrets,
             writer: Mutex::new(()),
             announcements,
             left_out: Default::default(),
+            opened: Default::default(),
         };
-        store.try_key().await?;
+        store.finish_succession().await?;
         Ok(store)
-    }
-
-    /// One secret that opens proves the key; others may be damaged. None that opens is a wrong key.
-    async fn try_key(&self) -> Result<(), StoreError> {
-        let query = "SELECT servers.name, server_secrets.name, ciphertext \
-                     FROM server_secrets JOIN servers ON servers.id = server_id";
-        let mut failure = None;
-        for row in sqlx::query(query).fetch_all(&self.pool).await? {
-            // A damaged name says nothing about the key; `load` tells of it.
-            let Ok(server) = ServerName::parse(row.try_get(0)?) else { continue };
-            match self.secrets.unseal(&server, row.try_get(1)?, row.try_get(2)?) {
-                Ok(_) => return Ok(()),
-                Err(error) => failure = Some(error),
-            }
-        }
-        failure.map_or(Ok(()), |error| Err(error.into()))
     }
 }
 
@@ -149,10 +154,28 @@ fn pool(options: AnyConnectOptions, dialect: Dialect) -> AnyPool {
             .acquire_timeout(Duration::from_secs(10))
             .idle_timeout(None)
             .max_lifetime(None)
-            .test_before_acquire(false),
+            .test_before_acquire(false)
+            .after_release(|connection, _| Box::pin(is_clean(connection))),
         Dialect::Postgres => pool.max_connections(8).acquire_timeout(POSTGRES_ACQUIRE_TIMEOUT),
     };
     pool.connect_lazy_with(options)
+}
+
+/// SQLite itself rolls back what fails for want of space. The driver's own rollback then
+/// fails, and it takes the connection for one that is in a transaction still, for ever.
+async fn is_clean(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+    // Comes after the rollback of a transaction that was dropped.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
+}
+
+/// A connection that keeps SQLite's log and index open, however often others are closed: to
+/// make them anew takes space, and there may be none.
+async fn anchor(options: &AnyConnectOptions) -> Result<AnyConnection, sqlx::Error> {
+    let mut connection = AnyConnection::connect_with(options).await?;
+    prepare(&mut connection, Dialect::Sqlite).await?;
+    sqlx::query("SELECT revision FROM revision").fetch_one(&mut connection).await?;
+    Ok(connection)
 }
 
 /// Sets what a connection does not keep from one opening to the next.
@@ -174,6 +197,32 @@ async fn prepare(connection: &mut AnyConnection, dialect: Dialect) -> Result<(),
 }
 
 impl Database {
+    /// Makes sure that it is there, with tables of ours in it.
+    async fn find(&self) -> Result<(), OpenError> {
+        let missing = || OpenError::Missing { database: self.to_string() };
+        if matches!(self, Self::Sqlite(path) if !path.exists()) {
+            return Err(missing());
+        }
+        sqlx::any::install_default_drivers();
+        let (options, _) = self.connect_options()?;
+        if let Self::Postgres(postgres) = self {
+            let ready = postgres.await_ready(&options).await;
+            ready.map_err(|error| self.explain(MigrateError::Execute(error)))?;
+        }
+        let reading = async {
+            let mut connection = AnyConnection::connect_with(&options).await?;
+            let found = sqlx::query("SELECT revision FROM revision").fetch_optional(&mut connection).await;
+            let closed = connection.close().await;
+            found.and_then(|row| closed.map(|()| row))
+        };
+        match reading.await {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => Err(missing()),
+            Err(error) if is_without_table(&error) => Err(missing()),
+            Err(error) => Err(self.explain(MigrateError::Execute(error))),
+        }
+    }
+
     fn connect_options(&self) -> Result<(AnyConnectOptions, Dialect), OpenError> {
         let (url, dialect) = match self {
             Self::Sqlite(path) => {
@@ -205,6 +254,12 @@ impl Database {
             (_, error) => OpenError::Migrate(error),
         }
     }
+}
+
+/// PostgreSQL has a code for it, SQLite only words.
+fn is_without_table(error: &sqlx::Error) -> bool {
+    let Some(error) = error.as_database_error() else { return false };
+    error.code().as_deref() == Some(POSTGRES_UNDEFINED_TABLE) || error.message().starts_with("no such table")
 }
 
 /// For the owner only: what upstreams are registered is nobody else's business.

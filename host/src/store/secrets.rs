@@ -4,8 +4,7 @@
 //! secret's are authenticated with it, so a value that someone moves to another
 //! row of the database does not decrypt there.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -13,16 +12,19 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_S
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::names::ServerName;
 use crate::secret::Secret;
+use crate::store::key_file;
 
-const KEY_LEN: usize = 32;
+pub(super) const KEY_LEN: usize = 32;
 const NONCE_LEN: usize = 24;
 /// Tells values of this use and layout from any that come later.
-const CONTEXT: &str = "mcpjungle server secret 1";
+const SERVER_SECRET: &str = "mcpjungle server secret 1";
+/// Tells fingerprints of keys from any other digest of them.
+const FINGERPRINT: &str = "mcpjungle secret key 1";
 
 /// Where the key comes from.
 #[derive(Debug, Clone, Default)]
@@ -52,9 +54,16 @@ pub enum KeyError {
     Malformed { origin: String },
     #[error(
         "the secret key from {origin} does not open the secrets that the database holds: \
-         provide the key that they were stored with in MCPJUNGLE_SECRET_KEY or MCPJUNGLE_SECRET_KEY_FILE"
+         provide the key that they were stored with in MCPJUNGLE_SECRET_KEY or MCPJUNGLE_SECRET_KEY_FILE \
+         (after `mcpjungle server rekey`, the new one)"
     )]
     Wrong { origin: String },
+    #[error(
+        "the secrets of this database are encrypted under another key than the one from {origin}: \
+         restart the gateway with that key (after `mcpjungle server rekey`, the new one) in MCPJUNGLE_SECRET_KEY \
+         or MCPJUNGLE_SECRET_KEY_FILE, or in the key file beside an SQLite database; nothing was changed"
+    )]
+    Replaced { origin: String },
     #[error(
         "the database holds secrets, but their key file {} is gone: put it back, \
          or provide the key in MCPJUNGLE_SECRET_KEY or MCPJUNGLE_SECRET_KEY_FILE", .path.display()
@@ -75,6 +84,11 @@ pub enum KeyError {
     Read { path: PathBuf, source: io::Error },
     #[error("cannot create the key file {}", .path.display())]
     Create { path: PathBuf, source: io::Error },
+    #[error(
+        "the database is under the new key, which could not be moved from {} to {}: the next start tries again",
+        .successor.display(), .path.display()
+    )]
+    Replace { path: PathBuf, successor: PathBuf, source: io::Error },
     #[error("no randomness from the operating system: {0}")]
     Random(getrandom::Error),
 }
@@ -91,18 +105,32 @@ enum Source {
     Nothing,
 }
 
+/// A key that is there.
 #[derive(Clone)]
-struct Opened {
+pub(super) struct Opened {
     cipher: XChaCha20Poly1305,
     /// For messages: where the key came from.
-    origin: String,
+    pub(super) origin: String,
+    /// Tells this key from others, and nothing of it.
+    pub(super) fingerprint: String,
+}
+
+/// Where in the database a value lies: it opens nowhere else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place(Vec<u8>);
+
+impl Place {
+    /// Of a secret of a server. Server names hold no line break, so no two places look the same.
+    pub(super) fn of_server_secret(server: &str, name: &str) -> Self {
+        Self(format!("{SERVER_SECRET}\n{server}\n{name}").into_bytes())
+    }
 }
 
 impl SecretBox {
     /// Checks a configured key; a key file is not touched yet.
     pub(super) fn new(source: KeySource) -> Result<Self, KeyError> {
         let source = match (source.configured, source.key_file) {
-            (Some(key), _) => Source::Configured(Opened::parse(key.value.expose(), key.variable)?),
+            (Some(key), _) => Source::Configured(Opened::configured(&key)?),
             (None, Some(path)) => Source::File(path),
             (None, None) => Source::Nothing,
         };
@@ -110,31 +138,30 @@ impl SecretBox {
     }
 
     /// Encrypts a value for its place in the database. Makes the key file if it is due.
-    pub(super) fn seal(&self, server: &ServerName, name: &str, value: &Secret) -> Result<Vec<u8>, KeyError> {
-        let opened = self.open_for_storing()?;
-        let mut nonce = [0; NONCE_LEN];
-        getrandom::fill(&mut nonce).map_err(KeyError::Random)?;
-        let place = place(server, name);
-        let payload = Payload { msg: value.expose().as_bytes(), aad: &place };
-        let ciphertext = opened
-            .cipher
-            .encrypt(&XNonce::from(nonce), payload)
-            .expect("a value that fits in memory is far below the cipher's limit");
-        Ok([nonce.as_slice(), &ciphertext].concat())
+    pub(super) fn seal(&self, place: &Place, value: &Secret) -> Result<Vec<u8>, KeyError> {
+        self.open_for_storing()?.seal(place, value.expose().as_bytes())
     }
 
     /// Decrypts what [`Self::seal`] made for the same place.
-    pub(super) fn unseal(&self, server: &ServerName, name: &str, sealed: &[u8]) -> Result<Secret, KeyError> {
+    pub(super) fn unseal(&self, place: &Place, sealed: &[u8]) -> Result<Secret, KeyError> {
         let opened = self.open_for_reading()?;
-        let wrong = || KeyError::Wrong { origin: opened.origin.clone() };
-        let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE_LEN>().ok_or_else(wrong)?;
-        let place = place(server, name);
-        let payload = Payload { msg: ciphertext, aad: &place };
-        let text = opened.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| wrong())?;
-        String::from_utf8(text).map(Secret::new).map_err(|_| wrong())
+        let text = opened.unseal(place, sealed)?;
+        match String::from_utf8(text.to_vec()) {
+            Ok(text) => Ok(Secret::new(text)),
+            Err(_) => Err(KeyError::Wrong { origin: opened.origin }),
+        }
     }
 
-    fn open_for_storing(&self) -> Result<Opened, KeyError> {
+    /// The file that the key is kept in, if it is in one that the store makes itself.
+    pub(super) fn key_file(&self) -> Option<&Path> {
+        match &self.source {
+            Source::File(path) => Some(path),
+            Source::Configured(_) | Source::Nothing => None,
+        }
+    }
+
+    /// The key that values are stored under, made if it is due.
+    pub(super) fn open_for_storing(&self) -> Result<Opened, KeyError> {
         match &self.source {
             Source::Configured(opened) => Ok(opened.clone()),
             Source::File(path) => self.open_file(path, true),
@@ -142,11 +169,21 @@ impl SecretBox {
         }
     }
 
-    fn open_for_reading(&self) -> Result<Opened, KeyError> {
+    /// The key that stored values are opened with.
+    pub(super) fn open_for_reading(&self) -> Result<Opened, KeyError> {
         match &self.source {
             Source::Configured(opened) => Ok(opened.clone()),
             Source::File(path) => self.open_file(path, false),
             Source::Nothing => Err(KeyError::NotProvided),
+        }
+    }
+
+    /// The key, if there is one already.
+    pub(super) fn find_key(&self) -> Result<Option<Opened>, KeyError> {
+        match self.open_for_reading() {
+            Ok(opened) => Ok(Some(opened)),
+            Err(KeyError::Lost { .. } | KeyError::NotProvided) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -155,29 +192,57 @@ impl SecretBox {
         if let Some(opened) = &*opened {
             return Ok(opened.clone());
         }
-        let key = match read_key_file(path)? {
+        let key = match key_file::read(path)? {
             Some(key) => key,
             None if may_create => {
-                create_key_file(path)?;
-                read_key_file(path)?.ok_or_else(|| KeyError::Lost { path: path.to_owned() })?
+                key_file::create(path)?;
+                key_file::read(path)?.ok_or_else(|| KeyError::Lost { path: path.to_owned() })?
             }
             None => return Err(KeyError::Lost { path: path.to_owned() }),
         };
-        let new = Opened::parse(&key, &format!("the key file {}", path.display()))?;
-        Ok(opened.insert(new).clone())
+        Ok(opened.insert(Opened::of_file(&key, path)?).clone())
     }
 }
 
 impl Opened {
+    /// A key that an administrator provides.
+    pub(super) fn configured(key: &ConfiguredKey) -> Result<Self, KeyError> {
+        Self::parse(key.value.expose(), key.variable)
+    }
+
+    /// What a key file holds.
+    pub(super) fn of_file(text: &str, path: &Path) -> Result<Self, KeyError> {
+        Self::parse(text, &format!("the key file {}", path.display()))
+    }
+
     fn parse(text: &str, origin: &str) -> Result<Self, KeyError> {
         let key = parse_key(text.trim()).ok_or_else(|| KeyError::Malformed { origin: origin.to_owned() })?;
-        Ok(Self { cipher: XChaCha20Poly1305::new((&*key).into()), origin: origin.to_owned() })
+        let fingerprint = Sha256::new().chain_update(FINGERPRINT).chain_update(*key).finalize();
+        Ok(Self {
+            cipher: XChaCha20Poly1305::new((&*key).into()),
+            origin: origin.to_owned(),
+            fingerprint: fingerprint.iter().map(|byte| format!("{byte:02x}")).collect(),
+        })
     }
-}
 
-/// Server names hold no line break, so no two places look the same.
-fn place(server: &ServerName, name: &str) -> Vec<u8> {
-    format!("{CONTEXT}\n{server}\n{name}").into_bytes()
+    /// Encrypts bytes for their place.
+    pub(super) fn seal(&self, Place(place): &Place, value: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let mut nonce = [0; NONCE_LEN];
+        getrandom::fill(&mut nonce).map_err(KeyError::Random)?;
+        let ciphertext = self
+            .cipher
+            .encrypt(&XNonce::from(nonce), Payload { msg: value, aad: place })
+            .expect("a value that fits in memory is far below the cipher's limit");
+        Ok([nonce.as_slice(), &ciphertext].concat())
+    }
+
+    /// Decrypts what [`Self::seal`] made for the same place.
+    pub(super) fn unseal(&self, Place(place): &Place, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let wrong = || KeyError::Wrong { origin: self.origin.clone() };
+        let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE_LEN>().ok_or_else(wrong)?;
+        let payload = Payload { msg: ciphertext, aad: place };
+        self.cipher.decrypt(&XNonce::from(*nonce), payload).map(Zeroizing::new).map_err(|_| wrong())
+    }
 }
 
 fn parse_key(text: &str) -> Option<Zeroizing<[u8; KEY_LEN]>> {
@@ -194,54 +259,6 @@ fn parse_hex(text: &str) -> Option<Vec<u8>> {
     Some(digits.chunks(2).map(|pair| u8::try_from(pair[0] * 16 + pair[1]).expect("two digits are a byte")).collect())
 }
 
-fn read_key_file(path: &Path) -> Result<Option<Zeroizing<String>>, KeyError> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(Zeroizing::new(text))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(KeyError::Read { path: path.to_owned(), source }),
-    }
-}
-
-/// Makes a key file that is there whole or not at all, whenever the machine
-/// stops, and never replaces one that another process has made meanwhile.
-fn create_key_file(path: &Path) -> Result<(), KeyError> {
-    let mut key = Zeroizing::new([0; KEY_LEN]);
-    getrandom::fill(&mut *key).map_err(KeyError::Random)?;
-    let text = Zeroizing::new(format!("{}\n", STANDARD.encode(*key)));
-
-    let failed = |source| KeyError::Create { path: path.to_owned(), source };
-    let draft = path.with_extension(format!("{:016x}.new", random_number()?));
-    let made = write_draft(&draft, text.as_bytes()).and_then(|()| match fs::hard_link(&draft, path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        linked => linked,
-    });
-    let removed = fs::remove_file(&draft);
-    made.and(removed).map_err(failed)?;
-    sync_folder(path).map_err(failed)
-}
-
-/// Names a draft that no other store, of this process or another, is writing.
-fn random_number() -> Result<u64, KeyError> {
-    getrandom::u64().map_err(KeyError::Random)
-}
-
-fn write_draft(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(content)?;
-    file.sync_all()
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
-        _ => File::open(".")?.sync_all(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,8 +268,8 @@ mod tests {
         SecretBox::new(KeySource { configured: Some(key), key_file: None }).unwrap()
     }
 
-    fn server(name: &str) -> ServerName {
-        ServerName::parse(name).unwrap()
+    fn place(server: &str, name: &str) -> Place {
+        Place::of_server_secret(server, name)
     }
 
     #[test]
@@ -278,19 +295,27 @@ mod tests {
     #[test]
     fn a_value_opens_only_in_its_own_place_and_under_its_own_key() {
         let secrets = sealed_with(&"ab".repeat(32));
-        let sealed = secrets.seal(&server("a"), "bearer-token", &Secret::new("s3cret")).unwrap();
-        assert_eq!(secrets.unseal(&server("a"), "bearer-token", &sealed).unwrap(), Secret::new("s3cret"));
-        assert!(secrets.unseal(&server("b"), "bearer-token", &sealed).is_err());
-        assert!(secrets.unseal(&server("a"), "env:X", &sealed).is_err());
+        let sealed = secrets.seal(&place("a", "bearer-token"), &Secret::new("s3cret")).unwrap();
+        assert_eq!(secrets.unseal(&place("a", "bearer-token"), &sealed).unwrap(), Secret::new("s3cret"));
+        assert!(secrets.unseal(&place("b", "bearer-token"), &sealed).is_err());
+        assert!(secrets.unseal(&place("a", "env:X"), &sealed).is_err());
         let other = sealed_with(&"cd".repeat(32));
-        assert!(matches!(other.unseal(&server("a"), "bearer-token", &sealed), Err(KeyError::Wrong { .. })));
-        assert!(secrets.unseal(&server("a"), "bearer-token", &sealed[..10]).is_err());
+        assert!(matches!(other.unseal(&place("a", "bearer-token"), &sealed), Err(KeyError::Wrong { .. })));
+        assert!(secrets.unseal(&place("a", "bearer-token"), &sealed[..10]).is_err());
     }
 
     #[test]
     fn the_same_value_never_looks_the_same() {
         let secrets = sealed_with(&"ab".repeat(32));
-        let seal = || secrets.seal(&server("a"), "x", &Secret::new("v")).unwrap();
+        let seal = || secrets.seal(&place("a", "x"), &Secret::new("v")).unwrap();
         assert_ne!(seal(), seal());
+    }
+
+    #[test]
+    fn a_fingerprint_tells_keys_apart_however_they_are_written() {
+        let of = |key: &str| Opened::parse(key, "").unwrap().fingerprint;
+        assert_eq!(of(&"fb".repeat(32)), of(&STANDARD.encode([0xfb; KEY_LEN])));
+        assert_ne!(of(&"fb".repeat(32)), of(&"fc".repeat(32)));
+        assert!(!of(&"fb".repeat(32)).contains("fbfb"));
     }
 }

@@ -16,6 +16,7 @@ use crate::store::config_dir::forget_folder;
 use crate::store::error::bounded;
 use crate::store::item_rows::read_rows;
 use crate::store::items::{write_enabled, write_offer};
+use crate::store::secrets::Place;
 use crate::store::{Store, StoreError};
 use crate::upstream::Offer;
 
@@ -32,6 +33,9 @@ impl Store {
         let mut change = self.begin_change().await?;
         let stored = bounded(async {
             let (revision, now_ms) = (change.revision, change.now_ms);
+            if !secrets.is_empty() {
+                self.claim_key(change.connection()).await?;
+            }
             let (id, enabled) = match find_server(change.connection(), &server.name).await? {
                 Some(_) if !replace => return Ok::<_, StoreError>(None),
                 Some(old) => {
@@ -99,7 +103,7 @@ impl Store {
 
     fn seal_secrets(&self, server: &Server) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         let seal = |(name, value): (String, &Secret)| {
-            let sealed = self.secrets.seal(&server.name, &name, value)?;
+            let sealed = self.secrets.seal(&Place::of_server_secret(server.name.as_str(), &name), value)?;
             Ok((name, sealed))
         };
         secrets_of(&server.transport).into_iter().map(seal).collect()
@@ -148,8 +152,8 @@ async fn insert_server(
 ) -> Result<i64, StoreError> {
     let row = sqlx::query(
         "INSERT INTO servers (name, revision, description, transport, config, session_mode, \
-         tool_sync_interval_seconds, enabled, initialize, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $9) RETURNING id",
+         tool_sync_interval_seconds, enabled, initialize, created_at, updated_at, secrets_revision) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $9, $2) RETURNING id",
     )
     .bind(server.name.as_str())
     .bind(revision)
@@ -175,7 +179,7 @@ async fn update_server(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE servers SET revision = $2, description = $3, transport = $4, config = $5, session_mode = $6, \
-         tool_sync_interval_seconds = $7, initialize = $8, updated_at = $9 WHERE id = $1",
+         tool_sync_interval_seconds = $7, initialize = $8, updated_at = $9, secrets_revision = $2 WHERE id = $1",
     )
     .bind(id)
     .bind(revision)

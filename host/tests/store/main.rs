@@ -30,6 +30,9 @@ mod files;
 mod home;
 mod identities;
 mod keys;
+mod log;
+mod lost_admin;
+mod rekey;
 #[cfg(feature = "e2e")]
 mod schema;
 #[cfg(feature = "e2e")]

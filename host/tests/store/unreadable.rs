@@ -1,13 +1,9 @@
 //! Servers whose rows are damaged.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
-
 use mcpjungle_host::store::{KeyError, KeySource, OpenError, Store, StoreError};
 
-use tracing_subscriber::fmt::MakeWriter;
-
 use crate::home::{Home, name, offer, records, stdio_server};
+use crate::log::Log;
 
 on_both! {
     async fn a_server_that_cannot_be_read_is_left_out_and_the_others_are_served(home: Home) {
@@ -43,9 +39,7 @@ on_both! {
 
     async fn a_gateway_without_the_key_asks_for_the_key_only(home: Home) {
         let log = Log::default();
-        let _logging = tracing::subscriber::set_default(
-            tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).finish(),
-        );
+        let _logging = log.start();
         let keyless = Store::open(home.database(), KeySource::default()).await.unwrap();
         home.open().await.put_server(&stdio_server("s", &[("K", "v")]), &offer(&["t"]), false).await.unwrap();
         assert!(records(&keyless).await.is_empty());
@@ -55,9 +49,7 @@ on_both! {
 
     async fn a_server_that_is_left_out_is_told_of_once_until_it_changes(home: Home) {
         let log = Log::default();
-        let _logging = tracing::subscriber::set_default(
-            tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).finish(),
-        );
+        let _logging = log.start();
         let store = home.open().await;
         for server in ["damaged", "sound"] {
             store.put_server(&stdio_server(server, &[]), &offer(&["t"]), false).await.unwrap();
@@ -73,33 +65,5 @@ on_both! {
             store.put_server(&stdio_server("damaged", &[]), &offer(&["t"]), true).await.unwrap();
             assert_eq!(records(&store).await.len(), 2);
         }
-    }
-}
-
-/// What was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn count(&self, text: &str) -> usize {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).matches(text).count()
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
     }
 }

@@ -19,6 +19,15 @@ pub(crate) struct Client {
     session: Option<String>,
 }
 
+/// A client for HTTP that no proxy comes in between.
+pub(crate) fn http_client() -> reqwest::Client {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| {
+        let _another_was_first = rustls::crypto::ring::default_provider().install_default();
+    });
+    reqwest::Client::builder().no_proxy().build().expect("a client can be built")
+}
+
 /// An HTTP answer, read to its end.
 #[derive(Debug)]
 pub(crate) struct Reply {
@@ -30,12 +39,7 @@ pub(crate) struct Reply {
 impl Client {
     /// Without a session.
     pub(crate) fn new(url: impl Into<String>) -> Self {
-        static PROVIDER: Once = Once::new();
-        PROVIDER.call_once(|| {
-            let _another_was_first = rustls::crypto::ring::default_provider().install_default();
-        });
-        let http = reqwest::Client::builder().no_proxy().build().expect("a client can be built");
-        Self { http, url: url.into(), token: None, session: None }
+        Self { http: http_client(), url: url.into(), token: None, session: None }
     }
 
     /// The same, with a token that each request says.

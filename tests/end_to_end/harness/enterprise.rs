@@ -6,6 +6,8 @@ use std::sync::Arc;
 use mcpjungle_host::identity::{AccessToken, IdentityKind, Role, TokenDigest};
 use mcpjungle_host::pipeline::Mode;
 use mcpjungle_host::store::{Database, KeySource, NewIdentity, Store};
+#[cfg(feature = "e2e")]
+use mcpjungle_host::store::{PostgresDatabase, PostgresSettings};
 use tempfile::TempDir;
 
 use super::gateway::{Gateway, new_home};
@@ -39,13 +41,31 @@ pub(crate) fn start_in(home: Arc<TempDir>, arguments: &[&str]) -> Gateway {
 /// A home whose database is initialised.
 pub(crate) async fn home(people: &[Person<'_>]) -> Arc<TempDir> {
     let home = new_home();
+    let store = open(home.path()).await;
+    settle(&home, store, people).await;
+    home
+}
+
+/// A home whose database is on a PostgreSQL server, and initialised; its `.env` says so.
+#[cfg(feature = "e2e")]
+pub(crate) async fn home_on(cluster: &crate::postgres::Cluster, people: &[Person<'_>]) -> Arc<TempDir> {
+    let home = new_home();
+    let url = cluster.url(&cluster.create_database());
+    let variables = format!("DATABASE_URL={url}\nMCPJUNGLE_SECRET_KEY={}\n", "5a".repeat(32));
+    std::fs::write(home.path().join(".env"), variables).expect("the home is writable");
+    let database = PostgresDatabase::parse(&url, PostgresSettings::Url).expect("it is a URL");
+    // Without the key: no secret is stored.
+    let store = Store::open(Database::Postgres(database), KeySource::default()).await.expect("the server runs");
+    settle(&home, store, people).await;
+    home
+}
+
+async fn settle(home: &TempDir, store: Store, people: &[Person<'_>]) {
     std::fs::write(home.path().join(".mcpjungle.conf"), format!("access_token: {ADMIN_TOKEN}\n"))
         .expect("the home is writable");
-    let store = open(home.path()).await;
     store.initialize(Mode::Enterprise, Some(digest(ADMIN_TOKEN))).await.expect("the database is new");
     add(&store, people).await;
     store.close().await;
-    home
 }
 
 /// The database of a home, which a gateway may be running on.

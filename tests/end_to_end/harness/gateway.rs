@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::PATIENCE;
@@ -52,9 +52,21 @@ impl Gateway {
         Self::launch(new_home(), &[], variables)
     }
 
+    /// As [`Self::start_in`], in a process that a limit on the size of files does not kill.
+    pub(crate) fn start_limitable(home: Arc<TempDir>, arguments: &[&str]) -> Self {
+        let mut shell = command_in(home.path(), "sh");
+        shell.args(["-c", r#"trap "" XFSZ; exec "$@""#, "sh", BINARY]);
+        Self::launch_by(shell, home, arguments)
+    }
+
     fn launch(home: Arc<TempDir>, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = bare_command(home.path());
-        command.args(["start", "--port", "0"]).args(arguments).envs(variables.iter().copied());
+        command.envs(variables.iter().copied());
+        Self::launch_by(command, home, arguments)
+    }
+
+    fn launch_by(mut command: Command, home: Arc<TempDir>, arguments: &[&str]) -> Self {
+        command.args(["start", "--port", "0"]).args(arguments);
         let mut child = command.spawn().expect("the gateway's binary runs");
         let output = Arc::new(Output::default());
         output.follow(child.stdout.take().expect("stdout is piped"));
@@ -129,8 +141,17 @@ impl Gateway {
 
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a child has a pid");
-        kill_process(pid, signal).expect("the gateway can be signalled");
+        kill_process(self.pid(), signal).expect("the gateway can be signalled");
+    }
+
+    fn pid(&self) -> Pid {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a child has a pid")
+    }
+
+    /// Lets its files be as long as this only, in bytes; or as long as they like.
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) {
+        let limit = Rlimit { current: bytes, maximum: None };
+        rustix::process::prlimit(Some(self.pid()), Resource::Fsize, limit).expect("a child's limits can be set");
     }
 
     /// Waits until the gateway has ended.
@@ -196,7 +217,11 @@ pub(crate) fn new_home() -> Arc<TempDir> {
 
 /// The binary in `home`, with nothing of the tester's own environment but the search path.
 pub(crate) fn bare_command(home: &Path) -> Command {
-    let mut command = Command::new(PathBuf::from(BINARY));
+    command_in(home, BINARY)
+}
+
+fn command_in(home: &Path, program: &str) -> Command {
+    let mut command = Command::new(PathBuf::from(program));
     command.current_dir(home).env_clear().env("HOME", home);
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

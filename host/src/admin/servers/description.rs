@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::admin::error::ApiError;
 use crate::admin::input::nullable;
+use crate::admin::servers::REDACTED;
 use crate::names::ServerName;
 use crate::secret::Secret;
 use crate::server::{DEFAULT_TOOL_SYNC_INTERVAL_SECONDS, Server, SessionMode, Transport, is_reserved_header};
@@ -58,6 +59,7 @@ impl ServerDescription {
         if self.description.contains('\0') {
             return Err(ApiError::invalid("the description cannot hold a NUL character"));
         }
+        self.refuse_redacted()?;
         let description = self.description.clone();
         let transport = match self.transport.as_str() {
             "" => return Err(ApiError::invalid(format!("transport is required ({TRANSPORTS})"))),
@@ -75,6 +77,25 @@ impl ServerDescription {
             }
         };
         Ok(Server { name, description, transport, session_mode, tool_sync_interval_seconds })
+    }
+
+    /// What a listing or an export shows in place of a secret must not become the secret.
+    fn refuse_redacted(&self) -> Result<(), ApiError> {
+        let of = |member: &str, names: &BTreeMap<String, String>| {
+            let redacted = names.iter().find(|(_, value)| value.contains(REDACTED));
+            redacted.map(|(name, _)| format!("{member}.{name}"))
+        };
+        let found = (self.bearer_token.contains(REDACTED).then(|| "bearer_token".to_owned()))
+            .or_else(|| of("headers", &self.headers))
+            .or_else(|| of("env", &self.env))
+            .or_else(|| self.args.iter().any(|arg| arg == REDACTED).then(|| "args".to_owned()))
+            .or_else(|| self.url.ends_with(REDACTED).then(|| "url".to_owned()));
+        match found {
+            Some(member) => Err(ApiError::invalid(format!(
+                "{member} holds `{REDACTED}`, which stands for a secret that was not shown: put the secret in its place"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// What both transports over HTTP need.
@@ -198,6 +219,24 @@ mod tests {
         ] {
             let error = parse(body).unwrap_err();
             assert!(error.contains(fragment), "{body}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_stands_for_a_secret_is_not_taken_for_one() {
+        for (member, value) in [
+            ("bearer_token", r#""[redacted]""#),
+            ("headers.X-Key", r#"{"X-Key":"Bearer [redacted]"}"#),
+            ("env.A", r#"{"A":"[redacted]"}"#),
+            ("args", r#"["-y","[redacted]"]"#),
+            ("url", r#""http://h/?[redacted]""#),
+        ] {
+            let (key, _) = member.split_once('.').unwrap_or((member, ""));
+            for transport in ["stdio", "sse", "streamable_http"] {
+                let body = format!(r#"{{"name":"a","transport":"{transport}","command":"c","{key}":{value}}}"#);
+                let error = parse(&body).unwrap_err();
+                assert!(error.contains(&format!("{member} holds `[redacted]`, which stands for")), "{body}: {error}");
+            }
         }
     }
 

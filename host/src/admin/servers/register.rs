@@ -12,7 +12,7 @@ use crate::admin::change;
 use crate::admin::error::ApiError;
 use crate::admin::input::{JsonBody, Parameters, flag};
 use crate::admin::servers::description::ServerDescription;
-use crate::admin::servers::{HealthView, ServerView, find};
+use crate::admin::servers::{Audience, HealthView, ServerView, find};
 use crate::gateway::Gateway;
 use crate::server::Server;
 use crate::store::StoreError;
@@ -60,7 +60,7 @@ pub(in crate::admin) async fn put(
         let enabled = find(&snapshot, &server.name).map_or(true, |stored| stored.enabled);
         let server = Arc::new(server);
         let health = HealthView::of(&gateway, &admission, &server);
-        let view = || ServerView::of(&server, enabled, health.clone());
+        let view = || ServerView::of(&server, enabled, health.clone(), Audience::Administrators);
         Ok(Registered { server: view(), flat: view() })
     })
     .await

@@ -1,0 +1,41 @@
+//! `server reset-admin-token`: the way back in when the administrator's token is lost.
+
+use std::io::Write as _;
+
+use anyhow::Context;
+use mcpjungle_host::identity::AccessToken;
+use serde_json::json;
+
+use super::{find_database, open};
+use crate::arguments::ResetArguments;
+use crate::environment::Environment;
+use crate::printer::Printer;
+
+pub(super) async fn run(
+    arguments: &ResetArguments,
+    environment: &Environment,
+    printer: &mut Printer,
+) -> anyhow::Result<()> {
+    let token = match &arguments.access_token {
+        Some(chosen) => AccessToken::parse(chosen)?,
+        None => AccessToken::generate().context("no randomness from the operating system")?,
+    };
+    let database = find_database(&arguments.database, environment, printer)?;
+    let shown = database.to_string();
+    // The key for secrets may be lost as well: no secret is touched.
+    let store = open(database, None).await?;
+    let reset = store.reset_admin_token(arguments.user.as_deref(), token.digest()).await;
+    store.close().await;
+    let reset = reset.with_context(|| format!("no token was replaced in the {shown}"))?;
+    let made = if reset.is_new_admin { "There was no administrator left: this user is one now.\n" } else { "" };
+    printer.note(format_args!(
+        "The access token of administrator {} was replaced in the {shown}; the old one is worth nothing now.\n\
+         {made}The new one is printed this once. Use it with `mcpjungle login <access_token>`.",
+        reset.user
+    ))?;
+    if printer.is_json() {
+        let answer = json!({ "username": reset.user, "access_token": token.expose() });
+        return Ok(printer.json(&answer.to_string())?);
+    }
+    Ok(writeln!(printer, "{}", token.expose())?)
+}
