@@ -1,5 +1,6 @@
 //! What can be typed: commands, flags and their help, as clap reads them.
 
+mod audit;
 mod check;
 mod commands;
 mod files;
@@ -8,6 +9,7 @@ use std::ffi::OsString;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+pub(crate) use audit::{AuditArguments, AuditKind, ReadAuditArguments};
 pub(crate) use check::Interruption;
 pub(crate) use commands::{
     CreateArguments, CreateKind, DeleteArguments, DeleteKind, GetArguments, GetKind, InvokeArguments, ListArguments,
@@ -86,6 +88,8 @@ pub(crate) enum Command {
     Apply(ApplyArguments),
     /// Check configuration files
     Validate(ValidateArguments),
+    /// Show who did what, and what was refused
+    Audit(AuditArguments),
     /// Print a script with which your shell completes arguments
     Completion(CompletionArguments),
 }

@@ -23,6 +23,7 @@ use crate::gateway::Gateway;
 use crate::pipeline::Mode;
 
 mod admission;
+mod audit;
 mod call;
 mod change;
 mod entries;
@@ -43,6 +44,7 @@ pub use entries::{describe_server, holds_secrets, read_group, read_server};
 use error::ApiError;
 pub(crate) use error::with_sources;
 use openapi::Routes;
+pub(crate) use record::rfc3339;
 pub use servers::description::ServerDescription;
 pub use tool_groups::GroupDescription;
 
@@ -98,8 +100,10 @@ fn open_to_users() -> Routes {
 /// What only administrators may do. In development mode nobody in particular is
 /// one, too; what an authenticator calls a client or a user is not.
 fn open_to_admins() -> Routes {
-    use openapi::{items, servers as of_servers, tool_groups as of_groups};
+    use openapi::{audit as of_audit, items, servers as of_servers, tool_groups as of_groups};
     Routes::default()
+        .get("/audit", audit::list, of_audit::list())
+        .post("/audit/verify", audit::verify, of_audit::verify())
         .post("/servers", servers::register::register, of_servers::register())
         .delete("/servers/{name}", servers::deregister::deregister, of_servers::deregister())
         .post("/servers/{name}/enable", servers::switch::enable, of_servers::enable())

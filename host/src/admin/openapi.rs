@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::admin::call::ok;
 
+pub(super) mod audit;
 pub(super) mod items;
 mod operation;
 mod routes;
@@ -66,6 +67,7 @@ fn tags() -> Value {
         { "name": "prompts", "description": "Prompts of all servers." },
         { "name": "resources", "description": "Resources of all servers." },
         { "name": "tool groups", "description": "Named selections of tools, each with an endpoint of its own." },
+        { "name": "audit", "description": "Who did what, and what was refused." },
         { "name": "enterprise", "description": "Users and clients, which development mode does not have." },
     ])
 }

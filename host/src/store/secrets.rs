@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::audit::AUDIT_KEY_BYTES;
 use crate::names::ServerName;
 use crate::secret::Secret;
 
@@ -23,6 +24,9 @@ const KEY_LEN: usize = 32;
 const NONCE_LEN: usize = 24;
 /// Tells values of this use and layout from any that come later.
 const CONTEXT: &str = "mcpjungle server secret 1";
+
+/// The place of the audit log's key. It is in no server's, whose places have another first line.
+const AUDIT_KEY_PLACE: &[u8] = b"mcpjungle audit key 1";
 
 /// Where the key comes from.
 #[derive(Debug, Clone, Default)]
@@ -111,11 +115,19 @@ impl SecretBox {
 
     /// Encrypts a value for its place in the database. Makes the key file if it is due.
     pub(super) fn seal(&self, server: &ServerName, name: &str, value: &Secret) -> Result<Vec<u8>, KeyError> {
+        self.seal_in(&place(server, name), value.expose().as_bytes())
+    }
+
+    /// Encrypts the key of the audit log. Makes the key file if it is due.
+    pub(super) fn seal_audit_key(&self, key: &[u8; AUDIT_KEY_BYTES]) -> Result<Vec<u8>, KeyError> {
+        self.seal_in(AUDIT_KEY_PLACE, key)
+    }
+
+    fn seal_in(&self, place: &[u8], value: &[u8]) -> Result<Vec<u8>, KeyError> {
         let opened = self.open_for_storing()?;
         let mut nonce = [0; NONCE_LEN];
         getrandom::fill(&mut nonce).map_err(KeyError::Random)?;
-        let place = place(server, name);
-        let payload = Payload { msg: value.expose().as_bytes(), aad: &place };
+        let payload = Payload { msg: value, aad: place };
         let ciphertext = opened
             .cipher
             .encrypt(&XNonce::from(nonce), payload)
@@ -126,12 +138,15 @@ impl SecretBox {
     /// Decrypts what [`Self::seal`] made for the same place.
     pub(super) fn unseal(&self, server: &ServerName, name: &str, sealed: &[u8]) -> Result<Secret, KeyError> {
         let opened = self.open_for_reading()?;
-        let wrong = || KeyError::Wrong { origin: opened.origin.clone() };
-        let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE_LEN>().ok_or_else(wrong)?;
-        let place = place(server, name);
-        let payload = Payload { msg: ciphertext, aad: &place };
-        let text = opened.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| wrong())?;
-        String::from_utf8(text).map(Secret::new).map_err(|_| wrong())
+        let text = opened.unseal_in(&place(server, name), sealed)?;
+        String::from_utf8(text).map(Secret::new).map_err(|_| opened.wrong())
+    }
+
+    /// Decrypts what [`Self::seal_audit_key`] made.
+    pub(super) fn unseal_audit_key(&self, sealed: &[u8]) -> Result<Zeroizing<[u8; AUDIT_KEY_BYTES]>, KeyError> {
+        let opened = self.open_for_reading()?;
+        let key = Zeroizing::new(opened.unseal_in(AUDIT_KEY_PLACE, sealed)?);
+        key.as_slice().try_into().map(Zeroizing::new).map_err(|_| opened.wrong())
     }
 
     fn open_for_storing(&self) -> Result<Opened, KeyError> {
@@ -172,6 +187,16 @@ impl Opened {
     fn parse(text: &str, origin: &str) -> Result<Self, KeyError> {
         let key = parse_key(text.trim()).ok_or_else(|| KeyError::Malformed { origin: origin.to_owned() })?;
         Ok(Self { cipher: XChaCha20Poly1305::new((&*key).into()), origin: origin.to_owned() })
+    }
+
+    fn unseal_in(&self, place: &[u8], sealed: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE_LEN>().ok_or_else(|| self.wrong())?;
+        let payload = Payload { msg: ciphertext, aad: place };
+        self.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| self.wrong())
+    }
+
+    fn wrong(&self) -> KeyError {
+        KeyError::Wrong { origin: self.origin.clone() }
     }
 }
 
@@ -285,6 +310,18 @@ mod tests {
         let other = sealed_with(&"cd".repeat(32));
         assert!(matches!(other.unseal(&server("a"), "bearer-token", &sealed), Err(KeyError::Wrong { .. })));
         assert!(secrets.unseal(&server("a"), "bearer-token", &sealed[..10]).is_err());
+    }
+
+    #[test]
+    fn the_key_of_the_audit_log_opens_as_nothing_else() {
+        let secrets = sealed_with(&"ab".repeat(32));
+        let sealed = secrets.seal_audit_key(&[7; AUDIT_KEY_BYTES]).unwrap();
+        assert_eq!(*secrets.unseal_audit_key(&sealed).unwrap(), [7; AUDIT_KEY_BYTES]);
+        assert!(secrets.unseal(&server("a"), "x", &sealed).is_err());
+        let other = secrets.seal(&server("a"), "x", &Secret::new("7".repeat(AUDIT_KEY_BYTES))).unwrap();
+        assert!(matches!(secrets.unseal_audit_key(&other), Err(KeyError::Wrong { .. })));
+        let others = sealed_with(&"cd".repeat(32));
+        assert!(matches!(others.unseal_audit_key(&sealed), Err(KeyError::Wrong { .. })));
     }
 
     #[test]

@@ -64,6 +64,7 @@ impl Home {
             edge: EdgePolicy { hosts: AllowedHosts::LoopbackAnd(Vec::new()), origins: Vec::new() },
             metrics,
             bootstrap_token: None,
+            audit: None,
         })
         .await
         .unwrap();

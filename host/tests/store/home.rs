@@ -121,6 +121,7 @@ pub fn http_server(server: &str) -> Server {
         },
         session_mode: SessionMode::Stateful,
         tool_sync_interval_seconds: NonZeroU32::new(90),
+        audit: None,
     }
 }
 
@@ -135,6 +136,7 @@ pub fn stdio_server(server: &str, env: &[(&str, &str)]) -> Server {
         },
         session_mode: SessionMode::Stateless,
         tool_sync_interval_seconds: None,
+        audit: None,
     }
 }
 
