@@ -60,6 +60,8 @@ use shipper::Shipper;
 const SHIPPING: Duration = Duration::from_secs(1);
 /// How often old records are looked for, and journals that other processes have left.
 const TIDYING: Duration = Duration::from_secs(60);
+/// After how long records are taken to the database to make room for those that wait.
+const MAKING_ROOM: Duration = Duration::from_millis(100);
 /// How long whoever reads, or waits for a record of their own, waits for the disk.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -160,9 +162,21 @@ impl Audit {
     /// Takes all that was noted so far to the database.
     pub async fn flush(&self, store: &Store) -> Result<(), ShipError> {
         let ticket = self.recorder.hurry();
-        // What finds no room on the disk does so once something has left it.
-        let _too_full = tokio::time::timeout(PATIENCE, self.recorder.settled(ticket)).await;
-        self.shipper.lock().await.ship(store).await
+        self.ship_until(store, ticket).await.map(drop)
+    }
+
+    /// Takes records to the database until those up to a ticket are there: what finds no room on the
+    /// disk does so once something has left it. `false` if that takes too long.
+    async fn ship_until(&self, store: &Store, ticket: Ticket) -> Result<bool, ShipError> {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let settled = self.recorder.settled(ticket);
+            let is_settled = tokio::time::timeout(MAKING_ROOM, settled).await.is_ok();
+            self.shipper.lock().await.ship(store).await?;
+            if is_settled || tokio::time::Instant::now() >= deadline {
+                return Ok(is_settled);
+            }
+        }
     }
 
     /// Verifies what the database holds.
@@ -181,11 +195,11 @@ impl Audit {
     pub async fn close(&self, store: &Store) -> Result<(), ShipError> {
         let ticket = self.recorder.hurry();
         self.recorder.close();
-        let is_settled = tokio::time::timeout(PATIENCE, self.recorder.settled(ticket)).await.is_ok();
-        let mut shipper = self.shipper.lock().await;
-        shipper.ship(store).await?;
+        if self.ship_until(store, ticket).await? {
+            self.shipper.lock().await.finish()?;
+        }
         // What the thread may still write is for the next process to find.
-        if is_settled { Ok(shipper.finish()?) } else { Ok(()) }
+        Ok(())
     }
 
     /// How much there was.
@@ -195,7 +209,7 @@ impl Audit {
             written: counts.written.load(Ordering::Relaxed),
             dropped: counts.dropped.load(Ordering::Relaxed),
             refused: counts.refused.load(Ordering::Relaxed),
-            waiting: self.recorder.waiting() as u64,
+            waiting: self.recorder.waiting(),
             journal_bytes: self.shared.bytes.load(Ordering::Relaxed),
         }
     }

@@ -91,7 +91,14 @@ impl Journal {
             write_line(&mut lines, entry);
         }
         let length = lines.len() as u64;
+        if entries.is_empty() {
+            return Ok(());
+        }
         if self.shared.bytes.load(Ordering::Relaxed) + length > self.max_bytes {
+            // So that what is in this file can go from the disk as soon as it is in the database.
+            if self.position.bytes > 0 {
+                self.begin_file()?;
+            }
             return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "the journal has reached its bound"));
         }
         if self.is_torn || (self.position.bytes > 0 && self.position.bytes + length > self.file_bound()) {

@@ -25,8 +25,9 @@ const MAX_CAPTURED_BYTES: usize = 64 << 20;
 const GATHERING: Duration = Duration::from_millis(20);
 /// After how long what found no room is tried again.
 const RETRY: Duration = Duration::from_millis(50);
-/// How many records are written at once.
+/// How many records are written at once, and how much: little enough for the smallest journal.
 const BATCH: usize = 512;
+const BATCH_BYTES: usize = 64 << 10;
 
 /// What happens when a record finds no room, neither in memory nor on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,16 +124,17 @@ impl Recorder {
         if self.when_full == WhenFull::Drop {
             return true;
         }
-        let has_room = !self.is_full.load(Ordering::Relaxed) && self.waiting() < MAX_QUEUED / 2;
+        let has_room = !self.is_full.load(Ordering::Relaxed) && self.waiting() < MAX_QUEUED as u64 / 2;
         if !has_room {
             self.counts.refused.fetch_add(1, Ordering::Relaxed);
         }
         has_room
     }
 
-    /// How many events are not in the journal yet.
-    pub(super) fn waiting(&self) -> usize {
-        self.queue.lock().events.len()
+    /// How many events are not in the journal yet, those in the thread's hands included.
+    pub(super) fn waiting(&self) -> u64 {
+        let taken = self.queue.lock().taken;
+        taken.saturating_sub(*self.settled.borrow())
     }
 
     /// The ticket of all that has been noted so far; it is dealt with at once.
@@ -166,10 +168,17 @@ impl Recorder {
     /// What the thread does: writes what is noted, until closed.
     pub(super) fn write(&self, mut journal: Journal, key: &AuditKey, mut head: Link) {
         while let Some(events) = self.next_batch() {
-            for some in events.chunks(BATCH) {
-                head = self.write_some(&mut journal, key, head, some);
-                self.settled.send_modify(|settled| *settled += some.len() as u64);
+            let mut texts = Vec::new();
+            let mut bytes = 0;
+            for event in events {
+                texts.push(record::write(&event));
+                bytes += texts.last().map_or(0, String::len);
+                if texts.len() >= BATCH || bytes >= BATCH_BYTES {
+                    head = self.write_some(&mut journal, key, head, std::mem::take(&mut texts));
+                    bytes = 0;
+                }
             }
+            head = self.write_some(&mut journal, key, head, texts);
         }
     }
 
@@ -193,36 +202,36 @@ impl Recorder {
         Some(std::mem::take(&mut queue.events))
     }
 
-    fn write_some(&self, journal: &mut Journal, key: &AuditKey, head: Link, events: &[Event]) -> Link {
+    /// Writes records behind the one at `head`, all or none. Returns where the chain stands then.
+    fn write_some(&self, journal: &mut Journal, key: &AuditKey, head: Link, texts: Vec<String>) -> Link {
         let mut last = head.clone();
-        let entry = |event: &Event| {
-            let text = record::write(event);
+        let entry = |text: String| {
             last = key.next(&last, text.as_bytes());
             Entry { link: last.clone(), text }
         };
-        let entries: Vec<Entry> = events.iter().map(entry).collect();
-        loop {
-            match journal.append(&entries) {
-                Ok(()) => {
-                    if self.is_full.swap(false, Ordering::Relaxed) {
-                        tracing::info!("the audit log's journal has room again");
-                    }
-                    self.counts.written.fetch_add(entries.len() as u64, Ordering::Relaxed);
-                    return last;
-                }
-                Err(error) => {
-                    let is_closed = self.queue.lock().is_closed;
-                    if self.when_full == WhenFull::Drop || is_closed {
-                        self.count_dropped(entries.len(), &error.to_string());
-                        return head;
-                    }
-                    if !self.is_full.swap(true, Ordering::Relaxed) {
-                        tracing::error!(%error, "the audit log's journal is full: requests are refused until it has room");
-                    }
-                }
+        let entries: Vec<Entry> = texts.into_iter().map(entry).collect();
+        let is_written = self.write_or_drop(journal, &entries);
+        self.settled.send_modify(|settled| *settled += entries.len() as u64);
+        if is_written { last } else { head }
+    }
+
+    fn write_or_drop(&self, journal: &mut Journal, entries: &[Entry]) -> bool {
+        while let Err(error) = journal.append(entries) {
+            let is_closed = self.queue.lock().is_closed;
+            if self.when_full == WhenFull::Drop || is_closed {
+                self.count_dropped(entries.len(), &error.to_string());
+                return false;
+            }
+            if !self.is_full.swap(true, Ordering::Relaxed) {
+                tracing::error!(%error, "the audit log's journal is full: requests are refused until it has room");
             }
             std::thread::sleep(RETRY);
         }
+        if !entries.is_empty() && self.is_full.swap(false, Ordering::Relaxed) {
+            tracing::info!("the audit log's journal has room again");
+        }
+        self.counts.written.fetch_add(entries.len() as u64, Ordering::Relaxed);
+        true
     }
 
     fn count_dropped(&self, count: usize, reason: &str) {

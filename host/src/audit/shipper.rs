@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use thiserror::Error;
 
 use crate::audit::chain::{AuditKey, Link};
-use crate::audit::journal::{self, Chunk, Damage, Entry, Orphan, Position, Shared};
+use crate::audit::journal::{self, Chunk, Damage, Orphan, Position, Shared};
 use crate::store::{Store, StoreError};
 
 /// How many records go to the database in one transaction.

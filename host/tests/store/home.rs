@@ -98,6 +98,13 @@ impl Home {
         connection.close().await.unwrap();
     }
 
+    /// As [`Self::damage`], where nobody counts what that changes.
+    pub async fn execute(&self, statement: &'static str) {
+        let mut connection = AnyConnection::connect(&self.url).await.unwrap();
+        sqlx::query(statement).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
     /// Everything that lies on the disk, the write-ahead log included.
     pub fn bytes(&self) -> Vec<u8> {
         let database = |path: &Path| path.file_name().unwrap().to_str().unwrap().starts_with("mcpjungle.db");
