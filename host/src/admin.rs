@@ -70,6 +70,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
     operations.extend(of_system);
     let document = openapi::document(&gateway.version, &operations);
     system
+        .layer(from_fn_with_state(Arc::clone(&gateway), admission::record_init))
         .method_not_allowed_fallback(wrong_method)
         .nest(PREFIX, api)
         // The path with nothing after its slash is none that nesting covers.

@@ -40,7 +40,7 @@ pub use chain::{AuditKey, Link, Mac};
 pub use event::{Decision, Event, Kind, Target};
 pub use journal::Entry as JournalEntry;
 pub(crate) use noting::{
-    CallNotes, Change, NamedInBody, RefusedByRole, Stranger, policy_failed, record_call, record_folder_change,
+    CallNotes, Change, NamedInBody, RefusedByRole, Stranger, Unended, policy_failed, record_call, record_folder_change,
     record_stranger,
 };
 pub use record::Index;

@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use thiserror::Error;
 
-use crate::audit::{CallNotes, Captured, record_call};
+use crate::audit::{CallNotes, Captured, Unended, record_call};
 use crate::catalog::CatalogServer;
 use crate::gateway::Gateway;
 use crate::names::ServerName;
@@ -202,7 +202,9 @@ async fn perform_to_the_end(
 ) -> Result<wire::Response, Refusal> {
     let arrived_at = Instant::now();
     let mut notes = CallNotes::of(&request);
+    let unended = Unended::new(gateway.audit.as_ref(), &caller);
     let answer = walk(&gateway, &caller, request, &mut notes).await;
+    unended.end();
     if let Err(refusal) = &answer {
         tracing::debug!(request.id = %caller.request.id, request.method = %caller.request.method, ?refusal, "refused");
     }

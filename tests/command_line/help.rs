@@ -32,6 +32,7 @@ fn without_a_command_help_shows_what_there_is() {
       export      Write every server and tool group to a file
       apply       Make servers and tool groups what files say
       validate    Check configuration files
+      audit       Show who did what, and what was refused
       completion  Print a script with which your shell completes arguments
 
     Examples:
@@ -152,6 +153,8 @@ fn the_help_of_every_command_has_an_example() {
         "export",
         "apply",
         "validate",
+        "audit",
+        "audit verify",
     ] {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let shown = person.stdout(&words);

@@ -306,6 +306,24 @@ async fn only_administrators_read_it_and_where_it_is_off_it_says_how_to_turn_it_
 }
 
 #[tokio::test]
+async fn what_a_watched_folder_brings_about_is_recorded_as_the_gateways_own_doing() {
+    let home = new_home();
+    let server = RawServer::http(&[]);
+    std::fs::write(home.path().join(".env"), "MCPJUNGLE_AUDIT=true\n").expect("the home is writable");
+    std::fs::create_dir(home.path().join("files")).expect("the home is writable");
+    let file = home.path().join("files/raw.json");
+    std::fs::write(&file, server.registration("raw").to_string()).expect("the home is writable");
+    let gateway = Gateway::start_in(home, &["--config-dir", "files"]);
+    until("the server is there", || records(&gateway, &["--server", "raw"]).len() == 1).await;
+    std::fs::remove_file(&file).expect("it is there");
+    until("the server is gone", || records(&gateway, &["--server", "raw"]).len() == 2).await;
+    let told: Vec<String> = records(&gateway, &[]).iter().map(summary).collect();
+    let expected =
+        ["admin gateway gateway put server raw - success", "admin gateway gateway remove server raw - success"];
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
 async fn an_audit_log_that_does_not_verify_fails_the_command_with_each_problem() {
     let gateway = Gateway::start_with_environment(&[("MCPJUNGLE_AUDIT", "true")]);
     let server = RawServer::http(&[]);

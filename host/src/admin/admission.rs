@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, OriginalUri, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use http::Method;
 use http::header::AUTHORIZATION;
 use http_body::Body as _;
 
@@ -56,6 +57,7 @@ impl Admission {
 pub(super) async fn admit(
     State(gateway): State<Arc<Gateway>>,
     ConnectInfo(address): ConnectInfo<SocketAddr>,
+    OriginalUri(uri): OriginalUri,
     mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
@@ -72,7 +74,7 @@ pub(super) async fn admit(
     let principal = match gateway.pipeline().authenticate(seen).await {
         Ok(principal) => Arc::new(principal),
         Err(denial) => {
-            let (method, path) = (request.method(), request.uri().path());
+            let (method, path) = (request.method(), uri.path());
             let (request_id, peer) = (Some(&request_id), Some(address));
             let stranger = Stranger { request: request_id, endpoint: Some(&Endpoint::Api), method, path, peer };
             record_stranger(gateway.audit.as_ref(), &stranger, Some(&denial));
@@ -84,8 +86,7 @@ pub(super) async fn admit(
         return Ok(next.run(request).await);
     };
     let body = NamedInBody::default();
-    let (method, uri) = (request.method(), request.uri());
-    let change = Change::begin(audit, &request_id, &principal, method, uri, body.clone());
+    let change = Change::begin(audit, &request_id, &principal, request.method(), &uri, body.clone());
     if change.must_be_recorded() && !audit.has_room() {
         change.forget();
         return Err(Refusal::AuditFull.into());
@@ -102,6 +103,21 @@ pub(super) async fn admit(
              see the gateway's log",
         )),
     }
+}
+
+/// Middleware: records an initialisation, for which nobody is anybody yet.
+pub(super) async fn record_init(State(gateway): State<Arc<Gateway>>, mut request: Request, next: Next) -> Response {
+    let Some(audit) = gateway.audit.as_ref().filter(|_| request.method() == Method::POST) else {
+        return next.run(request).await;
+    };
+    let (id, body) = (gateway.next_request_id(), NamedInBody::default());
+    let nobody = Arc::new(Principal::anonymous());
+    let change = Change::begin(audit, &id, &nobody, request.method(), request.uri(), body.clone());
+    request.extensions_mut().insert(body);
+    let response = next.run(request).await;
+    // Once in a gateway's life: its answer, with the token in it, is not withheld.
+    let _recorded = change.end(response.status(), false, response.body().size_hint().exact()).await;
+    response
 }
 
 /// What who is nobody is told.

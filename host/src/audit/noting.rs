@@ -54,6 +54,36 @@ pub(crate) async fn record_call(
     if audit.settle(ticket).await { answer } else { Err(Refusal::Unrecorded) }
 }
 
+/// A call that has not ended. Dropped before it has, because it broke down or the gateway ends, it is
+/// recorded as such.
+pub(crate) struct Unended<'a> {
+    audit: Option<&'a Arc<Audit>>,
+    caller: &'a Caller,
+}
+
+impl<'a> Unended<'a> {
+    pub(crate) fn new(audit: Option<&'a Arc<Audit>>, caller: &'a Caller) -> Self {
+        Self { audit, caller }
+    }
+
+    /// It has ended.
+    pub(crate) fn end(mut self) {
+        self.audit = None;
+    }
+}
+
+impl Drop for Unended<'_> {
+    fn drop(&mut self) {
+        let (Some(audit), caller) = (self.audit, self.caller) else { return };
+        audit.record(Event {
+            request: Some(Arc::clone(&caller.request.id)),
+            principal: Some(Arc::clone(&caller.principal)),
+            endpoint: Some(caller.request.endpoint.clone()),
+            ..Event::new(Kind::Call, Arc::clone(&caller.request.method), "broken-off")
+        });
+    }
+}
+
 fn call_event(
     caller: &Caller,
     notes: &mut CallNotes,
@@ -313,7 +343,13 @@ pub(crate) fn record_folder_change(
 
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
+
     use super::*;
+    use crate::audit::{AuditKey, AuditSettings, Retention, WhenFull};
+    use crate::pipeline;
+    use crate::protocol::ProtocolVersion;
+    use crate::upstream::{ClientDeclaration, NoClient};
 
     #[test]
     fn what_changes_something_or_shows_secrets_is_recorded_and_calls_are_not_recorded_twice() {
@@ -346,5 +382,58 @@ mod tests {
         ] {
             assert_eq!(server_named(path, name).as_ref().map(ServerName::as_str), server, "{path}");
         }
+    }
+
+    fn audit(folder: &TempDir) -> Arc<Audit> {
+        let settings = AuditSettings {
+            folder: folder.path().join("journal"),
+            max_journal_bytes: 1 << 20,
+            when_full: WhenFull::Drop,
+            sync: false,
+            retention: Retention { max_age_ms: None, max_bytes: None },
+        };
+        Arc::new(Audit::start(settings, AuditKey::generate().unwrap()).unwrap())
+    }
+
+    /// How many records there are once none is waiting.
+    fn written(audit: &Audit) -> u64 {
+        while audit.figures().waiting > 0 {
+            std::thread::yield_now();
+        }
+        audit.figures().written
+    }
+
+    #[test]
+    fn a_change_whose_caller_leaves_is_recorded_and_one_that_is_not_carried_out_is_not() {
+        let folder = TempDir::new().unwrap();
+        let audit = audit(&folder);
+        let begin = |method: &Method| {
+            let (id, principal) = ("r-1".into(), Arc::new(Principal::anonymous()));
+            let uri = Uri::from_static("/api/v0/servers/a");
+            Change::begin(&audit, &id, &principal, method, &uri, NamedInBody::default())
+        };
+        begin(&Method::DELETE).forget();
+        drop(begin(&Method::GET));
+        assert_eq!(written(&audit), 0);
+        drop(begin(&Method::DELETE));
+        assert_eq!(written(&audit), 1);
+    }
+
+    #[test]
+    fn a_call_that_breaks_off_is_recorded_as_such() {
+        let folder = TempDir::new().unwrap();
+        let audit = audit(&folder);
+        let caller = Caller {
+            request: pipeline::Request { id: "r-1".into(), endpoint: Endpoint::Main, method: "tools/call".into() },
+            principal: Arc::new(Principal::anonymous()),
+            client: ClientDeclaration::plain(ProtocolVersion::LATEST),
+            side: Arc::new(NoClient),
+            log_level: None,
+            reaches_disabled: false,
+        };
+        Unended::new(Some(&audit), &caller).end();
+        assert_eq!(written(&audit), 0);
+        drop(Unended::new(Some(&audit), &caller));
+        assert_eq!(written(&audit), 1);
     }
 }

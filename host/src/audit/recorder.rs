@@ -94,8 +94,13 @@ impl Recorder {
     /// Notes an event. `None` if it found no room.
     pub(super) fn record(&self, event: Event) -> Option<Ticket> {
         let mut queue = self.queue.lock();
+        if queue.is_closed {
+            // The gateway is ending.
+            self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
         let captured_bytes = queue.captured_bytes + event.captured_bytes();
-        if queue.events.len() >= MAX_QUEUED || captured_bytes > MAX_CAPTURED_BYTES || queue.is_closed {
+        if queue.events.len() >= MAX_QUEUED || captured_bytes > MAX_CAPTURED_BYTES {
             drop(queue);
             self.count_dropped(1, "they come faster than the journal can be written");
             return None;

@@ -90,7 +90,11 @@ impl Shipper {
         end: Option<u64>,
     ) -> Result<(), ShipError> {
         loop {
-            let chunk = read(folder, file, from, end).await?;
+            let chunk = match read(folder, file, from, end).await {
+                // Set aside.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                chunk => chunk?,
+            };
             for entries in chunk.entries.chunks(BATCH) {
                 let head = store.append_audit(&self.key, writer, entries).await?;
                 if writer == self.writer {

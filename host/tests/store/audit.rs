@@ -35,10 +35,16 @@ fn event(number: usize) -> Event {
     Event::new(Kind::Call, format!("method-{number}"), "success")
 }
 
+fn record(audit: &Audit, numbers: impl Iterator<Item = usize>) {
+    for number in numbers {
+        audit.record(event(number));
+    }
+}
+
 /// A writer of its own, with twelve records, that ends in order.
 async fn run(home: &Home, store: &Store) {
     let audit = start(store, settings(home)).await;
-    (1..=12).for_each(|number| drop(audit.record(event(number))));
+    record(&audit, 1..=12);
     audit.close(store).await.unwrap();
 }
 
@@ -66,7 +72,7 @@ on_both! {
     async fn records_arrive_whole_and_in_order_and_leave_the_disk(home: Home) {
         let store = home.open().await;
         let audit = start(&store, settings(&home)).await;
-        (0..2_500).for_each(|number| drop(audit.record(event(number))));
+        record(&audit, 0..2_500);
         audit.flush(&store).await.unwrap();
         let texts = all(&store).await;
         assert_eq!(texts.len(), 2_500);
@@ -212,7 +218,7 @@ on_both! {
     async fn what_a_process_left_behind_arrives_with_the_next_one(home: Home) {
         let store = home.open().await;
         let audit = start(&store, settings(&home)).await;
-        (1..=12).for_each(|number| drop(audit.record(event(number))));
+        record(&audit, 1..=12);
         drop(audit);
         let left = fs::read_dir(home.path("journal")).unwrap().next().unwrap().unwrap().path();
         await_release(&left.join("lock"));
@@ -233,7 +239,7 @@ on_both! {
     async fn a_damaged_journal_is_stored_as_far_as_it_can_be_read_and_the_rest_is_kept(home: Home) {
         let store = home.open().await;
         let audit = start(&store, settings(&home)).await;
-        (1..=12).for_each(|number| drop(audit.record(event(number))));
+        record(&audit, 1..=12);
         drop(audit);
         let left = fs::read_dir(home.path("journal")).unwrap().next().unwrap().unwrap().path();
         await_release(&left.join("lock"));

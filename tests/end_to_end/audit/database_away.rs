@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use reqwest::Method;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -36,7 +37,7 @@ async fn records_wait_on_the_disk_until_the_database_is_back_also_over_a_restart
     let cluster = Cluster::start();
     let home = home_in(&cluster, "");
     let upstream = RawServer::http(&[]);
-    let gateway = Gateway::start_in(Arc::clone(&home), &[]);
+    let mut gateway = Gateway::start_in(Arc::clone(&home), &[]);
     gateway.register(&upstream.registration("raw"));
     let client = Client::connect(gateway.url("/mcp")).await;
     client.call("raw__numbers", "{}").await;
@@ -56,7 +57,8 @@ async fn records_wait_on_the_disk_until_the_database_is_back_also_over_a_restart
     cluster.stop();
     client.call("raw__numbers", "{}").await;
     drop(client);
-    drop(gateway);
+    gateway.signal(Signal::TERM);
+    assert!(gateway.ended().await.success(), "it ends although it has no database");
     cluster.resume();
     let gateway = Gateway::start_in(home, &[]);
     assert_eq!(calls(&gateway), 12);
@@ -68,7 +70,7 @@ async fn fill(client: &Client) -> Vec<Value> {
     let arguments = json!({ "long": "x".repeat(60_000) }).to_string();
     let mut answers = Vec::new();
     while answers.len() < 40 {
-        let answer: Value = serde_json::from_str(&client.call("raw__numbers", &arguments).await).expect("JSON comes");
+        let answer: Value = serde_json::from_str(&client.call("raw__spaced", &arguments).await).expect("JSON comes");
         let is_refused = answer["error"].is_object();
         answers.push(answer);
         if is_refused {

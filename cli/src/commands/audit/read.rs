@@ -196,9 +196,8 @@ mod tests {
                 "T denial - POST /mcp -> denied [denied: unauthenticated] and 7 more like it",
             ),
             (
-                r#"{"at":"T","kind":"admin","principal":{"kind":"anonymous","name":""},"method":"POST","path":"/p","target":"a[2J
-b","outcome":"success","status":201}"#,
-                "T admin anonymous POST /p a\u{1b}[2J\nb -> success status 201",
+                r#"{"at":"T","kind":"admin","principal":{"kind":"anonymous","name":""},"method":"POST","path":"/p","target":"a\u001b[2J\nb","outcome":"success","status":201}"#,
+                "T admin anonymous POST /p a\\u{1b}[2J\\nb -> success status 201",
             ),
         ] {
             assert_eq!(line(record), expected);

@@ -24,7 +24,12 @@ pub(in crate::admin) fn list() -> Operation {
         .query("denied", false, "Only where somebody was refused something.", &yes_or_no)
         .query("order", false, "Which records come first.", &order)
         .query("limit", false, "How many records at most.", &limit)
-        .query("cursor", false, "Where an earlier answer ended.", &json!({ "type": "string", "pattern": "^[0-9]{1,18}$" }))
+        .query(
+            "cursor",
+            false,
+            "Where an earlier answer ended.",
+            &json!({ "type": "string", "pattern": "^[0-9]{1,18}$" }),
+        )
         .answers(200, "A page of records.", &named("AuditPage"))
         .fails(&[404, 500])
 }
