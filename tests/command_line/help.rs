@@ -96,10 +96,15 @@ fn the_help_of_start_names_its_flags_and_defaults() {
 
     Options:
           --port <PORT>            Port to listen on [default: PORT, or 8080]
-          --host <HOST>            Address to listen on [default: 127.0.0.1: this machine only]
+          --host <HOST>            Address to listen on [default: 127.0.0.1, this machine only; in
+                                   enterprise mode all addresses]
           --policies <FILE>        File that says which policies run [default: the stock policies]
           --config-dir <DIR>       Folder of server and group files to keep to, changes included
           --sqlite-db-path <FILE>  SQLite database file [default: SQLITE_DB_PATH, or ./mcpjungle.db]
+          --enterprise             Run in enterprise mode: every request needs an access token [default:
+                                   SERVER_MODE]
+          --audit-sync             Send no answer of a call before its audit record is safely on the
+                                   disk
       -h, --help                   Print help
 
     Global Options:
@@ -110,6 +115,7 @@ fn the_help_of_start_names_its_flags_and_defaults() {
     Examples:
       mcpjungle start
       mcpjungle start --port 9000 --policies ./policies.yaml
+      mcpjungle start --enterprise
 
     Settings also come from environment variables and a .env file in the working directory;
     docs/configuration.md lists them.

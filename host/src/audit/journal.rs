@@ -116,6 +116,11 @@ impl Journal {
         Ok(())
     }
 
+    /// Whether it is far from its bound.
+    pub(super) fn has_ample_room(&self) -> bool {
+        self.shared.bytes.load(Ordering::Relaxed) < self.max_bytes - self.max_bytes / 8
+    }
+
     /// Several files, so that what is in the database can go from the disk before all of it is.
     fn file_bound(&self) -> u64 {
         (self.max_bytes / 8).min(MAX_FILE_BYTES)

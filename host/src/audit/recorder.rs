@@ -232,7 +232,9 @@ impl Recorder {
             }
             std::thread::sleep(RETRY);
         }
-        if !entries.is_empty() && self.is_full.swap(false, Ordering::Relaxed) {
+        // Where records are dropped, a short one may still fit where a long one did not: that is not worth a line each.
+        let has_room = self.when_full == WhenFull::Refuse || journal.has_ample_room();
+        if !entries.is_empty() && has_room && self.is_full.swap(false, Ordering::Relaxed) {
             tracing::info!("the audit log's journal has room again");
         }
         self.counts.written.fetch_add(entries.len() as u64, Ordering::Relaxed);

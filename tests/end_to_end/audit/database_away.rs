@@ -126,7 +126,7 @@ async fn a_full_journal_drops_records_and_counts_them_where_that_is_set() {
     let dropped: usize = dropped.and_then(|count| count.parse().ok()).expect("they are counted");
     let made = upstream.requests("tools/call").len();
     assert!(dropped > 0 && calls(&gateway) + dropped == made, "{dropped} of {made}");
-    assert_eq!(gateway.log().matches("the audit log is full").count(), 1, "{}", gateway.log());
+    assert!(gateway.log().contains("the audit log is full: records are dropped"), "{}", gateway.log());
     verify(&gateway);
 }
 
