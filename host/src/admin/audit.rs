@@ -69,25 +69,26 @@ fn unreadable(error: ShipError) -> ApiError {
 }
 
 fn read_query(parameters: &Parameters) -> Result<AuditQuery, ApiError> {
-    let text = |name: &str| parameters.get(name).filter(|value| !value.is_empty()).map(str::to_owned);
+    let given = |name: &str| parameters.get(name).map(str::to_owned);
+    let text = |name: &str| given(name).filter(|value| !value.is_empty());
     if let Some(nul) =
         ["client", "user", "server"].into_iter().find(|name| text(name).is_some_and(|value| value.contains('\0')))
     {
         return Err(ApiError::invalid(format!("invalid '{nul}': it holds a NUL character")));
     }
-    let time = |name: &str| match text(name) {
+    let time = |name: &str| match given(name) {
         None => Ok(None),
         Some(written) => parse_rfc3339(&written).map(Some).ok_or_else(|| {
             let written = written.escape_default();
             ApiError::invalid(format!("invalid '{name}': '{written}' must be a time such as 2026-01-31T08:05:09Z"))
         }),
     };
-    let kind = text("kind");
+    let kind = given("kind");
     if let Some(unknown) = kind.as_deref().filter(|kind| Kind::parse(kind).is_none()) {
         let (known, unknown) = (Kind::ALL.map(Kind::as_str).join(", "), unknown.escape_default());
         return Err(ApiError::invalid(format!("invalid 'kind': '{unknown}' must be one of {known}")));
     }
-    let oldest_first = match text("order").as_deref() {
+    let oldest_first = match given("order").as_deref() {
         None | Some("newest") => false,
         Some("oldest") => true,
         Some(other) => {
@@ -95,7 +96,7 @@ fn read_query(parameters: &Parameters) -> Result<AuditQuery, ApiError> {
             return Err(ApiError::invalid(format!("invalid 'order': '{other}' must be 'newest' or 'oldest'")));
         }
     };
-    let number = |name: &str, highest: i64, lowest: i64| match text(name) {
+    let number = |name: &str, highest: i64, lowest: i64| match given(name) {
         None => Ok(None),
         Some(written) => match written.parse::<i64>() {
             Ok(number) if (lowest..=highest).contains(&number) => Ok(Some(number)),

@@ -4,13 +4,13 @@ use serde_json::json;
 
 use crate::admin::openapi::Operation;
 use crate::admin::openapi::schemas::named;
+use crate::admin::openapi::servers::flag;
 
 const TAG: &str = "audit";
 
 pub(in crate::admin) fn list() -> Operation {
     let text = json!({ "type": "string" });
     let time = json!({ "type": "string", "format": "date-time" });
-    let yes_or_no = json!({ "type": "boolean" });
     let limit = json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 });
     let order = json!({ "enum": ["newest", "oldest"], "default": "newest" });
     let kind = json!({ "enum": ["call", "read", "denial", "admin", "plugin-failure"] });
@@ -21,7 +21,7 @@ pub(in crate::admin) fn list() -> Operation {
         .query("kind", false, "Only records of this kind.", &kind)
         .query("since", false, "Not before this time.", &time)
         .query("until", false, "Before this time.", &time)
-        .query("denied", false, "Only where somebody was refused something.", &yes_or_no)
+        .query("denied", false, "Only where somebody was refused something.", &flag())
         .query("order", false, "Which records come first.", &order)
         .query("limit", false, "How many records at most.", &limit)
         .query(
