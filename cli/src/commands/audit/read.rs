@@ -30,7 +30,10 @@ pub(crate) async fn run(arguments: &ReadAuditArguments, api: &Api, printer: &mut
         return Ok(writeln!(printer, "There are no such records")?);
     }
     print_all(&records, printer)?;
-    while arguments.follow {
+    if !arguments.follow {
+        return Ok(());
+    }
+    loop {
         let (new, behind) = newer(&latest, &query, api).await?;
         print_all(&new, printer)?;
         if new.is_empty() {
@@ -38,7 +41,6 @@ pub(crate) async fn run(arguments: &ReadAuditArguments, api: &Api, printer: &mut
         }
         latest = behind;
     }
-    Ok(())
 }
 
 /// The newest ones, newest first, and behind which cursor newer ones come.
