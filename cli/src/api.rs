@@ -14,7 +14,7 @@ use url::{Host, Url};
 use crate::progress::Progress;
 use crate::settings::ClientSettings;
 
-pub(crate) use answers::{Embedded, Group, Health, McpClient, Server, Tool, ToolResult};
+pub(crate) use answers::{AuditPage, Embedded, Group, Health, McpClient, Server, Tool, ToolResult};
 
 /// What is said to a person who waits.
 const WAITING: &str = "waiting for the gateway";

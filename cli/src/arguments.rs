@@ -1,5 +1,6 @@
 //! What can be typed: commands, flags and their help, as clap reads them.
 
+mod audit;
 mod check;
 mod commands;
 mod explain;
@@ -11,6 +12,7 @@ use std::ffi::OsString;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+pub(crate) use audit::{AuditArguments, AuditKind, ReadAuditArguments};
 pub(crate) use check::Interruption;
 pub(crate) use commands::{
     CreateArguments, CreateKind, DeleteArguments, DeleteKind, GetArguments, GetKind, InvokeArguments, ListArguments,
@@ -103,6 +105,8 @@ pub(crate) enum Command {
     Validate(ValidateArguments),
     /// Look after a gateway's database, on its own machine
     Server(UpkeepArguments),
+    /// Show who did what, and what was refused
+    Audit(AuditArguments),
     /// Print a script with which your shell completes arguments
     Completion(CompletionArguments),
 }

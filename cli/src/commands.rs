@@ -2,6 +2,7 @@
 
 mod apply;
 mod attachment;
+mod audit;
 pub(crate) mod completion;
 pub(crate) mod explain;
 mod export;
@@ -27,7 +28,8 @@ use serde_json::json;
 
 use crate::api::Api;
 use crate::arguments::{
-    Command, CreateKind, DeleteKind, GetKind, GlobalArguments, ListKind, ToggleArguments, ToggleKind, UpdateKind,
+    AuditKind, Command, CreateKind, DeleteKind, GetKind, GlobalArguments, ListKind, ToggleArguments, ToggleKind,
+    UpdateKind,
 };
 use crate::environment::Environment;
 use crate::printer::Printer;
@@ -133,6 +135,10 @@ async fn perform(
         Command::Explain(arguments) => explain::run(arguments, api, printer).await,
         Command::Export(export) => export::run(export, api, environment, printer).await,
         Command::Apply(apply) => apply::run(apply, api, environment, printer).await,
+        Command::Audit(audit) => match audit.kind {
+            Some(AuditKind::Verify) => audit::verify::run(api, printer).await,
+            None => audit::read::run(&audit.read, api, printer).await,
+        },
     }
 }
 

@@ -24,6 +24,7 @@ use crate::gateway::Gateway;
 use crate::pipeline::Mode;
 
 mod admission;
+mod audit;
 mod call;
 mod change;
 mod clients;
@@ -48,6 +49,7 @@ pub use entries::{describe_server, holds_secrets, read_group, read_server};
 use error::ApiError;
 pub(crate) use error::with_sources;
 use openapi::Routes;
+pub(crate) use record::rfc3339;
 pub use servers::description::ServerDescription;
 pub use tool_groups::GroupDescription;
 
@@ -73,6 +75,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
     operations.extend(of_system);
     let document = openapi::document(&gateway.version, &operations);
     system
+        .layer(from_fn_with_state(Arc::clone(&gateway), admission::record_init))
         .method_not_allowed_fallback(wrong_method)
         .nest(PREFIX, api)
         // The path with nothing after its slash is none that nesting covers.
@@ -103,8 +106,10 @@ fn open_to_users() -> Routes {
 /// What only administrators may do. In development mode nobody in particular is
 /// one, too; what an authenticator calls a client or a user is not.
 fn open_to_admins() -> Routes {
-    use openapi::{items, servers as of_servers, tool_groups as of_groups};
+    use openapi::{audit as of_audit, items, servers as of_servers, tool_groups as of_groups};
     Routes::default()
+        .get("/audit", audit::list, of_audit::list())
+        .post("/audit/verify", audit::verify, of_audit::verify())
         .post("/servers", servers::register::register, of_servers::register())
         .delete("/servers/{name}", servers::deregister::deregister, of_servers::deregister())
         .post("/servers/{name}/enable", servers::switch::enable, of_servers::enable())

@@ -13,6 +13,7 @@ use axum::response::Response;
 use axum::routing::any;
 use http::StatusCode;
 
+use crate::audit::{Stranger, record_stranger};
 use crate::catalog::ViewScope;
 use crate::gateway::Gateway;
 use crate::names::{GroupName, ServerName};
@@ -126,7 +127,12 @@ async fn serve(
     let generation = gateway.snapshot().identities.generation();
     let principal = match authenticate(gateway, &id, &endpoint, peer.0, &head).await {
         Ok(principal) => Arc::new(principal),
-        Err(denial) => return reply::unauthenticated(&denial, &head.headers),
+        Err(denial) => {
+            let (method, path) = (&head.method, head.uri.path());
+            let stranger = Stranger { request: Some(&id), endpoint: Some(&endpoint), method, path, peer: Some(peer.0) };
+            record_stranger(gateway.audit.as_ref(), &stranger, Some(&denial));
+            return reply::unauthenticated(&denial, &head.headers);
+        }
     };
     // After authentication: who is nobody here does not learn which groups and servers there are.
     if !is_there(gateway, &id, &endpoint, &principal).await {

@@ -11,12 +11,13 @@ use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::TaskTracker;
 
+use crate::audit::{Audit, AuditSettings, AuditStartError, keep_shipping, policy_failed};
 use crate::catalog::{Snapshot, SnapshotDirectory, Views};
 use crate::downstream::{EdgePolicy, Sessions, changes, credentials};
-use crate::pipeline::{Item, Mode, Observation, Pipeline};
+use crate::pipeline::{FailureListener, Item, Mode, Observation, Pipeline};
 use crate::plugin::{LoadError, PipelinePlan, PlanError, PluginHost, PluginSettings};
 use crate::secret::Secret;
-use crate::store::{Database, Initialization, KeySource, Known, OpenError, Store, StoreError};
+use crate::store::{Database, Initialization, KeyError, KeySource, Known, OpenError, Store, StoreError};
 use crate::sync::CatalogSync;
 use crate::telemetry::{Metrics, PolicyMetrics, ResourceAttributes};
 use crate::upstream::{UpstreamError, UpstreamSettings, Upstreams};
@@ -54,6 +55,8 @@ pub struct GatewaySettings {
     pub metrics: Option<ResourceAttributes>,
     /// What whoever initialises the gateway must know; `None` if that may be anybody.
     pub bootstrap_token: Option<Secret>,
+    /// How the audit log is kept; `None` for none.
+    pub audit: Option<AuditSettings>,
 }
 
 /// Why a gateway cannot start.
@@ -68,6 +71,14 @@ pub enum StartError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Refresh(#[from] RefreshError),
+    #[error(
+        "the audit log needs a secret key: set MCPJUNGLE_SECRET_KEY (or MCPJUNGLE_SECRET_KEY_FILE, to a file that \
+         holds it) to 32 random bytes as base64 (`openssl rand -base64 32` prints some), the same for every gateway \
+         on this database; or turn the audit log off with MCPJUNGLE_AUDIT=false"
+    )]
+    AuditKey,
+    #[error(transparent)]
+    Audit(#[from] AuditStartError),
     #[error("cannot load the policies: {0}")]
     Policies(#[from] LoadError),
     #[error(transparent)]
@@ -107,6 +118,8 @@ pub struct Gateway {
     pub metrics: Option<Metrics>,
     /// What whoever initialises the gateway must know; `None` if that may be anybody.
     pub bootstrap_token: Option<Secret>,
+    /// The audit log, if one is kept.
+    pub audit: Option<Arc<Audit>>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     pipeline: ArcSwap<Pipeline>,
     /// Held while a snapshot is read and published, so that an older one never replaces a newer one.
@@ -140,6 +153,11 @@ impl Gateway {
             tokio::join!(plugins.assemble(&plan, 1, &policy_metrics), Store::open(settings.database, settings.keys),);
         let store = store?;
         adopt_mode(&store, settings.mode).await?;
+        let audit = start_audit(&store, settings.audit).await?;
+        let failures = audit.clone().map(|audit| {
+            let tell: FailureListener = Arc::new(move |failure| policy_failed(&audit, failure));
+            tell
+        });
         let (observations, observed) = mpsc::channel(OBSERVATION_QUEUE);
         let (views_changed, views_change) = watch::channel(());
         let gateway = Arc::new(Self {
@@ -155,8 +173,9 @@ impl Gateway {
             policy_metrics,
             metrics,
             bootstrap_token: settings.bootstrap_token,
+            audit,
             snapshot,
-            pipeline: ArcSwap::from_pointee(pipeline?),
+            pipeline: ArcSwap::from_pointee(pipeline?.reporting_to(failures)),
             publishing: Mutex::new(()),
             group_changes: Mutex::new(()),
             observations,
@@ -172,6 +191,7 @@ impl Gateway {
         tokio::spawn(credentials::watch(Arc::downgrade(&gateway), Arc::clone(&gateway.credentials_outdated)));
         tokio::spawn(follow_store(Arc::downgrade(&gateway)));
         tokio::spawn(end_idle_sessions(Arc::downgrade(&gateway)));
+        tokio::spawn(keep_shipping(Arc::downgrade(&gateway)));
         Ok(gateway)
     }
 
@@ -279,11 +299,28 @@ impl Gateway {
         if tokio::time::timeout(bound, self.upstreams.shutdown()).await.is_err() {
             tracing::warn!("some upstream sessions did not close in time");
         }
+        if let Some(audit) = &self.audit {
+            match tokio::time::timeout(bound, audit.close(&self.store)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "the last audit records wait on the disk for the next start"),
+                Err(_) => tracing::warn!("the last audit records wait on the disk for the next start"),
+            }
+        }
         // SQLite then moves its log into the database file, so that a copy of the file is whole.
         if tokio::time::timeout(bound, self.store.close()).await.is_err() {
             tracing::warn!("the database could not be closed in time");
         }
     }
+}
+
+/// The audit log's key is kept under the secret key, without which there can be no log.
+async fn start_audit(store: &Store, settings: Option<AuditSettings>) -> Result<Option<Arc<Audit>>, StartError> {
+    let Some(settings) = settings else { return Ok(None) };
+    let key = store.audit_key().await.map_err(|error| match error {
+        StoreError::Key(KeyError::Needed) => StartError::AuditKey,
+        error => error.into(),
+    })?;
+    Ok(Some(Arc::new(Audit::start(settings, key)?)))
 }
 
 /// A gateway keeps the mode that its database was initialised in. Development mode

@@ -6,6 +6,7 @@
 //! - [`plugin`]: policies as WebAssembly components; the only place that knows wasmtime.
 //! - [`upstream`]: facing MCP servers.
 //! - [`store`]: what outlives the process; the only place that knows sqlx.
+//! - [`audit`]: who did what, and what was refused.
 //! - [`catalog`]: what the upstreams offer, as an immutable snapshot.
 //! - [`sync`]: the catalog follows its upstreams.
 //! - [`gateway`]: all of these put together.
@@ -18,6 +19,7 @@
 //! - [`telemetry`]: counting what happened.
 
 pub mod admin;
+pub mod audit;
 pub mod catalog;
 pub mod config_dir;
 pub mod configuration;

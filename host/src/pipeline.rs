@@ -130,6 +130,22 @@ struct Step<T: ?Sized> {
     metrics: Arc<StageMetrics>,
 }
 
+/// A policy that gave no usable answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Failure<'a> {
+    /// Which one.
+    pub decider: &'a Decider,
+    /// Whether that counts as no objection.
+    pub fail_open: bool,
+    /// Why.
+    pub error: &'a CallError,
+    /// The request that it was asked about, if about one.
+    pub request: Option<&'a str>,
+}
+
+/// Is told of failures while somebody waits for the decision, so it must not take long.
+pub type FailureListener = Arc<dyn Fn(Failure<'_>) + Send + Sync>;
+
 /// What steps are made of.
 struct Steps<'a> {
     plugins: &'a [Plugin],
@@ -162,13 +178,16 @@ pub struct Pipeline {
     header_injectors: Vec<Step<dyn HeaderInjector>>,
     guards: Vec<Step<dyn Guard>>,
     observers: Vec<Step<dyn Observer>>,
+    /// Who vouches for a call that was allowed: on a group's endpoint, and elsewhere.
+    deciders: [Arc<[Decider]>; 2],
+    failures: Option<FailureListener>,
 }
 
 impl Pipeline {
     /// Orders the plugins' stages as the plugins are ordered. Calls are counted in `metrics`.
     pub fn new(revision: u64, plugins: &[Plugin], metrics: &PolicyMetrics) -> Self {
         let steps = Steps { plugins, metrics };
-        Self {
+        let mut pipeline = Self {
             revision,
             everybody: None,
             authenticators: steps.of(Stage::Authenticator, |plugin| plugin.authenticator.as_ref()),
@@ -177,7 +196,30 @@ impl Pipeline {
             header_injectors: steps.of(Stage::HeaderInjector, |plugin| plugin.header_injector.as_ref()),
             guards: steps.of(Stage::Guard, |plugin| plugin.guard.as_ref()),
             observers: steps.of(Stage::Observer, |plugin| plugin.observer.as_ref()),
-        }
+            deciders: [Arc::default(), Arc::default()],
+            failures: None,
+        };
+        pipeline.deciders = [true, false].map(|in_group| pipeline.collect_deciders(in_group));
+        pipeline
+    }
+
+    /// Tells somebody of policies that give no usable answer.
+    pub fn reporting_to(self, failures: Option<FailureListener>) -> Self {
+        Self { failures, ..self }
+    }
+
+    /// Who vouches for a call that was allowed, prepared once.
+    pub fn deciders(&self, endpoint: &Endpoint) -> &Arc<[Decider]> {
+        let [in_group, elsewhere] = &self.deciders;
+        if matches!(endpoint, Endpoint::Group(_)) { in_group } else { elsewhere }
+    }
+
+    fn collect_deciders(&self, in_group: bool) -> Arc<[Decider]> {
+        let authenticators = self.authenticators.iter().map(|step| &step.decider);
+        let tool_filters = self.tool_filters.iter().map(|step| &step.decider).filter(|_| in_group);
+        let authorizers = self.authorizers.iter().map(|step| &step.decider);
+        let guards = self.guards.iter().map(|step| &step.decider);
+        authenticators.chain(tool_filters).chain(authorizers).chain(guards).cloned().collect()
     }
 
     /// In development mode a pipeline without an authenticator takes everybody for
@@ -196,7 +238,7 @@ impl Pipeline {
     pub async fn authenticate(&self, request: HttpRequest<'_>) -> Result<Principal, Denial> {
         for step in &self.authenticators {
             let answer = step.metrics.time(step.policy.authenticate(request)).await;
-            match self.usable(step, answer)? {
+            match self.usable(step, Some(request.id), answer)? {
                 Some(Authentication::Authenticated(principal)) => return Ok(principal),
                 Some(Authentication::Denied(reason)) => {
                     return Err(Denial::Unauthenticated { by: Some(step.denied(reason)) });
@@ -211,7 +253,7 @@ impl Pipeline {
     pub async fn select(&self, request: &Request, group: &str, item: &Item) -> Result<(), Denial> {
         for step in &self.tool_filters {
             let answer = step.metrics.time(step.policy.select(request, group, item)).await;
-            if let Some(Decision::Deny(reason)) = self.usable(step, answer)? {
+            if let Some(Decision::Deny(reason)) = self.usable(step, Some(&request.id), answer)? {
                 return Err(Denial::Hidden { by: step.denied(reason) });
             }
         }
@@ -223,7 +265,7 @@ impl Pipeline {
         let mut combined = Listing::everything(items.len());
         for step in &self.tool_filters {
             let answer = step.metrics.time(step.policy.select_items(request, group, items)).await;
-            if let Some(listing) = self.usable(step, answer)? {
+            if let Some(listing) = self.usable(step, Some(&request.id), answer)? {
                 combined.intersect(&listing);
             }
         }
@@ -234,7 +276,7 @@ impl Pipeline {
     pub async fn authorize(&self, request: &Request, principal: &Principal, item: &Item) -> Result<(), Denial> {
         for step in &self.authorizers {
             let answer = step.metrics.time(step.policy.authorize(request, principal, item)).await;
-            if let Some(Decision::Deny(reason)) = self.usable(step, answer)? {
+            if let Some(Decision::Deny(reason)) = self.usable(step, Some(&request.id), answer)? {
                 return Err(Denial::Hidden { by: step.denied(reason) });
             }
         }
@@ -251,7 +293,7 @@ impl Pipeline {
         let mut combined = Listing::everything(items.len());
         for step in &self.authorizers {
             let answer = step.metrics.time(step.policy.authorize_items(request, principal, items)).await;
-            if let Some(listing) = self.usable(step, answer)? {
+            if let Some(listing) = self.usable(step, Some(&request.id), answer)? {
                 combined.intersect(&listing);
             }
         }
@@ -268,7 +310,7 @@ impl Pipeline {
         let mut headers: Vec<InjectedHeader> = Vec::new();
         for step in &self.header_injectors {
             let answer = step.metrics.time(step.policy.inject(request, principal, upstream)).await;
-            match self.usable(step, answer)? {
+            match self.usable(step, Some(&request.id), answer)? {
                 Some(Ok(injected)) => add_headers(&mut headers, injected),
                 Some(Err(reason)) => {
                     return Err(Denial::Refused { by: step.denied(reason) });
@@ -296,7 +338,7 @@ impl Pipeline {
         for step in &self.guards {
             let current = current_text(rewritten.as_ref(), arguments);
             let answer = step.metrics.time(step.policy.review_arguments(request, principal, item, current)).await;
-            self.apply_review(step, answer, &mut rewritten)?;
+            self.apply_review(step, &request.id, answer, &mut rewritten)?;
         }
         Ok(rewritten)
     }
@@ -313,7 +355,7 @@ impl Pipeline {
         for step in &self.guards {
             let current = current_text(rewritten.as_ref(), outcome);
             let answer = step.metrics.time(step.policy.review_result(request, principal, item, current)).await;
-            self.apply_review(step, answer, &mut rewritten)?;
+            self.apply_review(step, &request.id, answer, &mut rewritten)?;
         }
         Ok(rewritten)
     }
@@ -327,17 +369,18 @@ impl Pipeline {
     pub async fn observe(&self, observations: &[Observation]) {
         for step in &self.observers {
             let answer = step.metrics.time(step.policy.observe(observations)).await;
-            let _told = self.usable(step, answer);
+            let _told = self.usable(step, None, answer);
         }
     }
 
     fn apply_review(
         &self,
         step: &Step<dyn Guard>,
+        request: &str,
         answer: Result<Review, CallError>,
         rewritten: &mut Option<bytes::Bytes>,
     ) -> Result<(), Denial> {
-        match self.usable(step, answer)? {
+        match self.usable(step, Some(request), answer)? {
             Some(Review::Rewrite(text)) => *rewritten = Some(text),
             Some(Review::Deny(reason)) => {
                 return Err(Denial::Refused { by: step.denied(reason) });
@@ -349,11 +392,19 @@ impl Pipeline {
 
     /// `None` when the call failed and the plugin may fail open. This is the one
     /// place where a policy's failure is logged, counted and turned into a denial.
-    fn usable<P: ?Sized, T>(&self, step: &Step<P>, answer: Result<T, CallError>) -> Result<Option<T>, Denial> {
+    fn usable<P: ?Sized, T>(
+        &self,
+        step: &Step<P>,
+        request: Option<&str>,
+        answer: Result<T, CallError>,
+    ) -> Result<Option<T>, Denial> {
         match answer {
             Ok(answer) => Ok(Some(answer)),
             Err(error) => {
                 step.metrics.record_failure(step.fail_open);
+                if let Some(tell) = &self.failures {
+                    tell(Failure { decider: &step.decider, fail_open: step.fail_open, error: &error, request });
+                }
                 tracing::error!(
                     plugin.name = %step.decider.plugin,
                     plugin.stage = %step.decider.stage,

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::names::ServerName;
@@ -51,6 +53,28 @@ pub struct Server {
     pub session_mode: SessionMode,
     /// How often it is asked what it offers; `None` for [`DEFAULT_TOOL_SYNC_INTERVAL_SECONDS`].
     pub tool_sync_interval_seconds: Option<NonZeroU32>,
+    /// What the audit log keeps of its calls besides that they happened; `None` for nothing.
+    pub audit: Option<Arc<AuditDetail>>,
+}
+
+/// What the audit log keeps of a server's calls besides that they happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditDetail {
+    /// Whether arguments are recorded.
+    pub arguments: bool,
+    /// Whether results are recorded.
+    pub results: bool,
+    /// Values are left out whose key has one of these in it, besides those that look like secrets anyway.
+    pub redact: Vec<String>,
+    /// How much is recorded of each, in bytes.
+    pub max_bytes: u32,
+}
+
+impl Default for AuditDetail {
+    fn default() -> Self {
+        Self { arguments: false, results: false, redact: Vec::new(), max_bytes: 4096 }
+    }
 }
 
 /// How a server is reached, with what that needs.

@@ -10,6 +10,7 @@
 //! - `item_rows`: reading and writing items, many at once.
 //! - `config_dir`: which of them a watched folder brought here.
 //! - `load`: everything, read in one transaction.
+//! - `audit`: the rows of the audit log.
 //! - `announce`: word of changes that other gateways make.
 //! - `error`: what can fail, and whether that passes by itself.
 
@@ -26,6 +27,7 @@ use crate::secret::Secret;
 use crate::server::Server;
 
 mod announce;
+mod audit;
 mod change;
 mod config_dir;
 mod error;
@@ -46,6 +48,7 @@ mod secrets;
 mod server_secrets;
 mod servers;
 
+pub use audit::{AuditLogRow, AuditQuery, AuditRecordRow, AuditWriterRow};
 pub use config_dir::Entry;
 pub use error::StoreError;
 pub use identities::{

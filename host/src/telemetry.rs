@@ -2,6 +2,7 @@
 //!
 //! - `policies`: calls into plugins, by plugin and stage. Failures are always counted.
 //! - `catalog`: calls of tools and prompts, and what became of their servers.
+//! - `audit`: records of the audit log.
 //! - `process`: what the gateway takes of its machine.
 //! - `resource`: what the operator says of this gateway.
 //! - `exposition`: all of these as text for Prometheus.
@@ -19,6 +20,7 @@ use crate::pipeline::Item;
 use crate::walk::Refusal;
 use crate::wire;
 
+mod audit;
 mod catalog;
 mod exposition;
 mod policies;
@@ -67,6 +69,7 @@ impl Metrics {
         families.extend(process::collect());
         families.push(self.resource.target_info(&gateway.version));
         families.extend(self.current(gateway));
+        families.extend(gateway.audit.iter().flat_map(|audit| audit::collect(audit.figures())));
         exposition::text(families)
     }
 

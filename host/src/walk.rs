@@ -7,11 +7,13 @@ use std::time::Instant;
 use bytes::Bytes;
 use thiserror::Error;
 
+use crate::audit::{CallNotes, Captured, Unended, record_call};
 use crate::catalog::CatalogServer;
 use crate::gateway::Gateway;
 use crate::names::ServerName;
 use crate::pipeline::{Denial, Endpoint, Item, Observation, Outcome, Pipeline, Principal, Request, UpstreamView};
 use crate::protocol::LogLevel;
+use crate::server::AuditDetail;
 use crate::upstream::{Call, Cancellation, ClientDeclaration, Counterpart, NoClient, Pairing, UpstreamError};
 use crate::wire::{self, object_members};
 
@@ -104,6 +106,14 @@ pub enum Refusal {
     /// As many calls are in flight as the gateway holds at a time.
     #[error("too many calls are in flight: try again later")]
     Overloaded,
+    /// What the gateway does must be recorded, and there is no room to.
+    #[error("the audit log has no room, so nothing is done: ask whoever runs this gateway")]
+    AuditFull,
+    /// The call was made, but what must be recorded before its answer leaves could not be.
+    #[error(
+        "the call was made, but it could not be recorded, so its answer is withheld: ask whoever runs this gateway"
+    )]
+    Unrecorded,
     /// A mistake of the gateway's own, which is in the log.
     #[error("the gateway failed to carry out the call: see its log")]
     BrokenDown,
@@ -124,10 +134,14 @@ pub fn perform(
     caller: Caller,
     request: wire::Request,
 ) -> impl Future<Output = Result<wire::Response, Refusal>> + Send + use<> {
-    let has_room = gateway.calls.len() < MAX_CALLS_IN_FLIGHT;
-    let running = has_room.then(|| gateway.calls.spawn(perform_to_the_end(Arc::clone(gateway), caller, request)));
+    let admitted = match &gateway.audit {
+        _ if gateway.calls.len() >= MAX_CALLS_IN_FLIGHT => Err(Refusal::Overloaded),
+        Some(audit) if !audit.has_room() => Err(Refusal::AuditFull),
+        _ => Ok(()),
+    };
+    let running = admitted.map(|()| gateway.calls.spawn(perform_to_the_end(Arc::clone(gateway), caller, request)));
     async move {
-        running.ok_or(Refusal::Overloaded)?.await.unwrap_or_else(|error| {
+        running?.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a call broke down");
             Err(Refusal::BrokenDown)
         })
@@ -142,12 +156,27 @@ pub async fn ask_server(
     server: &ServerName,
     request: wire::Request,
 ) -> Result<wire::Response, Refusal> {
+    if gateway.audit.as_ref().is_some_and(|audit| !audit.has_room()) {
+        return Err(Refusal::AuditFull);
+    }
+    let (arrived_at, mut notes) = (Instant::now(), CallNotes::of(&request));
+    notes.server = Some(server.clone());
+    let answer = ask(gateway, &caller, server, request).await;
+    record_call(gateway.audit.as_ref(), &caller, &mut notes, answer, arrived_at).await
+}
+
+async fn ask(
+    gateway: &Arc<Gateway>,
+    caller: &Caller,
+    server: &ServerName,
+    request: wire::Request,
+) -> Result<wire::Response, Refusal> {
     let snapshot = gateway.snapshot();
     let not_found = || Refusal::NotFound { what: "server", name: server.to_string() };
     let server = snapshot.servers.get(server).filter(|server| server.enabled).ok_or_else(not_found)?;
-    let headers = inject_headers(&gateway.pipeline(), &caller, server).await?;
+    let headers = inject_headers(&gateway.pipeline(), caller, server).await?;
     caller.side.serve_with(&server.server.name);
-    Ok(gateway.upstreams.call(&server.server, upstream_call(&caller, server, request, headers, true)?).await?)
+    Ok(gateway.upstreams.call(&server.server, upstream_call(caller, server, request, headers, true)?).await?)
 }
 
 /// The request as it goes to its upstream.
@@ -176,26 +205,35 @@ async fn perform_to_the_end(
     request: wire::Request,
 ) -> Result<wire::Response, Refusal> {
     let arrived_at = Instant::now();
-    let mut item = None;
-    let answer = walk(&gateway, &caller, request, &mut item).await;
+    let mut notes = CallNotes::of(&request);
+    let unended = Unended::new(gateway.audit.as_ref(), &caller);
+    let answer = walk(&gateway, &caller, request, &mut notes).await;
+    unended.end();
     if let Err(refusal) = &answer {
         tracing::debug!(request.id = %caller.request.id, request.method = %caller.request.method, ?refusal, "refused");
     }
-    gateway.count_call(&caller.request.method, item.as_ref(), &answer, arrived_at);
-    gateway.observe(|| observation(&caller, item, &answer, arrived_at));
-    answer
+    gateway.count_call(&caller.request.method, notes.item.as_ref(), &answer, arrived_at);
+    gateway.observe(|| observation(&caller, notes.item.clone(), &answer, arrived_at));
+    record_call(gateway.audit.as_ref(), &caller, &mut notes, answer, arrived_at).await
 }
 
 async fn walk(
     gateway: &Gateway,
     caller: &Caller,
     mut request: wire::Request,
-    seen: &mut Option<Item>,
+    notes: &mut CallNotes,
 ) -> Result<wire::Response, Refusal> {
     let pipeline = gateway.pipeline();
     let target = resolve::resolve(gateway, &pipeline, caller, &mut request).await?;
-    *seen = Some(target.item.clone());
-    decide(&pipeline, caller, &target).await?;
+    notes.item = Some(target.item.clone());
+    notes.server = Some(target.item.name.server.clone());
+    decide(&pipeline, caller, &target, notes).await?;
+    notes.deciders = Some(Arc::clone(pipeline.deciders(&caller.request.endpoint)));
+    if gateway.audit.is_some()
+        && let Some(detail) = &target.server.server.audit
+    {
+        note_arguments(notes, detail, &request);
+    }
     if pipeline.has_guards() && has_arguments(request.method()) {
         Box::pin(review_arguments(&pipeline, caller, &target, &mut request)).await?;
     }
@@ -207,14 +245,25 @@ async fn walk(
     finish_result(&pipeline, caller, &target, response).await
 }
 
+/// As the caller gave them: what guards make of them is theirs.
+fn note_arguments(notes: &mut CallNotes, detail: &Arc<AuditDetail>, request: &wire::Request) {
+    notes.detail = Some(Arc::clone(detail));
+    if let (true, Ok([Some(arguments)])) = (detail.arguments, request.param_members(["arguments"])) {
+        notes.arguments = Some(Captured::new(arguments, detail));
+    }
+}
+
 /// What a caller cannot list, it cannot call, and it is not told why.
-async fn decide(pipeline: &Pipeline, caller: &Caller, target: &Target) -> Result<(), Refusal> {
-    let conceal = |denial: Denial| {
+async fn decide(pipeline: &Pipeline, caller: &Caller, target: &Target, notes: &mut CallNotes) -> Result<(), Refusal> {
+    let mut conceal = |denial: Denial| {
         tracing::debug!(request.id = %caller.request.id, ?denial, "denied");
+        if let Denial::Hidden { by } = &denial {
+            notes.hidden_by = Some(by.clone());
+        }
         target.conceal(denial)
     };
     for item in std::iter::once(&target.item).chain(&target.also) {
-        hearing::decide(pipeline, &caller.request, &caller.principal, item).await.map_err(conceal)?;
+        hearing::decide(pipeline, &caller.request, &caller.principal, item).await.map_err(&mut conceal)?;
     }
     Ok(())
 }
@@ -320,6 +369,8 @@ fn observation(
             | Refusal::Upstream(_)
             | Refusal::TaskNotKept
             | Refusal::Overloaded
+            | Refusal::AuditFull
+            | Refusal::Unrecorded
             | Refusal::BrokenDown,
         ) => (Outcome::Unavailable, None),
     };

@@ -273,6 +273,11 @@ impl Request {
         Id(text_at(&self.bytes, &self.id).into())
     }
 
+    /// How long the message was as it came, in bytes.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The method.
     pub fn method(&self) -> &str {
         &self.method
@@ -389,6 +394,11 @@ impl Notification {
 }
 
 impl Response {
+    /// How long the message is, in bytes.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The id that it answers; `null` where the sender could not tell.
     pub fn id(&self) -> Id {
         Id(text_at(&self.bytes, &self.id).into())

@@ -36,6 +36,7 @@ fn without_a_command_help_shows_what_there_is() {
       apply       Make servers and tool groups what files say
       validate    Check configuration files
       server      Look after a gateway's database, on its own machine
+      audit       Show who did what, and what was refused
       completion  Print a script with which your shell completes arguments
 
     Examples:
@@ -108,6 +109,8 @@ fn the_help_of_start_names_its_flags_and_defaults() {
           --sqlite-db-path <FILE>  SQLite database file [default: SQLITE_DB_PATH, or ./mcpjungle.db]
           --enterprise             Run in enterprise mode: every request needs an access token [default:
                                    SERVER_MODE]
+          --audit-sync             Send no answer of a call before its audit record is safely on the
+                                   disk
       -h, --help                   Print help
 
     Global Options:
@@ -175,6 +178,8 @@ fn the_help_of_every_command_has_an_example() {
         "server",
         "server reset-admin-token",
         "server rekey",
+        "audit",
+        "audit verify",
     ] {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let shown = person.stdout(&words);

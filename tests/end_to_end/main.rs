@@ -1,5 +1,6 @@
 //! The gateway as its users meet it: the real binary, real MCP servers, real clients.
 
+mod audit;
 mod both_directions;
 mod catalog;
 #[cfg(feature = "e2e")]

@@ -16,7 +16,8 @@ const CONFIGURATION: &str = include_str!("../programs/schemathesis.toml");
 #[tokio::test]
 async fn no_request_gets_an_answer_that_is_not_described() {
     let home = new_home();
-    std::fs::write(home.path().join(".env"), "OTEL_ENABLED=true\n").expect("the home is writable");
+    std::fs::write(home.path().join(".env"), "OTEL_ENABLED=true\nMCPJUNGLE_AUDIT=true\n")
+        .expect("the home is writable");
     holds(Gateway::start_in(home, &[])).await;
 }
 

@@ -139,6 +139,7 @@ fn stdio_server(command: &str, args: &[&str], session_mode: SessionMode) -> Arc<
         },
         session_mode,
         tool_sync_interval_seconds: None,
+        audit: None,
     })
 }
 

@@ -232,6 +232,34 @@ pub(crate) struct Initialized {
     pub(crate) admin_access_token: String,
 }
 
+/// Records of the audit log.
+#[derive(Debug, Deserialize)]
+pub(crate) struct AuditPage {
+    pub(crate) records: Vec<Box<RawValue>>,
+    #[serde(default)]
+    pub(crate) next: Option<String>,
+    pub(crate) latest: String,
+}
+
+/// What became of verifying the audit log.
+#[derive(Debug, Deserialize)]
+pub(crate) struct AuditReport {
+    pub(crate) verified: bool,
+    pub(crate) writers: u64,
+    pub(crate) records: u64,
+    pub(crate) checkpoints: u64,
+    pub(crate) problems: Vec<AuditProblem>,
+    pub(crate) more_problems: u64,
+}
+
+/// One thing that is wrong with the audit log.
+#[derive(Debug, Deserialize)]
+pub(crate) struct AuditProblem {
+    pub(crate) writer: Option<String>,
+    pub(crate) record: Option<i64>,
+    pub(crate) problem: String,
+}
+
 /// What the gateway says of itself.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Metadata {

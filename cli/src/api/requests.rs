@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::answers::{
-    EffectiveTools, Group, GroupUpdate, Metadata, Prompt, PromptRender, Resource, ResourceRead, Server, ServerToggle,
-    Tool, ToolResult,
+    AuditPage, AuditReport, EffectiveTools, Group, GroupUpdate, Metadata, Prompt, PromptRender, Resource, ResourceRead,
+    Server, ServerToggle, Tool, ToolResult,
 };
 use super::{Answer, Api};
 use crate::commands::explain::{Explanation, Question};
@@ -141,6 +141,15 @@ impl Api {
         group: &Map<String, Value>,
     ) -> anyhow::Result<Answer<GroupUpdate>> {
         self.fetch(self.request(Method::PUT, &["tool-groups", name], &[]).json(group)).await
+    }
+
+    /// Records of the audit log.
+    pub(crate) async fn read_audit(&self, query: &[(&str, &str)]) -> anyhow::Result<AuditPage> {
+        Ok(self.fetch(self.request(Method::GET, &["audit"], query)).await?.value)
+    }
+
+    pub(crate) async fn verify_audit(&self) -> anyhow::Result<Answer<AuditReport>> {
+        self.fetch_while("reading the whole audit log", self.request(Method::POST, &["audit", "verify"], &[])).await
     }
 
     pub(crate) async fn delete_group(&self, name: &str) -> anyhow::Result<()> {

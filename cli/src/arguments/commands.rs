@@ -43,6 +43,9 @@ pub(crate) struct StartArguments {
     /// Run in enterprise mode: every request needs an access token [default: SERVER_MODE]
     #[arg(long)]
     pub(crate) enterprise: bool,
+    /// Send no answer of a call before its audit record is safely on the disk
+    #[arg(long)]
+    pub(crate) audit_sync: bool,
     /// The old name of --enterprise
     #[arg(long, hide = true)]
     pub(crate) prod: bool,

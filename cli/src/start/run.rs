@@ -44,6 +44,7 @@ pub(super) async fn open(settings: StartSettings) -> anyhow::Result<Arc<Gateway>
         },
         metrics: settings.metrics,
         bootstrap_token: settings.bootstrap_token,
+        audit: settings.audit,
     });
     gateway.await.context("failed to start the gateway")
 }

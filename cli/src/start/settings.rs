@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use mcpjungle_host::audit::AuditSettings;
 use mcpjungle_host::config_dir::ConfigDir;
 use mcpjungle_host::pipeline::Mode;
 use mcpjungle_host::secret::Secret;
@@ -57,6 +58,8 @@ pub(crate) struct StartSettings {
     pub(crate) allowed_origins: Vec<String>,
     /// What is said of this gateway at `/metrics`; without it, there are no metrics.
     pub(crate) metrics: Option<ResourceAttributes>,
+    /// How the audit log is kept; without it, there is none.
+    pub(crate) audit: Option<AuditSettings>,
     /// What is logged; without it, the usual.
     pub(crate) log_filter: Option<String>,
     /// What the user should know but need not act on.
@@ -73,6 +76,7 @@ impl StartSettings {
             Mode::Development => DEVELOPMENT_HOST,
             Mode::Enterprise => ENTERPRISE_HOST,
         };
+        let audit = audit::resolve(mode, &database, arguments, environment)?;
         let warnings = [mode_warning, database_warning, metrics_warning];
         Ok(Self {
             mode,
@@ -89,6 +93,7 @@ impl StartSettings {
             allowed_hosts: comma_list(environment.setting("MCPJUNGLE_ALLOWED_HOSTS")),
             allowed_origins: comma_list(environment.setting("MCPJUNGLE_ALLOWED_ORIGINS")),
             metrics,
+            audit,
             log_filter: environment.setting("MCPJUNGLE_LOG").or(environment.setting("RUST_LOG")).map(str::to_owned),
             warnings: warnings.into_iter().flatten().collect(),
         })
@@ -261,5 +266,6 @@ fn comma_list(written: Option<&str>) -> Vec<String> {
     parts.filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
+mod audit;
 #[cfg(test)]
 mod tests;

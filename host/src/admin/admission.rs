@@ -5,17 +5,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, OriginalUri, Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+use http::Method;
 use http::header::AUTHORIZATION;
+use http_body::Body as _;
 
 use crate::admin::error::ApiError;
+use crate::audit::{Change, NamedInBody, RefusedByRole, Stranger, record_stranger};
 use crate::gateway::Gateway;
 use crate::pipeline::{self, Denial, Endpoint, HttpRequest, Mode, Principal, PrincipalKind};
 use crate::protocol::ProtocolVersion;
 use crate::upstream::{ClientDeclaration, NoClient};
-use crate::walk::Caller;
+use crate::walk::{Caller, Refusal};
 
 /// A request that the authenticators let in.
 #[derive(Debug, Clone)]
@@ -53,12 +56,13 @@ impl Admission {
 /// Middleware: 401 for who is nobody here; leaves an [`Admission`] for the route.
 pub(super) async fn admit(
     State(gateway): State<Arc<Gateway>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    OriginalUri(uri): OriginalUri,
     mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
     let request_id = gateway.next_request_id();
-    let peer = peer.ip().to_string();
+    let peer = address.ip().to_string();
     let seen = HttpRequest {
         id: &request_id,
         endpoint: &Endpoint::Api,
@@ -69,14 +73,62 @@ pub(super) async fn admit(
     };
     let principal = match gateway.pipeline().authenticate(seen).await {
         Ok(principal) => Arc::new(principal),
-        Err(Denial::Unauthenticated { .. }) if request.headers().contains_key(AUTHORIZATION) => {
-            return Err(ApiError::unauthenticated("invalid access token"));
+        Err(denial) => {
+            let (method, path) = (request.method(), uri.path());
+            let (request_id, peer) = (Some(&request_id), Some(address));
+            let stranger = Stranger { request: request_id, endpoint: Some(&Endpoint::Api), method, path, peer };
+            record_stranger(gateway.audit.as_ref(), &stranger, Some(&denial));
+            return Err(refused(denial, &request));
         }
-        Err(Denial::Unauthenticated { .. }) => return Err(ApiError::unauthenticated("missing access token")),
-        Err(denial) => return Err(denial.into()),
     };
+    let Some(audit) = &gateway.audit else {
+        request.extensions_mut().insert(Admission { request_id, principal });
+        return Ok(next.run(request).await);
+    };
+    let body = NamedInBody::default();
+    let change = Change::begin(audit, &request_id, &principal, request.method(), &uri, body.clone());
+    if change.must_be_recorded() && !audit.has_room() {
+        change.forget();
+        return Err(Refusal::AuditFull.into());
+    }
     request.extensions_mut().insert(Admission { request_id, principal });
-    Ok(next.run(request).await)
+    request.extensions_mut().insert(body);
+    let response = next.run(request).await;
+    let refused_by_role = response.extensions().get::<RefusedByRole>().is_some();
+    let response_bytes = response.body().size_hint().exact();
+    match change.end(response.status(), refused_by_role, response_bytes).await {
+        true => Ok(response),
+        false => Err(ApiError::unavailable(
+            "the request was carried out, but it could not be recorded, so its answer is withheld: \
+             see the gateway's log",
+        )),
+    }
+}
+
+/// Middleware: records an initialisation, for which nobody is anybody yet.
+pub(super) async fn record_init(State(gateway): State<Arc<Gateway>>, mut request: Request, next: Next) -> Response {
+    let Some(audit) = gateway.audit.as_ref().filter(|_| request.method() == Method::POST) else {
+        return next.run(request).await;
+    };
+    let (id, body) = (gateway.next_request_id(), NamedInBody::default());
+    let nobody = Arc::new(Principal::anonymous());
+    let change = Change::begin(audit, &id, &nobody, request.method(), request.uri(), body.clone());
+    request.extensions_mut().insert(body);
+    let response = next.run(request).await;
+    // Once in a gateway's life: its answer, with the token in it, is not withheld.
+    let _recorded = change.end(response.status(), false, response.body().size_hint().exact()).await;
+    response
+}
+
+/// What who is nobody is told.
+fn refused(denial: Denial, request: &Request) -> ApiError {
+    match denial {
+        Denial::Unauthenticated { .. } if request.headers().contains_key(AUTHORIZATION) => {
+            ApiError::unauthenticated("invalid access token")
+        }
+        Denial::Unauthenticated { .. } => ApiError::unauthenticated("missing access token"),
+        denial => denial.into(),
+    }
 }
 
 /// Middleware: 403 for who is no user of this API.
@@ -85,9 +137,8 @@ pub(super) async fn require_user(
     Extension(admission): Extension<Admission>,
     request: Request,
     next: Next,
-) -> Result<Response, ApiError> {
-    check(may_use(mode, admission.principal.kind))?;
-    Ok(next.run(request).await)
+) -> Response {
+    if may_use(mode, admission.principal.kind) { next.run(request).await } else { refuse_role() }
 }
 
 /// Middleware: 403 for who is no administrator.
@@ -96,9 +147,8 @@ pub(super) async fn require_admin(
     Extension(admission): Extension<Admission>,
     request: Request,
     next: Next,
-) -> Result<Response, ApiError> {
-    check(admission.may_administer(mode))?;
-    Ok(next.run(request).await)
+) -> Response {
+    if admission.may_administer(mode) { next.run(request).await } else { refuse_role() }
 }
 
 /// Middleware: 403 for what development mode does not have, whoever asks.
@@ -113,8 +163,10 @@ pub(super) async fn require_enterprise(
     }
 }
 
-fn check(is_authorized: bool) -> Result<(), ApiError> {
-    if is_authorized { Ok(()) } else { Err(ApiError::forbidden("user is not authorized to perform this action")) }
+fn refuse_role() -> Response {
+    let mut response = ApiError::forbidden("user is not authorized to perform this action").into_response();
+    response.extensions_mut().insert(RefusedByRole);
+    response
 }
 
 fn may_use(mode: Mode, kind: PrincipalKind) -> bool {

@@ -11,6 +11,7 @@ use crate::admin::servers::configs::ServerConfig;
 use crate::admin::servers::description::ServerDescription;
 use crate::admin::tool_groups::GroupDescription;
 use crate::admin::{servers, tool_groups};
+use crate::audit::record_folder_change;
 use crate::configuration::Change;
 use crate::gateway::Gateway;
 use crate::group::ToolGroup;
@@ -51,7 +52,9 @@ fn describe(server: &Server, reveal: bool) -> Map<String, Value> {
 
 /// Makes a change as the gateway itself; the error is what a request for it would be answered.
 pub(crate) async fn make_change(gateway: &Arc<Gateway>, change: &Change) -> Result<(), String> {
-    let admission = Admission { request_id: gateway.next_request_id(), principal: Arc::new(Principal::gateway()) };
+    let request_id = gateway.next_request_id();
+    let admission = Admission { request_id: Arc::clone(&request_id), principal: Arc::new(Principal::gateway()) };
+    let audit = gateway.audit.clone();
     let gateway = Arc::clone(gateway);
     let made: Result<(), ApiError> = match change {
         Change::PutServer { old, new } => {
@@ -64,5 +67,16 @@ pub(crate) async fn make_change(gateway: &Arc<Gateway>, change: &Change) -> Resu
         Change::RemoveGroup(name) => tool_groups::delete::remove(gateway, admission, name.clone()).await,
         Change::RemoveServer(name) => servers::deregister::remove(gateway, admission, name.clone()).await,
     };
+    record_folder_change(audit.as_ref(), &request_id, describe_change(change), made.is_ok());
     made.map_err(|error| error.message().to_owned())
+}
+
+/// What is done, to what kind of thing, and its name.
+fn describe_change(change: &Change) -> (&'static str, &'static str, &str) {
+    match change {
+        Change::PutServer { new, .. } => ("put", "server", new.name.as_str()),
+        Change::PutGroup { new, .. } => ("put", "tool group", new.name.as_str()),
+        Change::RemoveServer(name) => ("remove", "server", name.as_str()),
+        Change::RemoveGroup(name) => ("remove", "tool group", name.as_str()),
+    }
 }

@@ -66,7 +66,7 @@ impl ApiError {
     }
 
     /// Something is away that is expected back.
-    fn unavailable(message: impl Into<String>) -> Self {
+    pub(super) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
     }
 
@@ -137,7 +137,7 @@ impl From<Refusal> for ApiError {
             Refusal::Policy(denial) => denial.into(),
             Refusal::Headers(error) => error.into(),
             Refusal::Upstream(error) => error.into(),
-            Refusal::Overloaded => Self::new(StatusCode::SERVICE_UNAVAILABLE, refusal.to_string()),
+            Refusal::Overloaded | Refusal::AuditFull | Refusal::Unrecorded => Self::unavailable(refusal.to_string()),
             Refusal::TaskNotKept | Refusal::BrokenDown => Self::failed(refusal.to_string()),
         }
     }

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 use crate::admin::error::ApiError;
+use crate::audit::NamedInBody;
 use crate::configuration::without_value;
 pub(super) use crate::downstream::NameInPath;
 
@@ -52,7 +53,11 @@ impl<S: Send + Sync> FromRequest<S> for RawBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let noted = request.extensions().get::<NamedInBody>().cloned();
         let body = Bytes::from_request(request, state).await;
+        if let (Some(noted), Ok(body)) = (noted, &body) {
+            noted.note(body);
+        }
         body.map(Self).map_err(|rejection| ApiError::new(rejection.status(), rejection.body_text()))
     }
 }

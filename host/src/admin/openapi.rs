@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::admin::call::ok;
 
+pub(super) mod audit;
 pub(super) mod clients;
 pub(super) mod items;
 mod operation;
@@ -70,5 +71,6 @@ fn tags() -> Value {
         { "name": "tool groups", "description": "Named selections of tools, each with an endpoint of its own." },
         { "name": "clients", "description": "MCP clients and what they may use; in enterprise mode only." },
         { "name": "users", "description": "People with access to this API; in enterprise mode only." },
+        { "name": "audit", "description": "Who did what, and what was refused." },
     ])
 }

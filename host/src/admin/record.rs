@@ -71,7 +71,7 @@ pub(super) fn text(member: Option<&RawValue>) -> String {
 }
 
 /// A time in UTC, such as `2026-01-31T08:05:09.250Z`.
-pub(super) fn rfc3339(ms_since_1970: i64) -> String {
+pub(crate) fn rfc3339(ms_since_1970: i64) -> String {
     let (days, ms) = (ms_since_1970.div_euclid(86_400_000), ms_since_1970.rem_euclid(86_400_000));
     let (year, month, day) = civil_date(days);
     let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);

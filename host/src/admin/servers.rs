@@ -161,6 +161,7 @@ mod tests {
             },
             session_mode: SessionMode::Stateful,
             tool_sync_interval_seconds: None,
+            audit: None,
         };
         let health = HealthView { state: "unknown", last_error: None, last_error_at: None };
         let view = |shown_to| serde_json::to_value(ServerView::of(&server, false, health.clone(), shown_to)).unwrap();

@@ -1,14 +1,16 @@
 //! Who may connect at all: the checks of Host and Origin that keep web pages from
 //! reaching a gateway on the visitor's own machine (DNS rebinding).
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, StatusCode, Uri};
 
+use crate::audit::{Stranger, record_stranger};
 use crate::downstream::reply;
 use crate::gateway::Gateway;
 
@@ -78,6 +80,10 @@ pub(crate) async fn check_edge(State(gateway): State<Arc<Gateway>>, request: Req
         && let Err(problem) = check(&gateway.edge, request.headers(), request.uri())
     {
         tracing::info!(%problem, "refused at the edge");
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0);
+        let (method, path) = (request.method(), request.uri().path());
+        let stranger = Stranger { request: None, endpoint: None, method, path, peer };
+        record_stranger(gateway.audit.as_ref(), &stranger, None);
         return reply::plain_error(StatusCode::FORBIDDEN, &problem);
     }
     next.run(request).await

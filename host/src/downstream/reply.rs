@@ -112,7 +112,7 @@ pub(crate) fn refusal(id: &Id, refusal: &Refusal) -> Bytes {
         }
         Refusal::Upstream(error) => (code::INTERNAL_ERROR, error.to_string()),
         Refusal::TaskNotKept => (code::INTERNAL_ERROR, refusal.to_string()),
-        Refusal::Overloaded => (code::OVERLOADED, refusal.to_string()),
+        Refusal::Overloaded | Refusal::AuditFull | Refusal::Unrecorded => (code::OVERLOADED, refusal.to_string()),
         Refusal::BrokenDown => (code::INTERNAL_ERROR, refusal.to_string()),
     };
     error_response(Some(id), code, &message)

@@ -148,7 +148,7 @@ impl Pipeline {
             Err(error) => StepAnswer::Failed { problem: error.to_string(), is_passed: step.fail_open },
         };
         reports.push(StepReport { decider: step.decider.clone(), answer: told, duration });
-        self.usable(step, answer)
+        self.usable(step, None, answer)
     }
 }
 

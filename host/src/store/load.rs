@@ -78,7 +78,7 @@ impl Store {
     async fn read_parts(&self, connection: &mut AnyConnection, since: i64) -> Result<Parts, StoreError> {
         let mut parts = Parts::default();
         let query = "SELECT id, name, revision, description, transport, config, session_mode, \
-                     tool_sync_interval_seconds, enabled, initialize, created_at, updated_at FROM servers WHERE revision >= $1";
+                     tool_sync_interval_seconds, audit, enabled, initialize, created_at, updated_at FROM servers WHERE revision >= $1";
         for row in sqlx::query(query).bind(since).fetch_all(&mut *connection).await? {
             parts.servers.insert(row.try_get("id")?, row);
         }

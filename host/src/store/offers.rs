@@ -56,7 +56,7 @@ impl Store {
         offer: &Offer,
         unread: &[ItemKind],
     ) -> Result<Option<Found>, StoreError> {
-        let query = "SELECT id, name, description, transport, config, session_mode, tool_sync_interval_seconds, \
+        let query = "SELECT id, name, description, transport, config, session_mode, tool_sync_interval_seconds, audit, \
                      enabled, initialize FROM servers WHERE name = $1";
         let row = sqlx::query(query).bind(server.name.as_str()).fetch_optional(&mut *connection).await?;
         let Some(row) = row else { return Ok(None) };

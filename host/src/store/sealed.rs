@@ -21,12 +21,15 @@ pub(super) struct SealedValue {
 pub(super) enum Owner {
     /// The MCP server of this name.
     Server(String),
+    /// The audit log, whose key it is.
+    AuditLog,
 }
 
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Server(name) => write!(f, "MCP server {name}"),
+            Self::AuditLog => f.write_str("the audit log"),
         }
     }
 }
@@ -34,11 +37,21 @@ impl fmt::Display for Owner {
 /// Which row holds a value.
 enum Row {
     ServerSecret { server_id: i64, name: String },
+    AuditKey,
 }
 
 /// Every encrypted value there is.
 pub(super) async fn read_sealed(connection: &mut AnyConnection) -> Result<Vec<SealedValue>, StoreError> {
-    read_server_secrets(connection).await
+    let mut values = read_server_secrets(connection).await?;
+    values.extend(read_audit_key(connection).await?);
+    Ok(values)
+}
+
+async fn read_audit_key(connection: &mut AnyConnection) -> Result<Option<SealedValue>, StoreError> {
+    let row = sqlx::query("SELECT sealed_key FROM audit_log WHERE id = 1").fetch_optional(connection).await?;
+    let Some(row) = row else { return Ok(None) };
+    let ciphertext = row.try_get(0)?;
+    Ok(Some(SealedValue { owner: Owner::AuditLog, place: Place::of_audit_key(), ciphertext, row: Row::AuditKey }))
 }
 
 async fn read_server_secrets(connection: &mut AnyConnection) -> Result<Vec<SealedValue>, StoreError> {
@@ -67,6 +80,7 @@ impl SealedValue {
                     .bind(name.as_str())
                     .bind(ciphertext)
             }
+            Row::AuditKey => sqlx::query("UPDATE audit_log SET sealed_key = $1 WHERE id = 1").bind(ciphertext),
         };
         statement.execute(connection).await?;
         Ok(())

@@ -26,6 +26,9 @@ const SERVER_SECRET: &str = "mcpjungle server secret 1";
 /// Tells fingerprints of keys from any other digest of them.
 const FINGERPRINT: &str = "mcpjungle secret key 1";
 
+/// The place of the audit log's key. It is in no server's, whose places have another first line.
+const AUDIT_KEY: &str = "mcpjungle audit key 1";
+
 /// Where the key comes from.
 #[derive(Debug, Clone, Default)]
 pub struct KeySource {
@@ -123,6 +126,11 @@ impl Place {
     /// Of a secret of a server. Server names hold no line break, so no two places look the same.
     pub(super) fn of_server_secret(server: &str, name: &str) -> Self {
         Self(format!("{SERVER_SECRET}\n{server}\n{name}").into_bytes())
+    }
+
+    /// Of the key of the audit log.
+    pub(super) fn of_audit_key() -> Self {
+        Self(AUDIT_KEY.as_bytes().to_vec())
     }
 }
 
@@ -302,6 +310,16 @@ mod tests {
         let other = sealed_with(&"cd".repeat(32));
         assert!(matches!(other.unseal(&place("a", "bearer-token"), &sealed), Err(KeyError::Wrong { .. })));
         assert!(secrets.unseal(&place("a", "bearer-token"), &sealed[..10]).is_err());
+    }
+
+    #[test]
+    fn the_key_of_the_audit_log_opens_as_nothing_else() {
+        let opened = sealed_with(&"ab".repeat(32)).open_for_storing().unwrap();
+        let sealed = opened.seal(&Place::of_audit_key(), &[7; 32]).unwrap();
+        assert_eq!(*opened.unseal(&Place::of_audit_key(), &sealed).unwrap(), [7; 32]);
+        assert!(opened.unseal(&place("a", "x"), &sealed).is_err());
+        let other = opened.seal(&place("a", "x"), &[7; 32]).unwrap();
+        assert!(opened.unseal(&Place::of_audit_key(), &other).is_err());
     }
 
     #[test]

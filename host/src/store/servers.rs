@@ -152,8 +152,8 @@ async fn insert_server(
 ) -> Result<i64, StoreError> {
     let row = sqlx::query(
         "INSERT INTO servers (name, revision, description, transport, config, session_mode, \
-         tool_sync_interval_seconds, enabled, initialize, created_at, updated_at, secrets_revision) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $9, $2) RETURNING id",
+         tool_sync_interval_seconds, audit, enabled, initialize, created_at, updated_at, secrets_revision) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $10, 1, $8, $9, $9, $2) RETURNING id",
     )
     .bind(server.name.as_str())
     .bind(revision)
@@ -164,6 +164,7 @@ async fn insert_server(
     .bind(interval_column(server))
     .bind(initialize_text(offer)?)
     .bind(now_ms)
+    .bind(audit_column(server))
     .fetch_one(connection)
     .await?;
     Ok(row.try_get(0)?)
@@ -179,7 +180,8 @@ async fn update_server(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE servers SET revision = $2, description = $3, transport = $4, config = $5, session_mode = $6, \
-         tool_sync_interval_seconds = $7, initialize = $8, updated_at = $9, secrets_revision = $2 WHERE id = $1",
+         tool_sync_interval_seconds = $7, initialize = $8, updated_at = $9, secrets_revision = $2, audit = $10 \
+         WHERE id = $1",
     )
     .bind(id)
     .bind(revision)
@@ -190,6 +192,7 @@ async fn update_server(
     .bind(interval_column(server))
     .bind(initialize_text(offer)?)
     .bind(now_ms)
+    .bind(audit_column(server))
     .execute(connection)
     .await?;
     Ok(())
@@ -220,6 +223,11 @@ pub(super) fn initialize_text(offer: &Offer) -> Result<&str, StoreError> {
 /// 0 stands for the default, whatever that is by then.
 fn interval_column(server: &Server) -> i64 {
     server.tool_sync_interval_seconds.map_or(0, |seconds| seconds.get().into())
+}
+
+fn audit_column(server: &Server) -> String {
+    let write = |detail| serde_json::to_string(detail).expect("text, numbers and lists of text serialise");
+    server.audit.as_deref().map(write).unwrap_or_default()
 }
 
 /// What a transport needs, without secrets: the column `config`. The column
@@ -285,8 +293,8 @@ fn secrets_of(transport: &Transport) -> Vec<(String, &Secret)> {
     }
 }
 
-/// Reads the columns `name`, `description`, `transport`, `config`, `session_mode`
-/// and `tool_sync_interval_seconds`.
+/// Reads the columns `name`, `description`, `transport`, `config`, `session_mode`,
+/// `tool_sync_interval_seconds` and `audit`.
 pub(super) fn read_server(row: &AnyRow, secrets: BTreeMap<String, Secret>) -> Result<Server, StoreError> {
     let name = read_name(row.try_get("name")?)?;
     let unreadable = |what: String| StoreError::Unreadable(format!("server `{name}`: {what}"));
@@ -299,8 +307,12 @@ pub(super) fn read_server(row: &AnyRow, secrets: BTreeMap<String, Secret>) -> Re
     let interval: i64 = row.try_get("tool_sync_interval_seconds")?;
     let tool_sync_interval_seconds =
         u32::try_from(interval).map(NonZeroU32::new).map_err(|_| unreadable(format!("sync interval {interval}")))?;
+    let audit = match row.try_get("audit")? {
+        "" => None,
+        written => Some(serde_json::from_str(written).map_err(|error| unreadable(format!("its audit: {error}")))?),
+    };
     let description = row.try_get("description")?;
-    Ok(Server { name, description, transport, session_mode, tool_sync_interval_seconds })
+    Ok(Server { name, description, transport, session_mode, tool_sync_interval_seconds, audit })
 }
 
 pub(super) fn read_name(name: &str) -> Result<ServerName, StoreError> {

@@ -170,6 +170,8 @@ impl CatalogMetrics {
                 | Refusal::Policy(_)
                 | Refusal::Headers(_)
                 | Refusal::Overloaded
+                | Refusal::AuditFull
+                | Refusal::Unrecorded
                 | Refusal::BrokenDown,
             ) => return,
         };

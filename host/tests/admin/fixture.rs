@@ -83,6 +83,7 @@ impl Home {
             edge: EdgePolicy { hosts: AllowedHosts::LoopbackAnd(Vec::new()), origins: Vec::new() },
             metrics,
             bootstrap_token,
+            audit: None,
         })
         .await
         .unwrap();

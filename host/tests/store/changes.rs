@@ -154,7 +154,7 @@ on_both! {
             std::future::poll_fn(|context| {
                 assert!(change.as_mut().poll(context).is_pending(), "10,000 items take more than this");
                 polls += 1;
-                if polls > 30 { Poll::Ready(()) } else { Poll::Pending }
+                if polls > 12 { Poll::Ready(()) } else { Poll::Pending }
             })
             .await;
         }

@@ -98,6 +98,13 @@ impl Home {
         connection.close().await.unwrap();
     }
 
+    /// As [`Self::damage`], where nobody counts what that changes.
+    pub async fn execute(&self, statement: &'static str) {
+        let mut connection = AnyConnection::connect(&self.url).await.unwrap();
+        sqlx::query(statement).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
     /// Everything that lies on the disk, the write-ahead log included.
     pub fn bytes(&self) -> Vec<u8> {
         let database = |path: &Path| path.file_name().unwrap().to_str().unwrap().starts_with("mcpjungle.db");
@@ -121,6 +128,7 @@ pub fn http_server(server: &str) -> Server {
         },
         session_mode: SessionMode::Stateful,
         tool_sync_interval_seconds: NonZeroU32::new(90),
+        audit: None,
     }
 }
 
@@ -135,6 +143,7 @@ pub fn stdio_server(server: &str, env: &[(&str, &str)]) -> Server {
         },
         session_mode: SessionMode::Stateless,
         tool_sync_interval_seconds: None,
+        audit: None,
     }
 }
 

@@ -25,6 +25,7 @@ macro_rules! on_both {
     )+ };
 }
 
+mod audit;
 mod changes;
 mod files;
 mod home;

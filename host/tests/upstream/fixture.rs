@@ -179,6 +179,7 @@ pub fn server(name: &str, url: &str, session_mode: SessionMode) -> Arc<Server> {
         },
         session_mode,
         tool_sync_interval_seconds: None,
+        audit: None,
     })
 }
 

@@ -196,5 +196,6 @@ pub fn child(on_message: &str, session_mode: SessionMode) -> Arc<Server> {
         },
         session_mode,
         tool_sync_interval_seconds: None,
+        audit: None,
     })
 }

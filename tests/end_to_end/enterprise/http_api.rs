@@ -71,6 +71,9 @@ pub(super) const ROUTES: &str = r#"
 
 | POST /api/v0/explain                        | {"client": "echoer", "tool": "one__echo"}                          | 401    | 401       | 401     | 403  | 200   |
 
+| GET /api/v0/audit                           |                                                                    | 401    | 401       | 401     | 403  | 200   |
+| POST /api/v0/audit/verify                   |                                                                    | 401    | 401       | 401     | 403  | 200   |
+
 Nobody can initialise what is initialised, whoever asks.
 
 | POST /init                                  | {"mode": "enterprise"}                                             | 400    | 400       | 400     | 400  | 400   |

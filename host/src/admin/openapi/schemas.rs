@@ -23,7 +23,7 @@ pub(super) fn list_of(schema: &str) -> Value {
 
 /// All schemas, by name.
 pub(super) fn all() -> Value {
-    let groups = [gateway(), servers(), items(), calls(), explanations(), tool_groups(), identities()];
+    let groups = [gateway(), servers(), items(), calls(), explanations(), tool_groups(), identities(), audit()];
     let all: Map<String, Value> = groups
         .into_iter()
         .flat_map(|group| match group {
@@ -107,6 +107,7 @@ fn servers() -> Value {
             "env": { "type": "object", "additionalProperties": { "type": "string" } },
             "session_mode": session_mode,
             "tool_sync_interval_seconds": { "type": "integer", "minimum": 1 },
+            "audit": named("AuditDetail"),
         }),
     );
     config["description"] = "What `POST /api/v0/servers` takes; members that do not apply are left out.".into();
@@ -135,7 +136,18 @@ fn servers() -> Value {
             "command": { "type": ["string", "null"], "description": "Required for `stdio`; run without a shell." },
             "args": optional_texts(),
             "env": optional_pairs(),
+            "audit": { "anyOf": [named("AuditDetail"), { "type": "null" }] },
         })),
+        "AuditDetail": {
+            "type": "object", "additionalProperties": false,
+            "description": "What the audit log keeps of calls besides that they happened.",
+            "properties": {
+                "arguments": { "type": "boolean", "default": false },
+                "results": { "type": "boolean", "default": false },
+                "redact": { "type": "array", "items": { "type": "string", "pattern": "[A-Za-z0-9]" } },
+                "max_bytes": { "type": "integer", "minimum": 0, "maximum": 65536, "default": 4096 },
+            },
+        },
         "ServerSwitched": record(json!({
             "name": named("ServerName"), "tools_affected": optional_texts(), "prompts_affected": optional_texts(),
         })),
@@ -239,6 +251,34 @@ fn explanations() -> Value {
                 "type": ["object", "null"], "properties": { "status": { "type": "integer" }, "body": true },
                 "description": "What the caller would be answered; `null` if the server would be asked.",
             },
+        })),
+    })
+}
+
+fn audit() -> Value {
+    let count = json!({ "type": "integer", "minimum": 0 });
+    json!({
+        "AuditRecord": {
+            "type": "object",
+            "description": "What happened; docs/audit.md describes the members.",
+            "properties": {
+                "at": { "type": "string", "format": "date-time" },
+                "kind": { "enum": ["call", "read", "denial", "admin", "plugin-failure"] },
+                "method": { "type": "string" }, "outcome": { "type": "string" },
+            },
+            "required": ["at", "kind", "method", "outcome"],
+        },
+        "AuditPage": record(json!({
+            "records": list_of("AuditRecord"),
+            "next": { "type": ["string", "null"], "description": "The cursor of the next page, if there is one." },
+            "latest": { "type": "string", "description": "The cursor behind which newer records come, oldest first." },
+        })),
+        "AuditReport": record(json!({
+            "verified": { "type": "boolean" }, "writers": count, "records": count, "checkpoints": count,
+            "problems": { "type": "array", "items": record(json!({
+                "writer": optional("string"), "record": optional("integer"), "problem": { "type": "string" },
+            })) },
+            "more_problems": count,
         })),
     })
 }

@@ -8,7 +8,7 @@ use crate::admin::openapi::schemas::{list_of, named, server_name};
 const TAG: &str = "servers";
 
 /// All spellings that [`crate::admin::input::flag`] reads.
-fn flag() -> Value {
+pub(super) fn flag() -> Value {
     json!({
         "type": "string", "pattern": "^([Tt]([Rr][Uu][Ee])?|[Ff]([Aa][Ll][Ss][Ee])?|[01])?$", "default": "false",
         "examples": ["true"],

@@ -15,7 +15,7 @@ use crate::admin::servers::REDACTED;
 use crate::gateway::Gateway;
 use crate::names::ServerName;
 use crate::secret::Secret;
-use crate::server::{Server, Transport};
+use crate::server::{AuditDetail, Server, Transport};
 
 /// What `POST /servers` takes; members that do not apply are left out.
 #[derive(Debug, Serialize)]
@@ -38,6 +38,8 @@ pub(in crate::admin) struct ServerConfig {
     session_mode: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_sync_interval_seconds: Option<NonZeroU32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit: Option<Arc<AuditDetail>>,
 }
 
 pub(in crate::admin) async fn list(
@@ -75,6 +77,7 @@ impl ServerConfig {
             env: BTreeMap::new(),
             session_mode: server.session_mode.as_str(),
             tool_sync_interval_seconds: server.tool_sync_interval_seconds,
+            audit: server.audit.clone(),
         };
         match &server.transport {
             Transport::StreamableHttp { url, bearer_token, headers }

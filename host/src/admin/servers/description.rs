@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
@@ -11,9 +12,12 @@ use url::Url;
 use crate::admin::error::ApiError;
 use crate::admin::input::nullable;
 use crate::admin::servers::REDACTED;
+use crate::audit::redact::folded;
 use crate::names::ServerName;
 use crate::secret::Secret;
-use crate::server::{DEFAULT_TOOL_SYNC_INTERVAL_SECONDS, Server, SessionMode, Transport, is_reserved_header};
+use crate::server::{
+    AuditDetail, DEFAULT_TOOL_SYNC_INTERVAL_SECONDS, Server, SessionMode, Transport, is_reserved_header,
+};
 
 const TRANSPORTS: &str = "acceptable values: 'streamable_http', 'stdio', 'sse'";
 
@@ -42,7 +46,11 @@ pub struct ServerDescription {
     #[serde(deserialize_with = "nullable")]
     session_mode: String,
     tool_sync_interval_seconds: Value,
+    audit: Value,
 }
+
+/// The audit log is for who did what, and not a copy of all data.
+const MAX_AUDIT_BYTES: u32 = 65_536;
 
 /// URL, bearer token and headers.
 type Endpoint = (Url, Option<Secret>, BTreeMap<String, Secret>);
@@ -56,6 +64,7 @@ impl ServerDescription {
             ApiError::invalid(format!("unsupported session mode: {given} (acceptable values: 'stateless', 'stateful')"))
         })?;
         let tool_sync_interval_seconds = parse_interval(&self.tool_sync_interval_seconds)?;
+        let audit = parse_audit(&self.audit)?;
         if self.description.contains('\0') {
             return Err(ApiError::invalid("the description cannot hold a NUL character"));
         }
@@ -76,7 +85,7 @@ impl ServerDescription {
                 return Err(ApiError::invalid(format!("unsupported transport type: {other} ({TRANSPORTS})")));
             }
         };
-        Ok(Server { name, description, transport, session_mode, tool_sync_interval_seconds })
+        Ok(Server { name, description, transport, session_mode, tool_sync_interval_seconds, audit })
     }
 
     /// What a listing or an export shows in place of a secret must not become the secret.
@@ -146,6 +155,27 @@ fn parse_interval(given: &Value) -> Result<Option<NonZeroU32>, ApiError> {
             u32::MAX
         ))),
     }
+}
+
+/// Absent, and where it switches nothing on, it is nothing.
+fn parse_audit(given: &Value) -> Result<Option<Arc<AuditDetail>>, ApiError> {
+    if given.is_null() {
+        return Ok(None);
+    }
+    let invalid = |problem: &dyn std::fmt::Display| {
+        ApiError::invalid(format!(
+            "invalid audit: {problem}; write it as {{\"arguments\": true, \"results\": false, \"redact\": [\"ssn\"], \"max_bytes\": 4096}}"
+        ))
+    };
+    let detail: AuditDetail = serde_json::from_value(given.clone()).map_err(|error| invalid(&error))?;
+    // Such a word would be in every key, or in none.
+    if let Some(word) = detail.redact.iter().find(|word| folded(word).is_empty()) {
+        return Err(invalid(&format_args!("'{}' in redact holds no letter and no digit", word.escape_default())));
+    }
+    if detail.max_bytes > MAX_AUDIT_BYTES {
+        return Err(invalid(&format_args!("max_bytes must be at most {MAX_AUDIT_BYTES}")));
+    }
+    Ok((detail.arguments || detail.results).then(|| Arc::new(detail)))
 }
 
 fn parse_url(text: &str) -> Result<Url, ApiError> {
@@ -253,6 +283,30 @@ mod tests {
         for bad in ["-1", "1.5", "\"5\"", "4294967296", "[]"] {
             let error = with(bad).unwrap_err();
             assert!(error.contains("must be a whole number of seconds from 1 to 4294967295, or 0"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_the_audit_log_keeps_is_said_in_full_or_left_out() {
+        let with = |audit: &str| {
+            parse(&format!(r#"{{"name":"a","transport":"sse","url":"http://h","audit":{audit}}}"#))
+                .map(|server| server.audit)
+        };
+        let detail = with(r#"{"arguments":true,"redact":["ssn"]}"#).unwrap().unwrap();
+        let expected = AuditDetail { arguments: true, results: false, redact: vec!["ssn".to_owned()], max_bytes: 4096 };
+        assert_eq!(*detail, expected);
+        for off in ["null", "{}", r#"{"arguments":false}"#] {
+            assert_eq!(with(off), Ok(None), "{off}");
+        }
+        for (bad, fragment) in [
+            ("true", "invalid audit: invalid type"),
+            (r#"{"argument":true}"#, "unknown field `argument`"),
+            (r#"{"redact":["ssn","-"]}"#, "'-' in redact holds no letter"),
+            (r#"{"max_bytes":65537}"#, "max_bytes must be at most 65536"),
+            (r#"{"max_bytes":-1}"#, "invalid value"),
+        ] {
+            let error = with(bad).unwrap_err();
+            assert!(error.contains(fragment), "{bad}: {error}");
         }
     }
 

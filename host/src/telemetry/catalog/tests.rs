@@ -33,6 +33,7 @@ fn snapshot(servers: &[(&str, &[&str])]) -> Snapshot {
                 },
                 session_mode: SessionMode::Stateless,
                 tool_sync_interval_seconds: None,
+                audit: None,
             },
             enabled: true,
             initialize: Bytes::from_static(b"{}"),

@@ -1,0 +1,439 @@
+//! Events out of what calls and requests have at hand.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use http::{Method, StatusCode, Uri};
+
+use crate::audit::Audit;
+use crate::audit::event::{Decision, Event, Kind, Target};
+use crate::audit::redact::Captured;
+use crate::names::ServerName;
+use crate::pipeline::{CallError, Decider, Denial, DeniedBy, Endpoint, Failure, Item, Principal};
+use crate::server::AuditDetail;
+use crate::upstream::UpstreamError;
+use crate::walk::{Caller, Refusal, is_failure};
+use crate::wire::{self, borrowed_text, object_members};
+
+/// What becomes known of a call on its way.
+#[derive(Default)]
+pub(crate) struct CallNotes {
+    /// What it is about.
+    pub(crate) item: Option<Item>,
+    /// The server that takes it.
+    pub(crate) server: Option<ServerName>,
+    /// What is to be recorded besides.
+    pub(crate) detail: Option<Arc<AuditDetail>>,
+    /// Who agreed to it.
+    pub(crate) deciders: Option<Arc<[Decider]>>,
+    /// Who hid the item, which the caller is not told.
+    pub(crate) hidden_by: Option<DeniedBy>,
+    /// The arguments, if they are to be recorded.
+    pub(crate) arguments: Option<Captured>,
+    request_bytes: usize,
+}
+
+impl CallNotes {
+    pub(crate) fn of(request: &wire::Request) -> Self {
+        Self { request_bytes: request.size(), ..Self::default() }
+    }
+}
+
+/// Records a call that has ended. Returns the answer, or where answers wait for their records and
+/// this one's cannot be written, that there is none.
+pub(crate) async fn record_call(
+    audit: Option<&Arc<Audit>>,
+    caller: &Caller,
+    notes: &mut CallNotes,
+    answer: Result<wire::Response, Refusal>,
+    arrived_at: Instant,
+) -> Result<wire::Response, Refusal> {
+    let Some(audit) = audit else { return answer };
+    let ticket = audit.record(call_event(caller, notes, &answer, arrived_at));
+    if audit.settle(ticket).await { answer } else { Err(Refusal::Unrecorded) }
+}
+
+/// A call that has not ended. Dropped before it has, because it broke down or the gateway ends, it is
+/// recorded as such.
+pub(crate) struct Unended<'a> {
+    audit: Option<&'a Arc<Audit>>,
+    caller: &'a Caller,
+}
+
+impl<'a> Unended<'a> {
+    pub(crate) fn new(audit: Option<&'a Arc<Audit>>, caller: &'a Caller) -> Self {
+        Self { audit, caller }
+    }
+
+    /// It has ended.
+    pub(crate) fn end(mut self) {
+        self.audit = None;
+    }
+}
+
+impl Drop for Unended<'_> {
+    fn drop(&mut self) {
+        let (Some(audit), caller) = (self.audit, self.caller) else { return };
+        audit.record(Event {
+            request: Some(Arc::clone(&caller.request.id)),
+            principal: Some(Arc::clone(&caller.principal)),
+            endpoint: Some(caller.request.endpoint.clone()),
+            ..Event::new(Kind::Call, Arc::clone(&caller.request.method), "broken-off")
+        });
+    }
+}
+
+fn call_event(
+    caller: &Caller,
+    notes: &mut CallNotes,
+    answer: &Result<wire::Response, Refusal>,
+    arrived_at: Instant,
+) -> Event {
+    let allowed = || notes.deciders.clone().map_or(Decision::None, Decision::Allowed);
+    let (decision, outcome) = match answer {
+        Ok(response) if is_failure(response) => (allowed(), "error"),
+        Ok(_) => (allowed(), "success"),
+        Err(Refusal::Policy(denial)) => decision_of(denial),
+        Err(Refusal::NotFound { .. }) => match notes.hidden_by.take() {
+            Some(by) => (denied(Some(by)), "denied"),
+            None => (Decision::None, "not-found"),
+        },
+        Err(Refusal::InvalidParams(_)) => (allowed(), "invalid"),
+        Err(Refusal::Upstream(UpstreamError::Cancelled { .. })) => (allowed(), "cancelled"),
+        Err(Refusal::Upstream(_) | Refusal::Headers(_)) => (allowed(), "unavailable"),
+        Err(Refusal::TaskNotKept | Refusal::BrokenDown) => (allowed(), "error"),
+        Err(Refusal::Overloaded | Refusal::AuditFull | Refusal::Unrecorded) => (Decision::None, "refused"),
+    };
+    let kind = match (&decision, &*caller.request.method) {
+        (Decision::Denied { .. } | Decision::Unavailable(_), _) => Kind::Denial,
+        (_, "resources/read") => Kind::Read,
+        _ => Kind::Call,
+    };
+    let target = match (notes.item.take(), answer) {
+        (Some(item), _) => Target::Item(item),
+        (None, Err(Refusal::NotFound { name, .. })) => Target::Asked(name.clone()),
+        (None, _) => Target::None,
+    };
+    let response_bytes = answer.as_ref().ok().map(wire::Response::size);
+    let result = match (answer, notes.detail.as_ref().filter(|detail| detail.results)) {
+        (Ok(response), Some(detail)) => Some(Captured::new(response.outcome().unwrap_or_else(|error| error), detail)),
+        _ => None,
+    };
+    Event {
+        request: Some(Arc::clone(&caller.request.id)),
+        principal: Some(Arc::clone(&caller.principal)),
+        endpoint: Some(caller.request.endpoint.clone()),
+        server: notes.server.take(),
+        target,
+        decision,
+        duration: Some(arrived_at.elapsed()),
+        request_bytes: Some(notes.request_bytes),
+        response_bytes,
+        arguments: notes.arguments.take(),
+        result,
+        ..Event::new(kind, Arc::clone(&caller.request.method), outcome)
+    }
+}
+
+fn denied(by: Option<DeniedBy>) -> Decision {
+    let (by, code) = by.map(|by| (by.decider, by.reason.code)).unzip();
+    Decision::Denied { by, code: code.unwrap_or_else(|| "unauthenticated".to_owned()) }
+}
+
+fn decision_of(denial: &Denial) -> (Decision, &'static str) {
+    match denial {
+        Denial::Unauthenticated { by } => (denied(by.clone()), "denied"),
+        Denial::Hidden { by } | Denial::Refused { by } => (denied(Some(by.clone())), "denied"),
+        Denial::Unavailable { decider } => (Decision::Unavailable(decider.clone()), "unavailable"),
+    }
+}
+
+/// Who was refused before anybody knew who it was. Nothing that they say is looked at.
+pub(crate) struct Stranger<'a> {
+    pub(crate) request: Option<&'a Arc<str>>,
+    pub(crate) endpoint: Option<&'a Endpoint>,
+    pub(crate) method: &'a Method,
+    pub(crate) path: &'a str,
+    pub(crate) peer: Option<SocketAddr>,
+}
+
+/// Records that a stranger was refused by the authenticators, or at the edge.
+pub(crate) fn record_stranger(audit: Option<&Arc<Audit>>, stranger: &Stranger<'_>, denial: Option<&Denial>) {
+    let Some(audit) = audit else { return };
+    let at_the_edge = || (Decision::Denied { by: None, code: "host-or-origin".to_owned() }, "denied");
+    let (decision, outcome) = denial.map_or_else(at_the_edge, decision_of);
+    audit.record_stranger(Event {
+        request: stranger.request.cloned(),
+        endpoint: stranger.endpoint.cloned(),
+        path: Some(stranger.path.to_owned()),
+        peer: stranger.peer.map(|peer| peer.ip().to_string()),
+        decision,
+        ..Event::new(Kind::Denial, stranger.method.as_str(), outcome)
+    });
+}
+
+/// Records that a policy gave no usable answer.
+pub(crate) fn policy_failed(audit: &Audit, failure: Failure<'_>) {
+    let problem = match failure.error {
+        CallError::Trapped { .. } => "trapped",
+        CallError::DeadlineExceeded { .. } => "deadline-exceeded",
+        CallError::MemoryExceeded { .. } => "memory-exceeded",
+        CallError::HostCallsExceeded { .. } => "host-calls-exceeded",
+        CallError::MalformedAnswer { .. } => "malformed-answer",
+        CallError::Saturated { .. } => "saturated",
+    };
+    let decider = failure.decider.clone();
+    let stage = decider.stage.as_str();
+    audit.record(Event {
+        request: failure.request.map(Arc::from),
+        decision: if failure.fail_open { Decision::Passed(decider) } else { Decision::Unavailable(decider) },
+        ..Event::new(Kind::PluginFailure, stage, problem)
+    });
+}
+
+/// What the body of a request names, noted where it is read.
+#[derive(Clone, Default)]
+pub(crate) struct NamedInBody(Arc<OnceLock<(Option<String>, usize)>>);
+
+impl NamedInBody {
+    /// Looks at a body.
+    pub(crate) fn note(&self, body: &[u8]) {
+        let text = std::str::from_utf8(body).unwrap_or_default();
+        let name = object_members(text, ["name"]).ok().and_then(|[name]| Some(borrowed_text(name?)?.into_owned()));
+        // A body is read once.
+        let _noted = self.0.set((name, body.len()));
+    }
+}
+
+/// Marks an answer that was refused because of the caller's role.
+#[derive(Clone)]
+pub(crate) struct RefusedByRole;
+
+/// A request of the API that is recorded when it has been answered: one that changes something, or shows secrets.
+pub(crate) struct Change {
+    audit: Arc<Audit>,
+    /// `None` once it is recorded.
+    event: Option<Event>,
+    is_change: bool,
+    body: NamedInBody,
+    arrived_at: Instant,
+}
+
+impl Change {
+    /// Notes who asks for what.
+    pub(crate) fn begin(
+        audit: &Arc<Audit>,
+        request: &Arc<str>,
+        principal: &Arc<Principal>,
+        method: &Method,
+        uri: &Uri,
+        body: NamedInBody,
+    ) -> Self {
+        let (path, query) = (uri.path(), uri.query().unwrap_or_default());
+        let entity = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "entity");
+        let segments: Vec<&str> = path.trim_start_matches("/api/v0").split('/').skip(1).collect();
+        let named = entity.map(|(_, entity)| entity.into_owned()).or_else(|| Some((*segments.get(1)?).to_owned()));
+        let event = Event {
+            request: Some(Arc::clone(request)),
+            principal: Some(Arc::clone(principal)),
+            endpoint: Some(Endpoint::Api),
+            path: Some(path.to_owned()),
+            target: named.map_or(Target::None, Target::Named),
+            // Where the caller goes away before the answer; what was begun is finished.
+            ..Event::new(Kind::Admin, method.as_str(), "not-waited-for")
+        };
+        let is_change = is_change(method, &segments, query);
+        Self { audit: Arc::clone(audit), event: Some(event), is_change, body, arrived_at: Instant::now() }
+    }
+
+    /// Whether it may be answered only if it can be recorded.
+    pub(crate) fn must_be_recorded(&self) -> bool {
+        self.is_change
+    }
+
+    /// It is not carried out, for want of room to record it.
+    pub(crate) fn forget(mut self) {
+        self.event = None;
+    }
+
+    /// Records how it was answered, if that is to be; `false` if it should have been and cannot.
+    pub(crate) async fn end(mut self, status: StatusCode, refused_by_role: bool, response_bytes: Option<u64>) -> bool {
+        let Some(mut event) = self.event.take() else { return true };
+        if !self.is_change && !refused_by_role {
+            return true;
+        }
+        if refused_by_role {
+            event.kind = Kind::Denial;
+            event.decision = Decision::Denied { by: None, code: "role".to_owned() };
+        }
+        event.outcome = match status {
+            _ if refused_by_role => "denied",
+            status if status.is_success() => "success",
+            _ => "error",
+        };
+        event.status = Some(status.as_u16());
+        event.response_bytes = response_bytes.and_then(|bytes| usize::try_from(bytes).ok());
+        let ticket = self.audit.record(self.finished(event));
+        self.audit.settle(ticket).await
+    }
+
+    /// With what is known now.
+    fn finished(&self, mut event: Event) -> Event {
+        event.duration = Some(self.arrived_at.elapsed());
+        if let Some((name, bytes)) = self.body.0.get() {
+            event.request_bytes = Some(*bytes);
+            if let (Target::None, Some(name)) = (&event.target, name) {
+                event.target = Target::Named(name.clone());
+            }
+        }
+        if let Target::Named(name) = &event.target {
+            event.server = server_named(event.path.as_deref().unwrap_or_default(), name);
+        }
+        event
+    }
+}
+
+impl Drop for Change {
+    fn drop(&mut self) {
+        if let Some(event) = self.event.take().filter(|_| self.is_change) {
+            let event = self.finished(event);
+            self.audit.record(event);
+        }
+    }
+}
+
+fn is_change(method: &Method, segments: &[&str], query: &str) -> bool {
+    match (method, segments) {
+        // They are recorded as the calls that they are; and one only looks something up.
+        (_, ["tools", "invoke"] | ["prompts", "render"] | ["resources", "read" | "get"] | ["audit", "verify"]) => false,
+        (&Method::GET | &Method::HEAD, ["server_configs"]) => query.contains("reveal"),
+        (&Method::GET | &Method::HEAD, _) => false,
+        _ => true,
+    }
+}
+
+/// The server that a change is about, if it is about one.
+fn server_named(path: &str, name: &str) -> Option<ServerName> {
+    let server = match path.trim_start_matches("/api/v0").split('/').nth(1)? {
+        "servers" => name,
+        "tools" | "prompts" => name.split("__").next()?,
+        _ => return None,
+    };
+    ServerName::parse(server).ok()
+}
+
+/// Records a change that a watched folder brought about.
+pub(crate) fn record_folder_change(
+    audit: Option<&Arc<Audit>>,
+    request: &Arc<str>,
+    (verb, kind, name): (&'static str, &'static str, &str),
+    is_made: bool,
+) {
+    let Some(audit) = audit else { return };
+    audit.record(Event {
+        request: Some(Arc::clone(request)),
+        principal: Some(Arc::new(Principal::gateway())),
+        path: Some("config-dir".to_owned()),
+        target: Target::Named(name.to_owned()),
+        server: if kind == "server" { ServerName::parse(name).ok() } else { None },
+        ..Event::new(Kind::Admin, format!("{verb} {kind}"), if is_made { "success" } else { "error" })
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::audit::{AuditKey, AuditSettings, Retention, WhenFull};
+    use crate::pipeline;
+    use crate::protocol::ProtocolVersion;
+    use crate::upstream::{ClientDeclaration, NoClient};
+
+    #[test]
+    fn what_changes_something_or_shows_secrets_is_recorded_and_calls_are_not_recorded_twice() {
+        for (method, path, expected) in [
+            (Method::POST, "/api/v0/servers", true),
+            (Method::DELETE, "/api/v0/servers/a", true),
+            (Method::PUT, "/api/v0/tool-groups/g", true),
+            (Method::POST, "/api/v0/tools/disable?entity=a__b", true),
+            (Method::GET, "/api/v0/server_configs?reveal=true", true),
+            (Method::GET, "/api/v0/server_configs", false),
+            (Method::GET, "/api/v0/servers", false),
+            (Method::POST, "/api/v0/tools/invoke", false),
+            (Method::POST, "/api/v0/resources/read", false),
+        ] {
+            let uri: Uri = path.parse().unwrap();
+            let segments: Vec<&str> = uri.path().trim_start_matches("/api/v0").split('/').skip(1).collect();
+            assert_eq!(is_change(&method, &segments, uri.query().unwrap_or_default()), expected, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn the_server_that_a_change_is_about_is_read_from_its_path_and_name() {
+        for (path, name, server) in [
+            ("/api/v0/servers", "a", Some("a")),
+            ("/api/v0/servers/a/enable", "a", Some("a")),
+            ("/api/v0/tools/disable", "a__b", Some("a")),
+            ("/api/v0/prompts/enable", "a", Some("a")),
+            ("/api/v0/tool-groups/g", "g", None),
+            ("/api/v0/servers/%20", "%20", None),
+        ] {
+            assert_eq!(server_named(path, name).as_ref().map(ServerName::as_str), server, "{path}");
+        }
+    }
+
+    fn audit(folder: &TempDir) -> Arc<Audit> {
+        let settings = AuditSettings {
+            folder: folder.path().join("journal"),
+            max_journal_bytes: 1 << 20,
+            when_full: WhenFull::Drop,
+            sync: false,
+            retention: Retention { max_age_ms: None, max_bytes: None },
+        };
+        Arc::new(Audit::start(settings, AuditKey::generate().unwrap()).unwrap())
+    }
+
+    /// How many records there are once none is waiting.
+    fn written(audit: &Audit) -> u64 {
+        while audit.figures().waiting > 0 {
+            std::thread::yield_now();
+        }
+        audit.figures().written
+    }
+
+    #[test]
+    fn a_change_whose_caller_leaves_is_recorded_and_one_that_is_not_carried_out_is_not() {
+        let folder = TempDir::new().unwrap();
+        let audit = audit(&folder);
+        let begin = |method: &Method| {
+            let (id, principal) = ("r-1".into(), Arc::new(Principal::anonymous()));
+            let uri = Uri::from_static("/api/v0/servers/a");
+            Change::begin(&audit, &id, &principal, method, &uri, NamedInBody::default())
+        };
+        begin(&Method::DELETE).forget();
+        drop(begin(&Method::GET));
+        assert_eq!(written(&audit), 0);
+        drop(begin(&Method::DELETE));
+        assert_eq!(written(&audit), 1);
+    }
+
+    #[test]
+    fn a_call_that_breaks_off_is_recorded_as_such() {
+        let folder = TempDir::new().unwrap();
+        let audit = audit(&folder);
+        let caller = Caller {
+            request: pipeline::Request { id: "r-1".into(), endpoint: Endpoint::Main, method: "tools/call".into() },
+            principal: Arc::new(Principal::anonymous()),
+            client: ClientDeclaration::plain(ProtocolVersion::LATEST),
+            side: Arc::new(NoClient),
+            log_level: None,
+            reaches_disabled: false,
+        };
+        Unended::new(Some(&audit), &caller).end();
+        assert_eq!(written(&audit), 0);
+        drop(Unended::new(Some(&audit), &caller));
+        assert_eq!(written(&audit), 1);
+    }
+}
