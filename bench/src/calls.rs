@@ -24,7 +24,7 @@ pub(crate) struct Figures {
 
 /// What is asked for with each call.
 #[derive(Clone, Copy)]
-enum Load {
+pub(crate) enum Load {
     /// The answer only.
     Plain,
     /// Progress before it.
@@ -32,8 +32,8 @@ enum Load {
 }
 
 impl Load {
-    async fn open(self, url: &str) -> Result<Session> {
-        let session = Session::open(url).await?;
+    async fn open(self, target: &Target) -> Result<Session> {
+        let session = Session::open(&target.url, target.token.as_deref()).await?;
         Ok(match self {
             Self::Plain => session,
             Self::Progress => session.wanting_progress(),
@@ -44,7 +44,7 @@ impl Load {
 /// An upstream that keeps no state and issues no session id.
 pub(crate) async fn measure_without_session_ids(options: &Options, effort: &Effort, report: &mut Report) -> Result<()> {
     let upstream = Upstream::start(&Settings { port: options.upstream_port, session_ids: false, tools: 1 })?;
-    let setting = Setting::around(&upstream, "stateless", &options.also, options)?;
+    let setting = Setting::around(&upstream, "stateless", &options.also, options).await?;
     measure("calls, upstream without session ids", &setting, Load::Plain, effort, report).await?;
     let title = format!("calls that stream {PROGRESS} progress messages each");
     measure(&title, &setting, Load::Progress, effort, report).await
@@ -53,7 +53,7 @@ pub(crate) async fn measure_without_session_ids(options: &Options, effort: &Effo
 /// An upstream that issues session ids, registered as stateful.
 pub(crate) async fn measure_with_session_ids(options: &Options, effort: &Effort, report: &mut Report) -> Result<()> {
     let upstream = Upstream::start(&Settings { port: 0, session_ids: true, tools: 1 })?;
-    let setting = Setting::around(&upstream, "stateful", &[], options)?;
+    let setting = Setting::around(&upstream, "stateful", &[], options).await?;
     measure("calls, stateful upstream with session ids", &setting, Load::Plain, effort, report).await
 }
 
@@ -76,7 +76,7 @@ async fn measure(title: &str, setting: &Setting, load: Load, effort: &Effort, re
 
 async fn round(target: &Target, load: Load, effort: &Effort) -> Result<Figures> {
     let mut latencies = latencies(target, load, effort.latency_calls).await?;
-    let (calls_per_second, cpu_us_per_call) = throughput(target, load, effort).await?;
+    let (calls_per_second, cpu_us_per_call) = throughput(target, load, effort.sessions, effort.throughput_time).await?;
     let resident_mib = target.family.map(|family| family.resident_kib()).transpose()?.map(|kib| kib as f64 / 1024.0);
     Ok(Figures {
         p50_us: percentile(&mut latencies, 50),
@@ -88,7 +88,7 @@ async fn round(target: &Target, load: Load, effort: &Effort) -> Result<Figures> 
 }
 
 async fn latencies(target: &Target, load: Load, calls: usize) -> Result<Vec<Duration>> {
-    let mut session = load.open(&target.url).await?;
+    let mut session = load.open(target).await?;
     let mut latencies = Vec::with_capacity(calls);
     for _ in 0..calls {
         latencies.push(session.call().await?);
@@ -96,17 +96,22 @@ async fn latencies(target: &Target, load: Load, calls: usize) -> Result<Vec<Dura
     Ok(latencies)
 }
 
-async fn throughput(target: &Target, load: Load, effort: &Effort) -> Result<(f64, Option<f64>)> {
+/// Calls a second of many sessions at once, and what each call costs the processes in between.
+pub(crate) async fn throughput(
+    target: &Target,
+    load: Load,
+    count: usize,
+    time: Duration,
+) -> Result<(f64, Option<f64>)> {
     let mut sessions = Vec::new();
-    for _ in 0..effort.sessions {
-        sessions.push(load.open(&target.url).await?);
+    for _ in 0..count {
+        sessions.push(load.open(target).await?);
     }
     let cpu_before = target.family.map(|family| family.cpu_time()).transpose()?;
     let begun = Instant::now();
     let workers: Vec<_> = sessions
         .into_iter()
         .map(|mut session| {
-            let time = effort.throughput_time;
             tokio::spawn(async move {
                 let mut calls = 0_u64;
                 while begun.elapsed() < time {

@@ -6,17 +6,25 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
+use mcpjungle_host::identity::IdentityKind;
+use mcpjungle_host::pipeline::Mode;
+use mcpjungle_host::store::{NewIdentity, Store};
 use serde_json::{Value, json};
 
 use crate::process::{Directory, Family, end, succeed};
+use crate::stored;
 
 /// The group that calls go through.
 pub(crate) const GROUP: &str = "bench";
+/// What the client of a gateway in enterprise mode is known by.
+const CLIENT_TOKEN: &str = "token-of-the-benchmark";
+const ADMIN_TOKEN: &str = "token-of-the-administrator";
 
 /// A home for a gateway: its database outlives a process.
 pub(crate) struct Home {
     binary: PathBuf,
     directory: Directory,
+    mode: Mode,
 }
 
 /// A running gateway. Killed and reaped when dropped.
@@ -26,15 +34,42 @@ pub(crate) struct Gateway {
 }
 
 impl Home {
+    /// For a gateway in development mode.
     pub(crate) fn new(binary: &Path) -> Result<Self> {
         let binary = binary.canonicalize().with_context(|| format!("no such binary: {}", binary.display()))?;
-        Ok(Self { binary, directory: Directory::new()? })
+        Ok(Self { binary, directory: Directory::new()?, mode: Mode::Development })
+    }
+
+    /// For a gateway in enterprise mode, initialised, with a client that may use one server.
+    pub(crate) async fn enterprise(binary: &Path, server: &str) -> Result<Self> {
+        let home = Self { mode: Mode::Enterprise, ..Self::new(binary)? };
+        fs::write(home.directory.path().join(".mcpjungle.conf"), format!("access_token: {ADMIN_TOKEN}\n"))?;
+        let (database, keys) = stored::database_in(&home.directory.path());
+        let store = Store::open(database, keys).await?;
+        store.initialize(Mode::Enterprise, Some(stored::digest(ADMIN_TOKEN)?)).await?;
+        let (allow, digest) = ([server.to_owned()], stored::digest(CLIENT_TOKEN)?);
+        let client = NewIdentity { kind: IdentityKind::Client, name: "bench", description: "", allow: &allow, digest };
+        store.create_identity(&client).await?;
+        store.close().await;
+        Ok(home)
+    }
+
+    /// What a client here must say who it is with.
+    pub(crate) fn client_token(&self) -> Option<&'static str> {
+        match self.mode {
+            Mode::Development => None,
+            Mode::Enterprise => Some(CLIENT_TOKEN),
+        }
     }
 
     /// Starts a gateway here and waits until it says that it listens.
     pub(crate) fn start(&self, arguments: &[&str]) -> Result<Gateway> {
         let mut command = self.command();
-        command.args(["start", "--port", "0"]).args(arguments).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.args(["start", "--port", "0"]);
+        if self.mode == Mode::Enterprise {
+            command.args(["--enterprise", "--host", "127.0.0.1"]);
+        }
+        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().context("cannot start the gateway")?;
         let mut output = BufReader::new(child.stdout.take().context("stdout is not piped")?);
         let mut line = String::new();

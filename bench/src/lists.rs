@@ -34,7 +34,7 @@ pub(crate) async fn measure(gateway: &Path, effort: &Effort, report: &mut Report
         let home = Home::new(gateway)?;
         let running = home.start(&[])?;
         home.register(&running, "up", &upstream.url(), "stateless")?;
-        let mut through = Session::open(&running.url("/mcp")).await?;
+        let mut through = Session::open(&running.url("/mcp"), None).await?;
         let answer = through.list_tools().await?;
         let listed: serde_json::Value = serde_json::from_slice(&answer)?;
         let count = listed["result"]["tools"].as_array().map_or(0, Vec::len);

@@ -19,6 +19,7 @@ const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","param
 pub(crate) struct Session {
     sender: SendRequest<Full<Bytes>>,
     uri: Uri,
+    token: Option<String>,
     session_id: Option<String>,
     /// What the endpoint calls the tool.
     tool: String,
@@ -28,8 +29,9 @@ pub(crate) struct Session {
 
 impl Session {
     /// Connects, shakes hands, and finds the tool under the name it has there.
-    pub(crate) async fn open(url: &str) -> Result<Self> {
+    pub(crate) async fn open(url: &str, token: Option<&str>) -> Result<Self> {
         let mut session = Self::connect(url).await?;
+        session.token = token.map(str::to_owned);
         session.initialize().await?;
         let listed: Value = serde_json::from_slice(&session.list_tools().await?)?;
         let names = listed["result"]["tools"].as_array().context("no list of tools")?.iter();
@@ -48,7 +50,7 @@ impl Session {
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
         // If it breaks, the request that waits for it fails.
         tokio::spawn(connection);
-        Ok(Self { sender, uri, session_id: None, tool: String::new(), calls: 0, wants_progress: false })
+        Ok(Self { sender, uri, token: None, session_id: None, tool: String::new(), calls: 0, wants_progress: false })
     }
 
     /// Opens the MCP session.
@@ -111,6 +113,9 @@ impl Session {
             .header("host", self.uri.authority().context("no authority")?.as_str())
             .header("content-type", "application/json")
             .header("accept", "application/json, text/event-stream");
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
         if let Some(session_id) = &self.session_id {
             request = request.header("mcp-session-id", session_id).header("mcp-protocol-version", "2025-11-25");
         }

@@ -5,6 +5,9 @@
 //! - `load`: calls that are timed and verified, one by one.
 //! - `calls`, `lists`, `start`: the measurements.
 //! - `policies`: what the stages cost, without a network.
+//! - `scale`: many clients and tools beside few; `crowd` is what has them.
+//! - `stored`: what is put into databases directly.
+//! - `drive`: load on one endpoint, for a profiler.
 //! - `report`: the table.
 
 use std::path::PathBuf;
@@ -14,6 +17,8 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 mod calls;
+mod crowd;
+mod drive;
 mod gateway;
 mod lists;
 mod load;
@@ -21,7 +26,9 @@ mod nginx;
 mod policies;
 mod process;
 mod report;
+mod scale;
 mod start;
+mod stored;
 mod targets;
 mod upstream;
 
@@ -50,6 +57,12 @@ struct Options {
     /// The port of the upstream without session ids; 0 for a free one.
     #[arg(long, default_value_t = 0)]
     upstream_port: u16,
+    /// An empty PostgreSQL database, to create clients in besides SQLite.
+    #[arg(long, value_name = "URL")]
+    postgres: Option<String>,
+    /// Only the measurement of many clients and tools.
+    #[arg(long)]
+    only_scale: bool,
     /// A smoke run: everything once, and briefly. Its figures mean nothing.
     #[arg(long)]
     quick: bool,
@@ -66,6 +79,8 @@ enum Role {
     /// A file behind the gateway's HTTP stack.
     #[command(hide = true)]
     StaticFile(lists::StaticFile),
+    /// Load on one endpoint, and nothing measured but how much it takes.
+    Drive(drive::Drive),
 }
 
 /// How much to measure.
@@ -80,11 +95,11 @@ struct Effort {
 
 impl Effort {
     fn of(options: &Options) -> Self {
-        let throughput_time = Duration::from_millis(if options.quick { 300 } else { 3_000 });
+        let throughput_time = Duration::from_millis(if options.quick { 300 } else { 2_500 });
         if options.quick {
             Self { rounds: 1, latency_calls: 300, throughput_time, sessions: 32, list_requests: 20, starts: 1 }
         } else {
-            Self { rounds: 7, latency_calls: 5_000, throughput_time, sessions: 32, list_requests: 300, starts: 7 }
+            Self { rounds: 7, latency_calls: 4_000, throughput_time, sessions: 32, list_requests: 300, starts: 7 }
         }
     }
 }
@@ -96,12 +111,16 @@ fn main() -> Result<()> {
     match arguments.role {
         Some(Role::Upstream(settings)) => runtime.block_on(upstream::serve(settings)),
         Some(Role::StaticFile(file)) => runtime.block_on(lists::serve_file(file)),
+        Some(Role::Drive(drive)) => runtime.block_on(drive.run()),
         None => runtime.block_on(measure(&arguments.options)),
     }
 }
 
 async fn measure(options: &Options) -> Result<()> {
     let effort = Effort::of(options);
+    if options.only_scale {
+        return scale::run(&effort, options.quick, options.postgres.as_deref()).await;
+    }
     let mut report = Report::default();
     calls::measure_without_session_ids(options, &effort, &mut report).await?;
     calls::measure_with_session_ids(options, &effort, &mut report).await?;
@@ -112,6 +131,7 @@ async fn measure(options: &Options) -> Result<()> {
     report.print();
     println!("\npolicies, in process");
     policies::run(&process::Directory::new()?.path()).await?;
+    scale::run(&effort, options.quick, options.postgres.as_deref()).await?;
     match &options.json {
         Some(file) => report.write(file),
         None => Ok(()),

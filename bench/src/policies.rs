@@ -206,6 +206,6 @@ fn slope(points: &[(f64, f64)]) -> f64 {
     above / below
 }
 
-fn show(duration: Duration) -> String {
+pub(crate) fn show(duration: Duration) -> String {
     format!("{:.2} µs", duration.as_secs_f64() * 1e6)
 }

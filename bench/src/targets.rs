@@ -8,10 +8,15 @@ use crate::nginx::Nginx;
 use crate::process::Family;
 use crate::upstream::Upstream;
 
+const SERVER: &str = "up";
+const WITHOUT_POLICIES: &str = "gateway, no policies";
+
 /// One way to the upstream.
 pub(crate) struct Target {
     pub(crate) name: String,
     pub(crate) url: String,
+    /// Whom calls are made as, where that is asked.
+    pub(crate) token: Option<String>,
     /// The processes between client and upstream; `None` where there are none, or none that we know.
     pub(crate) family: Option<Family>,
 }
@@ -24,34 +29,45 @@ pub(crate) struct Setting {
 }
 
 impl Setting {
-    /// Direct and nginx; the gateway with all stages and with none; further gateways.
-    pub(crate) fn around(upstream: &Upstream, session_mode: &str, also: &[String], options: &Options) -> Result<Self> {
+    /// Direct and nginx; the gateway with all stages in both modes, and with none; further gateways.
+    pub(crate) async fn around(
+        upstream: &Upstream,
+        session_mode: &str,
+        also: &[String],
+        options: &Options,
+    ) -> Result<Self> {
         let nginx = Nginx::start(upstream.port)?;
         let mut targets = vec![
-            Target { name: "direct".into(), url: upstream.url(), family: None },
-            Target { name: "nginx".into(), url: nginx.url(), family: Some(nginx.family()) },
+            Target { name: "direct".into(), url: upstream.url(), token: None, family: None },
+            Target { name: "nginx".into(), url: nginx.url(), token: None, family: Some(nginx.family()) },
         ];
         let mut gateways = Vec::new();
         if let Some(binary) = &options.gateway {
-            for (name, policies) in [("gateway", true), ("gateway, no policies", false)] {
-                let home = Home::new(binary)?;
+            let homes = [
+                ("gateway, enterprise", Home::enterprise(binary, SERVER).await?),
+                ("gateway, development", Home::new(binary)?),
+                (WITHOUT_POLICIES, Home::new(binary)?),
+            ];
+            for (name, home) in homes {
                 // The group is made while there are policies: without any, nobody may.
                 let first = home.start(&[])?;
-                home.register(&first, "up", &upstream.url(), session_mode)?;
-                home.create_group(&first, "up")?;
-                let gateway = if policies {
-                    first
-                } else {
+                home.register(&first, SERVER, &upstream.url(), session_mode)?;
+                home.create_group(&first, SERVER)?;
+                let gateway = if name == WITHOUT_POLICIES {
                     drop(first);
                     home.start_without_policies()?
+                } else {
+                    first
                 };
-                targets.push(Target { name: name.into(), url: gateway.group_url(), family: Some(gateway.family()) });
+                let (url, token, family) =
+                    (gateway.group_url(), home.client_token().map(str::to_owned), Some(gateway.family()));
+                targets.push(Target { name: name.into(), url, token, family });
                 gateways.push((gateway, home));
             }
         }
         for further in also {
             let (name, url) = further.split_once('=').context("say --also NAME=URL")?;
-            targets.push(Target { name: name.into(), url: url.into(), family: None });
+            targets.push(Target { name: name.into(), url: url.into(), token: None, family: None });
         }
         Ok(Self { targets, _nginx: nginx, _gateways: gateways })
     }

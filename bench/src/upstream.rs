@@ -129,12 +129,13 @@ pub(crate) async fn serve(settings: Settings) -> Result<()> {
 
 /// The result of `tools/list`.
 pub(crate) fn list_of(tools: usize) -> String {
-    let others = (1..tools).map(|index| tool(&format!("tool_{index:05}")));
-    let all: Vec<_> = std::iter::once(tool(TOOL)).chain(others).collect();
+    let others = (1..tools).map(|index| definition_of(&format!("tool_{index:05}")));
+    let all: Vec<_> = std::iter::once(definition_of(TOOL)).chain(others).collect();
     format!(r#"{{"tools":[{}]}}"#, all.join(","))
 }
 
-fn tool(name: &str) -> String {
+/// A tool of this name, as it stands in lists.
+pub(crate) fn definition_of(name: &str) -> String {
     format!(
         r#"{{"name":"{name}","title":"A tool","description":"Gives back the number that it is given, as text. It does nothing else, and takes no other arguments.","inputSchema":{{"type":"object","properties":{{"n":{{"type":"integer","description":"The number to give back"}},"unit":{{"type":"string","enum":["one","two","three"]}}}},"required":["n"]}},"annotations":{{"readOnlyHint":true}}}}"#
     )

@@ -105,6 +105,12 @@ impl Snapshot {
         Some((server, server.find(kind, &name.name)?))
     }
 
+    /// Whether the servers are the very ones of another snapshot, so that what follows from them is too.
+    pub fn has_servers_of(&self, other: &Self) -> bool {
+        self.servers.len() == other.servers.len()
+            && self.servers.values().zip(other.servers.values()).all(|(mine, theirs)| Arc::ptr_eq(mine, theirs))
+    }
+
     /// What need not be read again, for [`crate::store::Store::load`].
     pub fn known(&self) -> Known {
         let servers = self.servers.iter().map(|(name, server)| (name.clone(), server.revision)).collect();
@@ -155,5 +161,50 @@ impl CatalogServer {
     /// The templates that this URI can be an expansion of, enabled or not.
     pub fn templates_of<'a>(&'a self, uri: &'a str) -> impl Iterator<Item = &'a Arc<CatalogItem>> {
         self.items_of(ItemKind::ResourceTemplate).filter(move |template| template.offers(uri))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::{SessionMode, Transport};
+
+    fn changed(name: &str) -> StoredServer {
+        StoredServer::Changed(Box::new(ServerRecord {
+            revision: 1,
+            server: Server {
+                name: ServerName::parse(name).unwrap(),
+                description: String::new(),
+                transport: Transport::Stdio { command: "c".to_owned(), args: Vec::new(), env: BTreeMap::new() },
+                session_mode: SessionMode::Stateless,
+                tool_sync_interval_seconds: None,
+            },
+            enabled: true,
+            initialize: Bytes::new(),
+            items: Vec::new(),
+            created_at_ms: 0,
+            updated_at_ms: 0,
+        }))
+    }
+
+    fn unchanged(name: &str) -> StoredServer {
+        StoredServer::Unchanged(ServerName::parse(name).unwrap())
+    }
+
+    #[test]
+    fn only_a_change_of_servers_gives_others() {
+        let stored = |revision, servers| Stored { revision, servers, ..Stored::default() };
+        let first = Snapshot::build(stored(1, vec![changed("a"), changed("b")]), &Snapshot::default());
+        assert!(!first.has_servers_of(&Snapshot::default()));
+        let next = |servers| Snapshot::build(stored(2, servers), &first);
+        assert!(next(vec![unchanged("a"), unchanged("b")]).has_servers_of(&first));
+        for others in [
+            vec![unchanged("a"), changed("b")],
+            vec![unchanged("a")],
+            vec![unchanged("a"), changed("c")],
+            vec![unchanged("a"), unchanged("b"), changed("c")],
+        ] {
+            assert!(!next(others).has_servers_of(&first));
+        }
     }
 }

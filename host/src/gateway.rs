@@ -228,7 +228,9 @@ impl Gateway {
         }
         if stored.revision != current.revision {
             let snapshot = Snapshot::build(stored, &current);
-            if let Some(metrics) = &self.metrics {
+            // Most changes are of clients and users, and cost as little with many servers as with few.
+            let has_other_servers = !snapshot.has_servers_of(&current);
+            if let Some(metrics) = self.metrics.as_ref().filter(|_| has_other_servers) {
                 metrics.follow(&snapshot);
             }
             let outdates_credentials = snapshot.identities.generation() != current.identities.generation();
@@ -239,7 +241,9 @@ impl Gateway {
             // They are void now, and hold on to what has gone.
             self.views.clear();
             self.views_changed();
-            self.sync.snapshot_published();
+            if has_other_servers {
+                self.sync.snapshot_published();
+            }
         }
         Ok(())
     }

@@ -405,10 +405,16 @@ async fn replace_token(change: &mut Change<'_>, id: i64, token: &NewToken) -> Re
     if is_current { Ok(()) } else { insert_token(change, id, &token.digest).await }
 }
 
-/// Two identities with one token could not be told apart.
+/// Two identities with one token could not be told apart. One that has expired is nobody's any more.
 async fn insert_token(change: &mut Change<'_>, id: i64, digest: &TokenDigest) -> Result<(), StoreError> {
     let now_ms = change.now_ms;
-    sqlx::query("DELETE FROM access_tokens WHERE expires_at <= $1").bind(now_ms).execute(change.connection()).await?;
+    // Others that have expired go with their owners, or when those get new ones: an identity has one at
+    // most, and looking through all tokens would make each change slower the more clients there are.
+    sqlx::query("DELETE FROM access_tokens WHERE digest = $1 AND expires_at <= $2")
+        .bind(digest.to_string())
+        .bind(now_ms)
+        .execute(change.connection())
+        .await?;
     let insert = "INSERT INTO access_tokens (digest, identity_id) VALUES ($1, $2) ON CONFLICT (digest) DO NOTHING";
     let inserted =
         sqlx::query(insert).bind(digest.to_string()).bind(id).execute(change.connection()).await?.rows_affected();

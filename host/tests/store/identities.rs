@@ -104,6 +104,26 @@ on_both! {
 }
 
 on_both! {
+    async fn a_token_that_has_expired_can_be_given_to_another(home: Home) {
+        let store = home.open().await;
+        store.create_identity(&client("c", "token-one", &[])).await.unwrap();
+        let update = rotation("token-two", Duration::from_millis(1));
+        store.update_identity(IdentityRef::Client("c"), &update).await.unwrap();
+        let created = async {
+            // Taken for as long as it is good for something.
+            while let Err(error) = store.create_identity(&user("u", "token-one")).await {
+                assert!(matches!(error, StoreError::TokenTaken), "{error}");
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), created).await.expect("it expires after a millisecond");
+        let [of_c, of_u] = &identities(&store).await[..] else { panic!("two identities") };
+        assert_eq!(known_by(of_c), (vec![digest("token-two")], vec![]));
+        assert_eq!(known_by(of_u), (vec![digest("token-one")], vec![]));
+    }
+}
+
+on_both! {
     async fn only_identities_that_changed_are_read_again(home: Home) {
         let store = home.open().await;
         for name in ["kept", "changed", "deleted", "deleted and made again"] {
