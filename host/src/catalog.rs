@@ -178,6 +178,7 @@ mod tests {
                 transport: Transport::Stdio { command: "c".to_owned(), args: Vec::new(), env: BTreeMap::new() },
                 session_mode: SessionMode::Stateless,
                 tool_sync_interval_seconds: None,
+                audit: None,
             },
             enabled: true,
             initialize: Bytes::new(),

@@ -62,6 +62,16 @@ on_both! {
         }
     }
 
+    async fn the_audit_log_keeps_its_key_under_a_new_secret_key(home: Home) {
+        let store = store_with_secrets(&home, Some(old())).await;
+        let before = store.audit_key().await.unwrap().start("a writer");
+        store.close().await;
+        let rekeyed = rekey(&home, Some(old()), NewKey::Configured(new())).await.unwrap();
+        assert_eq!(rekeyed.secrets, 3, "it is no secret that anybody stored");
+        let store = home.try_open(Some(new())).await.unwrap();
+        assert_eq!(store.audit_key().await.unwrap().start("a writer"), before);
+    }
+
     async fn a_gateway_under_the_old_key_serves_on_and_stores_no_secret(home: Home) {
         let log = Log::default();
         let _logging = log.start();
