@@ -234,6 +234,7 @@ fn settings(folder: &Directory, database: Database, keys: KeySource) -> GatewayS
         // As in enterprise mode by default.
         metrics: Some(ResourceAttributes::default()),
         bootstrap_token: None,
+        audit: None,
     }
 }
 
@@ -249,6 +250,7 @@ fn server(number: usize) -> Result<Server> {
         },
         session_mode: SessionMode::Stateless,
         tool_sync_interval_seconds: 86_400.try_into().ok(),
+        audit: None,
     })
 }
 
