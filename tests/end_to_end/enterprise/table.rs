@@ -22,7 +22,7 @@ pub(super) fn read(text: &'static str) -> Vec<Row> {
     let mut lines = text.lines().map(str::trim).filter(|line| line.starts_with('|')).filter(|line| !is_rule(line));
     let headings = split(lines.next().expect("a table has headings"));
     let is_person = |heading: &&str| PEOPLE.contains(heading) || *heading == CLIENTS;
-    let first_person = headings.iter().position(|heading| is_person(heading)).expect("somebody asks");
+    let first_person = headings.iter().position(is_person).expect("somebody asks");
     let rows: Vec<Row> = lines
         .map(|line| {
             let words = split(line);
