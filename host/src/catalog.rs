@@ -16,6 +16,7 @@ mod definition;
 mod directory;
 mod identities;
 mod presence;
+mod tokens;
 mod uri;
 mod views;
 

@@ -101,6 +101,11 @@ pub struct StoredToken {
 pub struct TokenDigest([u8; 32]);
 
 impl TokenDigest {
+    /// Its 32 bytes.
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The digest of what a request presents as a token.
     pub fn of(presented: &str) -> Self {
         Self(Sha256::digest(presented.as_bytes()).into())

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rpds::HashTrieMapSync;
 
+use crate::catalog::tokens::{KnownToken, Tokens};
 use crate::identity::{IdentityRecord, TokenDigest};
 use crate::store::{IdentityKey, IdentityRef, StoredIdentities};
 
@@ -13,7 +14,7 @@ use crate::store::{IdentityKey, IdentityRef, StoredIdentities};
 pub struct Identities {
     clients: HashTrieMapSync<Arc<str>, Arc<IdentityRecord>>,
     users: HashTrieMapSync<Arc<str>, Arc<IdentityRecord>>,
-    by_digest: HashTrieMapSync<TokenDigest, Arc<IdentityRecord>>,
+    tokens: Tokens,
     /// Those with a token that lives on beside a newer one, and until when the last of these does.
     expiring: HashTrieMapSync<IdentityKey, i64>,
     generation: u64,
@@ -30,12 +31,10 @@ impl Identities {
 
     /// Whose token this is, at a time in milliseconds since 1970.
     pub fn find_by_token(&self, presented: &str, now_ms: impl FnOnce() -> i64) -> Option<&Arc<IdentityRecord>> {
-        let digest = TokenDigest::of(presented);
-        let record = self.by_digest.get(&digest)?;
-        let token = record.tokens.iter().find(|token| token.digest == digest)?;
+        let token = self.tokens.get(&TokenDigest::of(presented))?;
         match token.expires_at_ms {
             Some(expires_at_ms) if expires_at_ms <= now_ms() => None,
-            Some(_) | None => Some(record),
+            Some(_) | None => Some(&token.owner),
         }
     }
 
@@ -81,7 +80,8 @@ impl Identities {
             self.expiring.insert_mut(key.clone(), expires_at_ms);
         }
         for token in &record.tokens {
-            self.by_digest.insert_mut(token.digest, Arc::clone(&record));
+            let known = KnownToken { owner: Arc::clone(&record), expires_at_ms: token.expires_at_ms };
+            self.tokens.insert(token.digest, known);
         }
         let name = Arc::clone(&record.name);
         match key {
@@ -101,10 +101,7 @@ impl Identities {
         map.remove_mut(name);
         self.expiring.remove_mut(key);
         for token in &record.tokens {
-            // A token that has expired can be another's by now.
-            if self.by_digest.get(&token.digest).is_some_and(|owner| Arc::ptr_eq(owner, &record)) {
-                self.by_digest.remove_mut(&token.digest);
-            }
+            self.tokens.remove_if_of(&token.digest, &record);
         }
         true
     }
