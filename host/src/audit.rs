@@ -79,6 +79,14 @@ pub struct AuditSettings {
     pub retention: Retention,
 }
 
+impl AuditSettings {
+    /// Makes the folder, if it is missing.
+    pub fn create_folder(&self) -> Result<(), AuditStartError> {
+        let folder = &self.folder;
+        journal::create_folder(folder).map_err(|source| AuditStartError::Folder { folder: folder.clone(), source })
+    }
+}
+
 /// Why there can be no audit log.
 #[derive(Debug, Error)]
 #[expect(missing_docs, reason = "the messages say it")]

@@ -320,6 +320,8 @@ impl Gateway {
 /// The audit log's key is kept under the secret key, without which there can be no log.
 async fn start_audit(store: &Store, settings: Option<AuditSettings>) -> Result<Option<Arc<Audit>>, StartError> {
     let Some(settings) = settings else { return Ok(None) };
+    // First, so that a start that fails for want of it does not leave the database bound to its key.
+    settings.create_folder()?;
     let key = store.audit_key().await.map_err(|error| match error {
         StoreError::Key(KeyError::Needed) => StartError::AuditKey,
         error => error.into(),

@@ -164,7 +164,7 @@ fn a_client_that_is_not_described_well_is_refused_before_it_is_sent() {
         (
             &["update", "mcp-client", "c", "--rotate", "--grace", "10"],
             "invalid value '10' for '--grace <DURATION>': must be a whole number of seconds, minutes, hours or days, \
-             such as 90s, 10m, 2h or 1d",
+             such as 90s, 10m, 2h or 1d; at most 366d",
         ),
     ] {
         let shown = person.run(arguments);

@@ -331,7 +331,7 @@ async fn an_audit_log_that_does_not_verify_fails_the_command_with_each_problem()
     let verified = gateway.succeed(&["audit", "verify"]);
     assert_eq!(
         verified,
-        "Verified 1 records of 1 writers, 0 of them with a checkpoint.\nNothing was changed or removed.\n"
+        "Verified 1 record of 1 writer, 0 of them with a checkpoint.\nNothing was changed or removed.\n"
     );
     let database = gateway.home().join("mcpjungle.db");
     let script = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1], timeout=30); \

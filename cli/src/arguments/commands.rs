@@ -58,8 +58,8 @@ Examples:
   mcpjungle register --name calculator --description \"Basic math\" --url http://127.0.0.1:8000/mcp
   mcpjungle register -c ./filesystem.json
 
-A file is needed for servers that are started as a process (stdio), old ones (sse), custom headers and
-stateful sessions, for example:
+A file is needed for servers that are started as a process (stdio), old ones (sse), custom headers
+and stateful sessions, for example:
   {
     \"name\": \"filesystem\",
     \"transport\": \"stdio\",

@@ -7,7 +7,7 @@ use clap::Args;
 #[command(after_help = "\
 Examples:
   mcpjungle explain --client cursor-local --tool calculator__add
-  mcpjungle explain --client cursor-local --group claude-tools --tool time__now --input '{\"zone\": \"UTC\"}'
+  mcpjungle explain --client cursor-local --group clock --tool time__now --input '{\"zone\": \"UTC\"}'
   mcpjungle explain --client cursor-local --server calculator --tool add
   mcpjungle explain --user alice --tool calculator__add
 

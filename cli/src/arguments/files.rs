@@ -13,8 +13,9 @@ Examples:
   mcpjungle export --dir ~/gateway-backup --reveal
 
 Makes servers/ and groups/ in the folder, with a file for each server and group. `mcpjungle apply`,
-`register -c` and `create group -c` read them back. Secrets of servers read [redacted], and must be put
-in their places first, best as ${VAR}; with --reveal the files hold them in clear, readable by you only.")]
+`register -c` and `create group -c` read them back. Secrets of servers read [redacted], and must be
+put in their places first, best as ${VAR}; with --reveal the files hold them in clear, readable by
+you only.")]
 pub(crate) struct ExportArguments {
     /// Folder to write to; made if it is missing, must be empty
     #[arg(short = 'd', long, value_name = "DIR", default_value = ".mcpjungle")]

@@ -12,8 +12,8 @@ Examples:
   mcpjungle --registry http://your-server:8080 init-server
   mcpjungle init-server --bootstrap-token \"$TOKEN\"
 
-Makes the first administrator of a server that was started with --enterprise, and writes the server's
-URL and the administrator's token to ~/.mcpjungle.conf. It can be done once.")]
+Makes the first administrator of a server that was started with --enterprise, and writes the
+server's URL and the administrator's token to ~/.mcpjungle.conf. It can be done once.")]
 pub(crate) struct InitServerArguments {
     /// What the server's operator set as MCPJUNGLE_BOOTSTRAP_TOKEN there [default:
     /// MCPJUNGLE_BOOTSTRAP_TOKEN, or what is in the file MCPJUNGLE_BOOTSTRAP_TOKEN_FILE]
@@ -140,9 +140,12 @@ impl UserRole {
     }
 }
 
+/// As the gateway has it.
+const LONGEST_GRACE_S: u64 = 366 * 24 * 60 * 60;
+
 /// Reads a whole number with its unit.
 fn parse_duration(text: &str) -> Result<Duration, String> {
-    let rule = "must be a whole number of seconds, minutes, hours or days, such as 90s, 10m, 2h or 1d";
+    let rule = "must be a whole number of seconds, minutes, hours or days, such as 90s, 10m, 2h or 1d; at most 366d";
     let digits = text.trim_end_matches(|last: char| last.is_ascii_alphabetic());
     let unit_s: u64 = match &text[digits.len()..] {
         "s" => 1,
@@ -152,7 +155,7 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         _ => return Err(rule.to_owned()),
     };
     let seconds = digits.parse().ok().and_then(|number: u64| number.checked_mul(unit_s));
-    seconds.map(Duration::from_secs).ok_or_else(|| rule.to_owned())
+    seconds.filter(|seconds| *seconds <= LONGEST_GRACE_S).map(Duration::from_secs).ok_or_else(|| rule.to_owned())
 }
 
 #[cfg(test)]
@@ -161,10 +164,14 @@ mod tests {
 
     #[test]
     fn a_duration_is_a_number_with_a_unit() {
-        for (text, seconds) in [("90s", 90), ("10m", 600), ("2h", 7200), ("1d", 86_400), ("0s", 0)] {
+        for (text, seconds) in
+            [("90s", 90), ("10m", 600), ("2h", 7200), ("1d", 86_400), ("366d", 31_622_400), ("0s", 0)]
+        {
             assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
-        for bad in ["", "10", "m", "1.5h", "-1s", "10 m", "10min", "10M", "99999999999999999999s", "300000000000000d"] {
+        for bad in
+            ["", "10", "m", "1.5h", "-1s", "10 m", "10min", "10M", "367d", "99999999999999999999s", "300000000000000d"]
+        {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }
     }

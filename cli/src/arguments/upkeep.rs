@@ -11,9 +11,9 @@ Examples:
   mcpjungle server reset-admin-token
   mcpjungle server rekey
 
-These commands need no token and ask no gateway: they work on its database, and so on its own machine
-and as a user who may write to it. The database is found as `mcpjungle start` finds it, in the working
-directory, .env and environment of the gateway. The gateway may run meanwhile.")]
+These commands need no token and ask no gateway: they work on its database, and so on its own
+machine and as a user who may write to it. The database is found as `mcpjungle start` finds it, in
+the working directory, .env and environment of the gateway. The gateway may run meanwhile.")]
 pub(crate) struct UpkeepArguments {
     #[command(subcommand)]
     pub(crate) kind: UpkeepKind,
@@ -30,7 +30,8 @@ Examples:
   mcpjungle login \"$(mcpjungle server reset-admin-token)\"
 
 The old token is worth nothing from then on; a gateway that runs knows within a second. Where no
-administrator is left, the user `admin` is made one. The token is all that is printed on standard output.")]
+administrator is left, the user `admin` is made one. The token is all that is printed on standard
+output.")]
     ResetAdminToken(ResetArguments),
     /// Encrypt the stored secrets of MCP servers under a new key
     #[command(after_help = "\

@@ -240,7 +240,7 @@ mod tests {
             ),
             (
                 &[("POSTGRES_HOST", "h"), ("POSTGRES_PASSWORD_FILE", "/nonexistent")],
-                "failed to read POSTGRES_PASSWORD_FILE: No such file or directory",
+                "failed to read POSTGRES_PASSWORD_FILE: the file /nonexistent: No such file or directory",
             ),
         ] {
             let message = postgres(variables).unwrap_err();

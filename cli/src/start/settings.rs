@@ -176,7 +176,9 @@ pub(crate) fn direct_or_file(
         return Ok(Some((Secret::new(value), direct)));
     }
     match read_named_file(environment, file)? {
-        Some(value) if value.expose().is_empty() => bail!("failed to read {file}: the file is empty"),
+        Some(value) if value.expose().is_empty() => {
+            bail!("failed to read {file}: the file {} is empty", environment.setting(file).unwrap_or_default())
+        }
         value => Ok(value.map(|value| (value, file))),
     }
 }
@@ -187,7 +189,7 @@ pub(super) fn read_named_file(environment: &Environment, variable: &str) -> anyh
         return Ok(None);
     };
     let content = std::fs::read_to_string(environment.path(path)).map(Secret::new);
-    let content = content.with_context(|| format!("failed to read {variable}"))?;
+    let content = content.with_context(|| format!("failed to read {variable}: the file {path}"))?;
     Ok(Some(Secret::new(content.expose().trim())))
 }
 

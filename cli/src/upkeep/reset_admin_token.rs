@@ -1,6 +1,7 @@
 //! `server reset-admin-token`: the way back in when the administrator's token is lost.
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use anyhow::Context;
 use mcpjungle_host::identity::AccessToken;
@@ -10,6 +11,9 @@ use super::{find_database, open};
 use crate::arguments::ResetArguments;
 use crate::environment::Environment;
 use crate::printer::Printer;
+
+/// For so long a gateway that runs may go by the old token: it looks at an SQLite file once a second.
+const UNTIL_KNOWN: Duration = Duration::from_millis(1500);
 
 pub(super) async fn run(
     arguments: &ResetArguments,
@@ -33,6 +37,8 @@ pub(super) async fn run(
          {made}The new one is printed this once. Use it with `mcpjungle login <access_token>`.",
         reset.user
     ))?;
+    // Whoever reads the token, as `mcpjungle login "$(…)"` does, uses it at once.
+    tokio::time::sleep(UNTIL_KNOWN).await;
     if printer.is_json() {
         let answer = json!({ "username": reset.user, "access_token": token.expose() });
         return Ok(printer.json(&answer.to_string())?);

@@ -141,7 +141,7 @@ impl Journal {
 }
 
 /// For the owner only: who did what is nobody else's business.
-fn create_folder(path: &Path) -> io::Result<()> {
+pub(super) fn create_folder(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -54,6 +54,13 @@ const UNKNOWN_KIND: &str = "it does not show what it describes: a server needs `
 pub const CLIENT_FILE: &str = "this is the configuration of an MCP client (`mcpServers`): write a file for each server, \
                                with `name` and `transport` beside its `command` and `args`, or its `url`";
 
+/// What to say of a file that describes an MCP client or a user.
+const IDENTITY_FILE: &str = "this describes an MCP client or a user, which are not checked here: \
+                             `mcpjungle create mcp-client -c` and `create user -c` read such files";
+
+/// Keys that only a file of an MCP client or a user has.
+const IDENTITY_KEYS: [&str; 2] = ["allowed_servers", "access_token_ref"];
+
 /// Checks a file of this kind, or of the kind that its keys show. Unknown keys
 /// are problems here, though the gateway ignores them: they are slips.
 pub fn check(source: Source<'_>, kind: Option<Kind>, variables: &Variables<'_>) -> Result<Configuration, Vec<Problem>> {
@@ -65,7 +72,11 @@ pub fn check(source: Source<'_>, kind: Option<Kind>, variables: &Variables<'_>) 
     let kinds = [Kind::Server, Kind::Group, Kind::Policies].map(|kind| (kind, kind.keys()));
     let keys: Vec<&str> = object.keys().map(String::as_str).collect();
     let Some(kind) = kind.or_else(|| detect(&keys, &kinds)) else {
-        let message = if object.contains_key("mcpServers") { CLIENT_FILE } else { UNKNOWN_KIND };
+        let message = match &keys {
+            keys if keys.contains(&"mcpServers") => CLIENT_FILE,
+            keys if describe_identity(keys) => IDENTITY_FILE,
+            _ => UNKNOWN_KIND,
+        };
         return Err(vec![source.problem(None, message)]);
     };
     let written = Value::Object(object);
@@ -104,6 +115,9 @@ pub fn check_keys<T: DeserializeOwned>(source: Source<'_>) -> Result<T, Vec<Prob
 
 /// The kind that most keys speak for, slips included; `None` where none or several do.
 pub fn detect<K: Copy>(keys: &[&str], kinds: &[(K, &[&str])]) -> Option<K> {
+    if describe_identity(keys) {
+        return None;
+    }
     let weight = |key: &str, known: &[&str]| match known.contains(&key) {
         true => 2,
         false => usize::from(nearest(key, known.iter().copied()).is_some()),
@@ -113,6 +127,10 @@ pub fn detect<K: Copy>(keys: &[&str], kinds: &[(K, &[&str])]) -> Option<K> {
     let (best, most) = scores.iter().copied().max_by_key(|(_, score)| *score)?;
     let is_clear = most > 0 && scores.iter().filter(|(_, score)| *score == most).count() == 1;
     is_clear.then_some(best)
+}
+
+fn describe_identity(keys: &[&str]) -> bool {
+    IDENTITY_KEYS.iter().any(|key| keys.contains(key)) && !keys.contains(&"transport")
 }
 
 /// Keys that `T` does not know, and values of another type than it takes.
@@ -209,6 +227,11 @@ mod tests {
             ("s.json", r#"{"name":"a","transport":"${SET}"}"#, "s.json: unsupported transport type: ${SET} ("),
             ("x.json", r#"{"name":"x"}"#, "x.json: it does not show what it describes: a server needs `transport`"),
             ("x.json", r#"{"mcpServers":{"a":{"command":"c"}}}"#, "x.json: this is the configuration of an MCP client"),
+            (
+                "x.json",
+                r#"{"name":"x","description":"d","allowed_servers":["a"],"access_token_ref":{"env":"T"}}"#,
+                "x.json: this describes an MCP client or a user, which are not checked here: ",
+            ),
             ("x.json", "[1]", "x.json:1:0: invalid type: sequence, expected an object"),
             ("x.json", "{\"name\": }", "x.json:1:10: expected value"),
             ("s.yaml", "name: a\ntransport: stdio\ncommand: [\n", "s.yaml:4:1: did not find expected node content"),

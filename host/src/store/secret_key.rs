@@ -7,7 +7,7 @@ use sqlx::{AnyConnection, Row as _};
 
 use crate::store::error::bounded;
 use crate::store::key_file::{self, Succession};
-use crate::store::sealed::read_sealed;
+use crate::store::sealed::{Owner, read_sealed};
 use crate::store::secrets::Opened;
 use crate::store::{KeyError, Store, StoreError};
 
@@ -43,6 +43,7 @@ impl Store {
     }
 
     /// One value that opens proves the key; others may be damaged. None that opens is a wrong key.
+    /// The key of the audit log alone is no reason to stop: whoever keeps a log finds out, nobody else needs it.
     pub(super) async fn try_key(&self) -> Result<(), StoreError> {
         let mut connection = bounded(self.pool.acquire()).await?;
         let noted = bounded(read_fingerprint(&mut connection)).await?;
@@ -51,9 +52,13 @@ impl Store {
         if values.is_empty() {
             return self.adopt_key(noted).await;
         }
-        let own = self.secrets.open_for_reading()?;
+        let is_needed = values.iter().any(|value| value.owner != Owner::AuditLog);
+        let own = match self.secrets.open_for_reading() {
+            Err(KeyError::Lost { .. } | KeyError::NotProvided) if !is_needed => return Ok(()),
+            own => own?,
+        };
         if !values.iter().any(|value| own.unseal(&value.place, &value.ciphertext).is_ok()) {
-            return Err(KeyError::Wrong { origin: own.origin }.into());
+            return if is_needed { Err(KeyError::Wrong { origin: own.origin }.into()) } else { Ok(()) };
         }
         // Stored before keys were noted.
         if noted.is_none() { self.note_key(Some(&own), false).await } else { Ok(()) }

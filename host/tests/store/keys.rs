@@ -73,6 +73,23 @@ on_both! {
         home.try_open(right).await.unwrap();
     }
 
+    async fn a_lost_key_of_the_audit_log_alone_stops_only_a_gateway_that_keeps_one(home: Home) {
+        let right = Some(key(&"ab".repeat(32)));
+        let store = home.try_open(right.clone()).await.unwrap();
+        store.audit_key().await.unwrap();
+        store.close().await;
+
+        for lost in [KeySource::default(), KeySource { configured: Some(key(&"cd".repeat(32))), key_file: None }] {
+            let store = Store::open(home.database(), lost).await.unwrap();
+            let error = store.audit_key().await.err().unwrap();
+            let is_told = matches!(error, StoreError::Key(KeyError::Wrong { .. } | KeyError::NotProvided));
+            assert!(is_told, "{error}");
+            store.put_server(&http_server("h"), &offer(&[]), false).await.unwrap_err();
+            store.close().await;
+        }
+        home.try_open(right).await.unwrap().audit_key().await.unwrap();
+    }
+
     async fn a_database_without_a_key_stores_no_secret(home: Home) {
         let store = Store::open(home.database(), KeySource::default()).await.unwrap();
         store.put_server(&stdio_server("plain", &[]), &offer(&[]), false).await.unwrap();

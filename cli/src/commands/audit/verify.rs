@@ -15,7 +15,8 @@ pub(crate) async fn run(api: &Api, printer: &mut Printer) -> anyhow::Result<()> 
         printer.json(&answer.body)?;
     } else {
         let (records, writers, checkpoints) = (report.records, report.writers, report.checkpoints);
-        writeln!(printer, "Verified {records} records of {writers} writers, {checkpoints} of them with a checkpoint.")?;
+        let (records, writers) = (counted(records, "record"), counted(writers, "writer"));
+        writeln!(printer, "Verified {records} of {writers}, {checkpoints} of them with a checkpoint.")?;
         for problem in &report.problems {
             let writer = problem.writer.as_ref().map(|writer| format!("writer {writer}, ")).unwrap_or_default();
             let record = problem.record.map(|record| format!("record {record}: ")).unwrap_or_default();
@@ -33,4 +34,8 @@ pub(crate) async fn run(api: &Api, printer: &mut Printer) -> anyhow::Result<()> 
         1 => bail!("the audit log has 1 problem"),
         problems => bail!("the audit log has {problems} problems"),
     }
+}
+
+fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

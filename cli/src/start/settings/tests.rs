@@ -166,7 +166,8 @@ fn the_secret_key_comes_from_its_variable_or_its_file() {
     std::fs::write(file.path(), " \n").unwrap();
     for unusable in [path, "/nonexistent/key"] {
         let message = key(&[("MCPJUNGLE_SECRET_KEY_FILE", unusable)]).unwrap_err();
-        assert!(message.starts_with("failed to read MCPJUNGLE_SECRET_KEY_FILE: "), "{message}");
+        let start = format!("failed to read MCPJUNGLE_SECRET_KEY_FILE: the file {unusable}");
+        assert!(message.starts_with(&start), "{message}");
     }
 }
 
