@@ -19,6 +19,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::Mutex;
 
+use crate::clock::now_ms;
 use crate::gateway::Gateway;
 use crate::store::Store;
 
@@ -47,7 +48,6 @@ pub use recorder::{Counts, Ticket, WhenFull};
 pub use redact::Captured;
 pub use retention::Retention;
 pub use shipper::ShipError;
-pub(crate) use time::now_ms;
 pub use time::{parse_rfc3339, rfc3339};
 pub use verify::{Problem, Report};
 

@@ -4,7 +4,7 @@
 //! `edge` says who may connect at all, `legacy` speaks the revisions with
 //! sessions, and `methods` answers what is the same in every era.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -19,6 +19,7 @@ use crate::gateway::Gateway;
 use crate::names::{GroupName, ServerName};
 use crate::pipeline::{self, Denial, Endpoint, HttpRequest, Principal};
 
+mod as_of;
 mod call;
 pub(crate) mod changes;
 pub(crate) mod credentials;
@@ -35,11 +36,13 @@ mod session;
 mod sessions;
 mod sse;
 
+pub(crate) use as_of::AsOf;
 pub(crate) use edge::check_edge;
 pub use edge::{AllowedHosts, EdgePolicy};
 pub(crate) use name_in_path::NameInPath;
 pub(crate) use own_token::{TOKEN_IN_META, holds_token};
 pub(crate) use reply::{json, plain_error, refusal};
+use session::Known;
 pub use session::{Delivery, Session};
 pub use sessions::Sessions;
 
@@ -104,12 +107,26 @@ pub(crate) struct Exchange {
     pub(crate) principal: Arc<Principal>,
     pub(crate) head: http::request::Parts,
     /// Who sent it.
-    pub(crate) peer: IpAddr,
-    /// Of the identities, before it was authenticated.
-    pub(crate) generation: u64,
+    pub(crate) peer: SocketAddr,
+    /// When it was let in.
+    pub(crate) as_of: AsOf,
 }
 
 impl Exchange {
+    /// Once its body is there: lets it in anew where that was long ago, or something has changed since.
+    async fn renew(&mut self, gateway: &Gateway) -> Result<(), Refused> {
+        if !self.as_of.is_recent(gateway) {
+            self.as_of = AsOf::now(gateway);
+            self.principal = let_in(gateway, &self.id, &self.endpoint, self.peer, &self.head).await?;
+        }
+        Ok(())
+    }
+
+    /// Whom it acts for.
+    fn caller(&self) -> Known {
+        Known { principal: Arc::clone(&self.principal), generation: self.as_of.generation() }
+    }
+
     /// The request as decisions about an MCP method see it.
     fn request(&self, method: &str) -> pipeline::Request {
         pipeline::Request { id: Arc::clone(&self.id), endpoint: self.endpoint.clone(), method: method.into() }
@@ -119,34 +136,45 @@ impl Exchange {
 async fn serve(
     gateway: &Arc<Gateway>,
     endpoint: Endpoint,
-    peer: ConnectInfo<SocketAddr>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {
     let (head, body) = request.into_parts();
-    let id = gateway.next_request_id();
-    let generation = gateway.snapshot().identities.generation();
-    let principal = match authenticate(gateway, &id, &endpoint, peer.0, &head).await {
-        Ok(principal) => Arc::new(principal),
-        Err(denial) => {
-            let (method, path) = (&head.method, head.uri.path());
-            let stranger = Stranger { request: Some(&id), endpoint: Some(&endpoint), method, path, peer: Some(peer.0) };
-            record_stranger(gateway.audit.as_ref(), &stranger, Some(&denial));
-            return reply::unauthenticated(&denial, &head.headers);
-        }
+    let (id, as_of) = (gateway.next_request_id(), AsOf::now(gateway));
+    let principal = match let_in(gateway, &id, &endpoint, peer, &head).await {
+        Ok(principal) => principal,
+        Err(refused) => return *refused,
     };
-    // After authentication: who is nobody here does not learn which groups and servers there are.
-    if !is_there(gateway, &id, &endpoint, &principal).await {
-        return not_there(&endpoint);
-    }
-    let exchange = Exchange { id, endpoint, principal, head, peer: peer.ip(), generation };
+    let exchange = Exchange { id, endpoint, principal, head, peer, as_of };
     let path = exchange.head.uri.path();
     if path.ends_with("/sse") {
         sse::listen(gateway, &exchange).await
     } else if path.ends_with("/message") {
         sse::receive(gateway, exchange, body).await
     } else {
-        legacy::serve(gateway, &exchange, body).await
+        legacy::serve(gateway, exchange, body).await
     }
+}
+
+/// Whom a request acts for, if its endpoint is there for them.
+async fn let_in(
+    gateway: &Gateway,
+    id: &Arc<str>,
+    endpoint: &Endpoint,
+    peer: SocketAddr,
+    head: &http::request::Parts,
+) -> Result<Arc<Principal>, Refused> {
+    let principal = match authenticate(gateway, id, endpoint, peer, head).await {
+        Ok(principal) => Arc::new(principal),
+        Err(denial) => {
+            let (method, path) = (&head.method, head.uri.path());
+            let stranger = Stranger { request: Some(id), endpoint: Some(endpoint), method, path, peer: Some(peer) };
+            record_stranger(gateway.audit.as_ref(), &stranger, Some(&denial));
+            return Err(Box::new(reply::unauthenticated(&denial, &head.headers)));
+        }
+    };
+    // After authentication: who is nobody here does not learn which groups and servers there are.
+    if is_there(gateway, id, endpoint, &principal).await { Ok(principal) } else { Err(Box::new(not_there(endpoint))) }
 }
 
 async fn authenticate(

@@ -21,6 +21,7 @@
 pub mod admin;
 pub mod audit;
 pub mod catalog;
+mod clock;
 pub mod config_dir;
 pub mod configuration;
 pub mod downstream;

@@ -10,13 +10,13 @@
 //! | 5. A failed registration leaves half a server; `--force` gives up the old one first | `registration`: `a_server_that_cannot_be_reached_leaves_nothing_behind`, `a_server_that_lists_nonsense_leaves_nothing_behind`, `force_keeps_the_old_server_until_the_new_one_works` |
 //! | 6. A group cannot include a server that has a disabled tool | `a_group_may_include_a_server_with_a_disabled_tool` here |
 //! | 7. Access control fails without a mode or a client in its context | it has no such context: a principal is an argument of every decision, and who is nobody is refused before: `enterprise`: `a_client_finds_what_its_allow_list_names_and_others_find_nothing` |
-//! | 8. `/init` can be taken over | the tests of initialisation |
+//! | 8. `/init` can be taken over | `enterprise/holes.rs`: `init_takes_the_mode_of_the_start_only_and_only_once`, `of_many_who_initialize_at_once_one_becomes_the_administrator`, `where_a_bootstrap_token_is_demanded_nothing_else_initializes` |
 //! | 9. One broken group keeps the others from following | `a_group_with_a_server_that_is_gone_harms_no_other` here; `host/tests/admin/groups.rs`: `a_group_outlives_a_server_that_it_includes` |
 //! | 10. `usage` and the difference of an update come in any order | as snapshots, in the order of the schema and of the fields: `tests/command_line/tools.rs`: `usage_shows_each_parameter_and_the_annotations`; `tests/command_line/groups.rs`: `updating_a_group_shows_what_that_changed` |
 //! | 11. A name that is taken is a failure of the server (500) | `every_name_that_is_taken_is_a_conflict` here; `registration`: `a_name_that_is_taken_is_a_conflict` |
 //! | 12. After a restart tools know less of themselves | `catalog`: `a_restart_keeps_the_catalog_complete_without_asking_the_upstream` |
 //! | 13. A tool's own argument called `name` cannot be passed over the API | `host/tests/admin/main.rs`: `a_tool_is_invoked_with_its_arguments_in_either_form` |
-//! | 14. Users reach any tool over `/tools/invoke` past every policy | the tests of roles |
+//! | 14. Users reach any tool over `/tools/invoke` past every policy | `enterprise/holes.rs`: `over_the_api_users_and_administrators_go_through_the_policies_too` |
 
 use std::sync::Arc;
 

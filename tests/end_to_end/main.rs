@@ -16,6 +16,7 @@ mod harness;
 mod hidden;
 mod holes;
 mod house_rules;
+mod late_bodies;
 #[cfg(feature = "e2e")]
 mod lost_database;
 mod metrics;

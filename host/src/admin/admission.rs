@@ -5,15 +5,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{ConnectInfo, OriginalUri, Request, State};
+use axum::extract::{ConnectInfo, FromRequest as _, OriginalUri, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::Method;
 use http::header::AUTHORIZATION;
+use http::request::Parts;
+use http::{HeaderMap, Method, Uri};
 use http_body::Body as _;
 
 use crate::admin::error::ApiError;
+use crate::admin::input::RawBody;
 use crate::audit::{Change, NamedInBody, RefusedByRole, Stranger, record_stranger};
+use crate::downstream::AsOf;
 use crate::gateway::Gateway;
 use crate::pipeline::{self, Denial, Endpoint, HttpRequest, Mode, Principal, PrincipalKind};
 use crate::protocol::ProtocolVersion;
@@ -53,34 +56,23 @@ impl Admission {
     }
 }
 
-/// Middleware: 401 for who is nobody here; leaves an [`Admission`] for the route.
+/// Middleware: 401 for who is nobody here; leaves an [`Admission`] for the route, and the body
+/// as it came. Who asks is who they are once all of it is there.
 pub(super) async fn admit(
     State(gateway): State<Arc<Gateway>>,
-    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     OriginalUri(uri): OriginalUri,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let request_id = gateway.next_request_id();
-    let peer = address.ip().to_string();
-    let seen = HttpRequest {
-        id: &request_id,
-        endpoint: &Endpoint::Api,
-        method: request.method().as_str(),
-        path: request.uri().path(),
-        headers: request.headers(),
-        peer: &peer,
-    };
-    let principal = match gateway.pipeline().authenticate(seen).await {
-        Ok(principal) => Arc::new(principal),
-        Err(denial) => {
-            let (method, path) = (request.method(), uri.path());
-            let (request_id, peer) = (Some(&request_id), Some(address));
-            let stranger = Stranger { request: request_id, endpoint: Some(&Endpoint::Api), method, path, peer };
-            record_stranger(gateway.audit.as_ref(), &stranger, Some(&denial));
-            return Err(refused(denial, &request));
-        }
-    };
+    let (request_id, as_of) = (gateway.next_request_id(), AsOf::now(&gateway));
+    let (head, body) = request.into_parts();
+    let mut principal = authenticate(&gateway, &request_id, peer, &uri, &head).await?;
+    let RawBody(body) = RawBody::from_request(Request::from_parts(head.clone(), body), &()).await?;
+    if !as_of.is_recent(&gateway) {
+        principal = authenticate(&gateway, &request_id, peer, &uri, &head).await?;
+    }
+    let mut request = Request::from_parts(head, body.into());
     let Some(audit) = &gateway.audit else {
         request.extensions_mut().insert(Admission { request_id, principal });
         return Ok(next.run(request).await);
@@ -105,6 +97,29 @@ pub(super) async fn admit(
     }
 }
 
+async fn authenticate(
+    gateway: &Gateway,
+    id: &Arc<str>,
+    peer: SocketAddr,
+    uri: &Uri,
+    head: &Parts,
+) -> Result<Arc<Principal>, ApiError> {
+    let request = HttpRequest {
+        id,
+        endpoint: &Endpoint::Api,
+        method: head.method.as_str(),
+        path: head.uri.path(),
+        headers: &head.headers,
+        peer: &peer.ip().to_string(),
+    };
+    gateway.pipeline().authenticate(request).await.map(Arc::new).map_err(|denial| {
+        let (method, path) = (&head.method, uri.path());
+        let stranger = Stranger { request: Some(id), endpoint: Some(&Endpoint::Api), method, path, peer: Some(peer) };
+        record_stranger(gateway.audit.as_ref(), &stranger, Some(&denial));
+        refused(denial, &head.headers)
+    })
+}
+
 /// Middleware: records an initialisation, for which nobody is anybody yet.
 pub(super) async fn record_init(State(gateway): State<Arc<Gateway>>, mut request: Request, next: Next) -> Response {
     let Some(audit) = gateway.audit.as_ref().filter(|_| request.method() == Method::POST) else {
@@ -121,9 +136,9 @@ pub(super) async fn record_init(State(gateway): State<Arc<Gateway>>, mut request
 }
 
 /// What who is nobody is told.
-fn refused(denial: Denial, request: &Request) -> ApiError {
+fn refused(denial: Denial, headers: &HeaderMap) -> ApiError {
     match denial {
-        Denial::Unauthenticated { .. } if request.headers().contains_key(AUTHORIZATION) => {
+        Denial::Unauthenticated { .. } if headers.contains_key(AUTHORIZATION) => {
             ApiError::unauthenticated("invalid access token")
         }
         Denial::Unauthenticated { .. } => ApiError::unauthenticated("missing access token"),

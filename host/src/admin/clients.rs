@@ -33,8 +33,8 @@ impl ClientView {
     }
 }
 
-/// A client, and its token where this is the one time that it is shown.
-#[derive(Debug, Serialize)]
+/// A client, and its token where this is the one time that it is shown: so not with `Debug`.
+#[derive(Serialize)]
 pub(super) struct ClientWithToken {
     #[serde(flatten)]
     client: ClientView,

@@ -9,8 +9,8 @@ use crate::store::NewToken;
 /// The longest time that a replaced token may live on: a year.
 pub(super) const MAX_GRACE_SECONDS: u64 = 366 * 24 * 60 * 60;
 
-/// What a request says of a token that takes another one's place.
-#[derive(Debug, Default)]
+/// What a request says of a token that takes another one's place. Not with `Debug`: it holds the token.
+#[derive(Default)]
 pub(super) struct Replacement {
     /// The token that was chosen.
     pub(super) chosen: Option<String>,

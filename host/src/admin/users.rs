@@ -32,8 +32,8 @@ impl UserView {
     }
 }
 
-/// A user, and its token where this is the one time that it is shown.
-#[derive(Debug, Serialize)]
+/// A user, and its token where this is the one time that it is shown: so not with `Debug`.
+#[derive(Serialize)]
 pub(super) struct UserWithToken {
     #[serde(flatten)]
     user: UserView,

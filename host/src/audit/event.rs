@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::audit::redact::Captured;
-use crate::audit::time::now_ms;
+use crate::clock::now_ms;
 use crate::names::ServerName;
 use crate::pipeline::{Decider, Endpoint, Item, Principal};
 

@@ -1,13 +1,5 @@
 //! Times as records write them and people ask for them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-/// Now, in milliseconds since 1970.
-pub(crate) fn now_ms() -> i64 {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
-}
-
 /// A time of the clock, given in milliseconds since 1970, such as `2026-01-31T08:05:09.250Z`.
 pub fn rfc3339(ms_since_1970: u128) -> String {
     crate::admin::rfc3339(i64::try_from(ms_since_1970).unwrap_or(i64::MAX))

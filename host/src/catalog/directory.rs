@@ -1,11 +1,11 @@
 //! The policies' view of what is stored, answered from the snapshot.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 
 use crate::catalog::{ResourceAddress, Snapshot};
+use crate::clock::now_ms;
 use crate::group::ToolGroup;
 use crate::identity::IdentityRecord;
 use crate::names::{GroupName, SEPARATOR};
@@ -72,9 +72,4 @@ fn resource_entry(entry: &str) -> String {
         Some(ResourceAddress::OfServer(server, original)) => format!("{server}{SEPARATOR}{original}"),
         Some(ResourceAddress::Foreign) | None => entry.to_owned(),
     }
-}
-
-fn now_ms() -> i64 {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
 }

@@ -59,7 +59,7 @@ impl Identities {
     }
 
     /// These with what has changed.
-    pub(super) fn with(&self, changes: StoredIdentities) -> Self {
+    pub(crate) fn with(&self, changes: StoredIdentities) -> Self {
         let mut all = if changes.is_everything { Self::default() } else { self.clone() };
         let mut outdates = changes.is_everything;
         for key in &changes.removed {

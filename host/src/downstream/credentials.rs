@@ -2,11 +2,13 @@
 //! is replaced or whose owner is deleted ends the streams that it opened.
 
 use std::sync::{Arc, Weak};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use http::{HeaderMap, Method};
 
-use crate::downstream::session::Session;
+use crate::catalog::Identities;
+use crate::clock::now_ms;
+use crate::downstream::session::{Known, Session};
 use crate::downstream::{Exchange, sessions};
 use crate::gateway::Gateway;
 use crate::pipeline::{Denial, HttpRequest};
@@ -30,7 +32,7 @@ impl Credentials {
             method: head.method.clone(),
             path: head.uri.path().to_owned(),
             headers: head.headers.clone(),
-            peer: exchange.peer.to_string(),
+            peer: exchange.peer.ip().to_string(),
         }
     }
 }
@@ -39,7 +41,7 @@ impl Credentials {
 pub(super) fn keep(gateway: &Gateway, exchange: &Exchange, session: &Session) {
     session.keep_credentials(Credentials::of(exchange));
     // Whoever ended sessions meanwhile did not see this one.
-    if gateway.snapshot().identities.generation() != exchange.generation {
+    if gateway.snapshot().identities.generation() != exchange.as_of.generation() {
         gateway.recheck_sessions();
     }
 }
@@ -48,15 +50,21 @@ pub(super) fn keep(gateway: &Gateway, exchange: &Exchange, session: &Session) {
 pub(crate) async fn watch(gateway: Weak<Gateway>, outdated: Arc<tokio::sync::Notify>) {
     let mut every_minute = tokio::time::interval(RECHECK);
     every_minute.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // A token that expires while sessions are looked at counts as one that is still to expire.
+    let mut looked_at_ms = now_ms();
     loop {
         // Nothing is held meanwhile: a gateway that nobody uses any more ends.
-        let Some(expires_in) = gateway.upgrade().map(|gateway| time_to_expiry(&gateway)) else { return };
+        let expiry = |gateway: Arc<Gateway>| time_to_expiry(&gateway.snapshot().identities, looked_at_ms, now_ms());
+        let Some(expires_in) = gateway.upgrade().map(expiry) else { return };
         let only_busy = tokio::select! {
             () = outdated.notified() => false,
             () = tokio::time::sleep(expires_in.unwrap_or(RECHECK)), if expires_in.is_some() => false,
             _ = every_minute.tick() => true,
         };
         let Some(gateway) = gateway.upgrade() else { return };
+        if !only_busy {
+            looked_at_ms = now_ms();
+        }
         recheck(&gateway, only_busy).await;
     }
 }
@@ -82,6 +90,13 @@ async fn recheck(gateway: &Gateway, only_busy: bool) {
     }
 }
 
+/// Whether the session's principal is known as it is now; it is asked about if identities have
+/// changed since it was. All sessions are, but one after the other.
+pub(super) async fn is_up_to_date(gateway: &Gateway, session: &Session) -> bool {
+    session.generation() >= gateway.snapshot().identities.generation()
+        || still_holds(gateway, session).await == Some(true)
+}
+
 /// `None` if a policy could not decide: that is no reason to end what runs.
 async fn still_holds(gateway: &Gateway, session: &Session) -> Option<bool> {
     let credentials = session.credentials()?;
@@ -93,17 +108,121 @@ async fn still_holds(gateway: &Gateway, session: &Session) -> Option<bool> {
         headers: &credentials.headers,
         peer: &credentials.peer,
     };
+    let generation = gateway.snapshot().identities.generation();
     match gateway.pipeline().authenticate(request).await {
-        Ok(principal) => Some(session.belongs_to(&Arc::new(principal))),
+        Ok(principal) => Some(session.belongs_to(&Known { principal: Arc::new(principal), generation })),
         Err(Denial::Unavailable { .. }) => None,
         Err(Denial::Unauthenticated { .. } | Denial::Hidden { .. } | Denial::Refused { .. }) => Some(false),
     }
 }
 
-/// How long until the next token expires that lives on beside a newer one.
-fn time_to_expiry(gateway: &Gateway) -> Option<Duration> {
-    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    let now_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);
-    let expires_at_ms = gateway.snapshot().identities.next_expiry(now_ms)?;
-    Some(Duration::from_millis(expires_at_ms.abs_diff(now_ms)))
+/// How long until a token expires that lives on beside a newer one, and that was still good when
+/// sessions were last looked at.
+fn time_to_expiry(identities: &Identities, looked_at_ms: i64, now_ms: i64) -> Option<Duration> {
+    let left_ms = identities.next_expiry(looked_at_ms)?.saturating_sub(now_ms);
+    Some(Duration::from_millis(u64::try_from(left_ms).unwrap_or(0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::{AUTHORIZATION, HeaderValue};
+
+    use super::*;
+    use crate::downstream::session::Delivery;
+    use crate::downstream::{AllowedHosts, EdgePolicy};
+    use crate::gateway::GatewaySettings;
+    use crate::identity::{IdentityKind, IdentityRecord, StoredToken, TokenDigest};
+    use crate::pipeline::{Endpoint, Mode, Principal, PrincipalKind};
+    use crate::plugin::PluginSettings;
+    use crate::store::{Database, IdentityRef, IdentityUpdate, KeySource, NewIdentity, StoredIdentities};
+    use crate::upstream::{ProxySettings, UpstreamSettings};
+
+    const CLIENT: IdentityRef<'static> = IdentityRef::Client("reader");
+
+    #[test]
+    fn a_token_that_expires_while_sessions_are_looked_at_has_them_looked_at_again_at_once() {
+        let token = |expires_at_ms| StoredToken { digest: TokenDigest::of("old-token"), expires_at_ms };
+        let record = IdentityRecord {
+            id: 1,
+            kind: IdentityKind::Client,
+            name: "reader".into(),
+            description: String::new(),
+            allow: Vec::new(),
+            tokens: vec![token(Some(100))],
+            created_at_ms: 0,
+            updated_at_ms: 0,
+        };
+        let stored = StoredIdentities { changed: vec![record], ..StoredIdentities::default() };
+        let identities = Identities::default().with(stored);
+        let due = |looked_at_ms, now_ms| time_to_expiry(&identities, looked_at_ms, now_ms);
+        assert_eq!(due(40, 90), Some(Duration::from_millis(10)));
+        assert_eq!(due(99, 150), Some(Duration::ZERO), "it was good when the first sessions were looked at");
+        assert_eq!(due(100, 150), None);
+    }
+
+    async fn gateway(folder: &std::path::Path) -> Arc<Gateway> {
+        let database = Database::Sqlite(folder.join("mcpjungle.db"));
+        let keys = KeySource { configured: None, key_file: database.default_key_file() };
+        let settings = GatewaySettings {
+            mode: Mode::Enterprise,
+            version: "0.1.0".into(),
+            database,
+            keys,
+            policies: None,
+            plugins: PluginSettings { cache_dir: None },
+            upstreams: UpstreamSettings {
+                init_timeout: Duration::from_secs(10),
+                session_idle_timeout: None,
+                supervisor: ("no-such-supervisor".into(), Vec::new()),
+                child_environment: Default::default(),
+                proxies: ProxySettings::default(),
+                gateway_version: "0.1.0".into(),
+            },
+            edge: EdgePolicy { hosts: AllowedHosts::Any, origins: Vec::new() },
+            metrics: None,
+            bootstrap_token: None,
+            audit: None,
+        };
+        Gateway::open(settings).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_session_is_asked_about_before_it_hears_anything_after_a_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let gateway = gateway(folder.path()).await;
+        let allow = ["*".to_owned()];
+        let digest = TokenDigest::of("token-of-reader");
+        let client =
+            NewIdentity { kind: IdentityKind::Client, name: CLIENT.name(), description: "", allow: &allow, digest };
+        gateway.store.create_identity(&client).await.unwrap();
+        gateway.refresh().await.unwrap();
+        let principal = Principal {
+            kind: PrincipalKind::Client,
+            name: CLIENT.name().into(),
+            allow: allow.to_vec(),
+            attributes: Vec::new(),
+        };
+        let generation = gateway.snapshot().identities.generation();
+        let owner = Known { principal: Arc::new(principal), generation };
+        let (session, _) = gateway.sessions.open(Endpoint::Main, owner, Delivery::PerCall).unwrap();
+        let bearer = HeaderValue::from_static("Bearer token-of-reader");
+        session.keep_credentials(Credentials {
+            method: Method::POST,
+            path: "/mcp".to_owned(),
+            headers: HeaderMap::from_iter([(AUTHORIZATION, bearer)]),
+            peer: "127.0.0.1".to_owned(),
+        });
+        assert!(is_up_to_date(&gateway, &session).await);
+
+        let less = IdentityUpdate { allow: Some(vec!["github".to_owned()]), ..IdentityUpdate::default() };
+        assert!(gateway.store.update_identity(CLIENT, &less).await.unwrap());
+        gateway.refresh().await.unwrap();
+        assert_eq!(session.principal().allow, ["*"], "nobody has had the time to look at it");
+        assert!(is_up_to_date(&gateway, &session).await);
+        assert_eq!(session.principal().allow, ["github"]);
+
+        assert!(gateway.store.delete_identity(CLIENT).await.unwrap());
+        gateway.refresh().await.unwrap();
+        assert!(!is_up_to_date(&gateway, &session).await);
+    }
 }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Weak};
 use tokio::sync::mpsc;
 
 use crate::catalog::ViewScope;
-use crate::downstream::call;
 use crate::downstream::session::Session;
+use crate::downstream::{call, credentials};
 use crate::gateway::Gateway;
 use crate::names::ServerName;
 use crate::pipeline::{Denial, Request};
@@ -77,6 +77,10 @@ async fn may_hear(
     server: &ServerName,
     message: &ServerMessage,
 ) -> Result<bool, Denial> {
+    // A change of its client may just have been made, and the session still be about to notice.
+    if !credentials::is_up_to_date(gateway, session).await {
+        return Ok(false);
+    }
     let principal = session.principal();
     let method: Arc<str> = match message {
         ServerMessage::Notification(notification) => notification.method().into(),

@@ -31,11 +31,11 @@ const UNSUPPORTED_PROTOCOL_VERSION: i64 = -32022;
 /// response that does not begin.
 const STREAM_AFTER: Duration = Duration::from_secs(1);
 
-pub(super) async fn serve(gateway: &Arc<Gateway>, exchange: &Exchange, body: Body) -> Response {
+pub(super) async fn serve(gateway: &Arc<Gateway>, exchange: Exchange, body: Body) -> Response {
     let answer = match exchange.head.method {
         Method::POST => post(gateway, exchange, body).await,
-        Method::GET => get(gateway, exchange),
-        Method::DELETE => delete(gateway, exchange),
+        Method::GET => get(gateway, &exchange),
+        Method::DELETE => delete(gateway, &exchange),
         _ => Ok(method_not_allowed()),
     };
     answer.unwrap_or_else(|refused| *refused)
@@ -50,9 +50,10 @@ fn method_not_allowed() -> Response {
     response
 }
 
-async fn post(gateway: &Arc<Gateway>, exchange: &Exchange, body: Body) -> Result<Response, Refused> {
+async fn post(gateway: &Arc<Gateway>, mut exchange: Exchange, body: Body) -> Result<Response, Refused> {
     check_media_types(&exchange.head.headers)?;
-    let body = read_body(exchange, body).await?;
+    let body = read_body(gateway, &mut exchange, body).await?;
+    let exchange = &exchange;
     let message = Message::parse(body)
         .map_err(|error| Box::new(reply::rpc_error(StatusCode::BAD_REQUEST, None, error.code(), &error.to_string())))?;
     own_token::check(exchange, &message)?;
@@ -212,12 +213,15 @@ fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
         })
 }
 
-pub(super) async fn read_body(exchange: &Exchange, body: Body) -> Result<Bytes, Refused> {
-    axum::body::to_bytes(body, MAX_BODY_BYTES).await.map_err(|error| {
+/// Reads the body; the exchange is that of whoever its sender is by then.
+pub(super) async fn read_body(gateway: &Gateway, exchange: &mut Exchange, body: Body) -> Result<Bytes, Refused> {
+    let body = axum::body::to_bytes(body, MAX_BODY_BYTES).await.map_err(|error| {
         tracing::debug!(request.id = %exchange.id, %error, "the body could not be read");
         let message = format!("the body could not be read, or is longer than {} MiB", MAX_BODY_BYTES >> 20);
         refused(StatusCode::PAYLOAD_TOO_LARGE, None, &message)
-    })
+    })?;
+    exchange.renew(gateway).await?;
+    Ok(body)
 }
 
 fn session(gateway: &Gateway, exchange: &Exchange, id: Option<&Id>) -> Result<Arc<Session>, Refused> {
@@ -229,7 +233,7 @@ fn session(gateway: &Gateway, exchange: &Exchange, id: Option<&Id>) -> Result<Ar
     let session_id = session_id.to_str().unwrap_or_default();
     gateway
         .sessions
-        .find(session_id, &exchange.endpoint, &exchange.principal, Delivery::PerCall)
+        .find(session_id, &exchange.endpoint, &exchange.caller(), Delivery::PerCall)
         .ok_or_else(|| refused(StatusCode::NOT_FOUND, id, "session not found: send initialize to start a new one"))
 }
 

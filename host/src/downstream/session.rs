@@ -46,6 +46,14 @@ pub enum Delivery {
     OneStream,
 }
 
+/// A principal, as the authenticators saw it.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    pub(crate) principal: Arc<Principal>,
+    /// Of the identities, before the authenticators were asked: what they said is of this one or of a later one.
+    pub(crate) generation: u64,
+}
+
 /// One downstream session.
 pub struct Session {
     /// Random, unguessable, visible ASCII.
@@ -53,7 +61,7 @@ pub struct Session {
     /// Where it was opened; it is unknown anywhere else.
     pub endpoint: Endpoint,
     /// Who opened it, as last seen; it is unknown to anyone else.
-    principal: Mutex<Arc<Principal>>,
+    principal: Mutex<Known>,
     /// Whether `principal` is another than when views were last compared for it.
     principal_changed: AtomicBool,
     /// What it was opened with.
@@ -100,12 +108,12 @@ struct Pending {
 }
 
 impl Session {
-    pub(super) fn new(id: Arc<str>, endpoint: Endpoint, principal: Arc<Principal>, delivery: Delivery) -> Self {
+    pub(super) fn new(id: Arc<str>, endpoint: Endpoint, owner: Known, delivery: Delivery) -> Self {
         let name = (delivery == Delivery::PerCall).then_some(GENERAL_STREAM);
         Self {
             id,
             endpoint,
-            principal: Mutex::new(principal),
+            principal: Mutex::new(owner),
             principal_changed: AtomicBool::new(false),
             credentials: Mutex::default(),
             delivery,
@@ -131,17 +139,24 @@ impl Session {
 
     /// Who opened it, as last seen.
     pub(super) fn principal(&self) -> Arc<Principal> {
-        Arc::clone(&self.principal.lock())
+        Arc::clone(&self.principal.lock().principal)
+    }
+
+    /// Of which generation of the identities, at least, [`Self::principal`] is.
+    pub(super) fn generation(&self) -> u64 {
+        self.principal.lock().generation
     }
 
     /// Whether this is who opened it; if so, it is remembered as it is now: what it
-    /// may reach can have changed.
-    pub(super) fn belongs_to(&self, principal: &Arc<Principal>) -> bool {
+    /// may reach can have changed. What was seen earlier than what is known changes nothing.
+    pub(super) fn belongs_to(&self, seen: &Known) -> bool {
         let mut known = self.principal.lock();
-        let is_same = known.kind == principal.kind && known.name == principal.name;
-        if is_same && **known != **principal {
-            *known = Arc::clone(principal);
-            self.principal_changed.store(true, Ordering::Release);
+        let is_same = known.principal.kind == seen.principal.kind && known.principal.name == seen.principal.name;
+        if is_same && known.generation <= seen.generation {
+            if *known.principal != *seen.principal {
+                self.principal_changed.store(true, Ordering::Release);
+            }
+            *known = seen.clone();
         }
         is_same
     }

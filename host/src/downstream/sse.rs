@@ -51,9 +51,9 @@ pub(super) async fn receive(gateway: &Arc<Gateway>, exchange: Exchange, body: Bo
     }
 }
 
-async fn take(gateway: &Arc<Gateway>, exchange: Exchange, body: Body) -> Result<(), Refused> {
+async fn take(gateway: &Arc<Gateway>, mut exchange: Exchange, body: Body) -> Result<(), Refused> {
+    let body = legacy::read_body(gateway, &mut exchange, body).await?;
     let session = find_session(gateway, &exchange)?;
-    let body = legacy::read_body(&exchange, body).await?;
     let message = Message::parse(body)
         .map_err(|error| Box::new(reply::rpc_error(StatusCode::BAD_REQUEST, None, error.code(), &error.to_string())))?;
     own_token::check(&exchange, &message)?;
@@ -80,7 +80,7 @@ fn find_session(gateway: &Gateway, exchange: &Exchange) -> Result<Arc<Session>, 
     };
     gateway
         .sessions
-        .find(&id, &exchange.endpoint, &exchange.principal, Delivery::OneStream)
+        .find(&id, &exchange.endpoint, &exchange.caller(), Delivery::OneStream)
         .ok_or_else(|| Box::new(reply::plain_error(StatusCode::NOT_FOUND, "session not found: open a new stream")))
 }
 

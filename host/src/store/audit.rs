@@ -5,7 +5,8 @@ use sqlx::{Any, AnyConnection, AssertSqlSafe, Row, Transaction};
 use tokio::sync::MutexGuard;
 use zeroize::Zeroizing;
 
-use crate::audit::{AuditKey, Index, JournalEntry, Link, Mac, now_ms};
+use crate::audit::{AuditKey, Index, JournalEntry, Link, Mac};
+use crate::clock::now_ms;
 use crate::store::error::bounded;
 use crate::store::secrets::Place;
 use crate::store::{Dialect, KeyError, Store, StoreError};

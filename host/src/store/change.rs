@@ -1,10 +1,9 @@
 //! One change: a transaction that bumps the revision, so that every gateway on this database notices.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use sqlx::{Any, AnyConnection, Row, Transaction};
 use tokio::sync::MutexGuard;
 
+use crate::clock::now_ms;
 use crate::store::announce::ANNOUNCE;
 use crate::store::error::bounded;
 use crate::store::{Dialect, Store, StoreError};
@@ -64,9 +63,4 @@ impl Change<'_> {
         }
         Ok(changed)
     }
-}
-
-fn now_ms() -> i64 {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
 }

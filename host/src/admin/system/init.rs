@@ -27,7 +27,8 @@ struct InitRequest {
     access_token: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// With the administrator's token, and so not with `Debug`.
+#[derive(Serialize)]
 pub(in crate::admin) struct Initialized {
     status: &'static str,
     admin_access_token: String,
