@@ -66,7 +66,7 @@ async fn calls_reads_denials_and_changes_are_recorded_with_who_and_how_and_witho
     gateway.succeed(&["invoke", "raw__numbers"]);
     gateway.create_group(&json!({ "name": "few", "included_tools": ["raw__echo"] }));
     assert_eq!(gateway.run(&["deregister", "nobody"]).code, Some(1));
-    gateway.succeed(&["export"]);
+    gateway.succeed(&["export", "--reveal"]);
 
     let all = records(&gateway, &[]);
     let told: Vec<String> = all.iter().map(summary).collect();
@@ -184,7 +184,7 @@ async fn arguments_and_results_are_recorded_where_that_is_switched_on_redacted_a
     let quiet = records(&gateway, &["--server", "quiet"]);
     assert!(quiet.iter().all(|record| record["arguments"].is_null() && record["result"].is_null()), "{quiet:?}");
 
-    gateway.succeed(&["export"]);
+    gateway.succeed(&["export", "--reveal"]);
     let exported = std::fs::read_to_string(gateway.home().join("mcpjungle-export/servers/raw.json"))
         .or_else(|_| find_exported(gateway.home(), "raw.json"))
         .expect("the server is exported");
