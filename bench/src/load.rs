@@ -83,8 +83,10 @@ impl Session {
         let (status, _, answer) = self.post(body.into()).await?;
         let taken = begun.elapsed();
         ensure!(status == 200, "call: status {status}: {}", String::from_utf8_lossy(&answer));
-        let mut messages = if self.wants_progress { events(&answer)? } else { vec![answer] };
-        let last = messages.pop().context("a stream without a message")?;
+        let mut messages = if self.wants_progress { events(&answer)? } else { vec![answer.clone()] };
+        // An error comes before any progress, and then as JSON.
+        let no_message = || format!("no stream of messages: {}", String::from_utf8_lossy(&answer));
+        let last = messages.pop().with_context(no_message)?;
         ensure!(*last == *answer_to(n).as_bytes(), "a wrong answer: {}", String::from_utf8_lossy(&last));
         if self.wants_progress {
             verify_progress(&messages, n)?;

@@ -41,7 +41,7 @@ pub use event::{Decision, Event, Kind, Target};
 pub use journal::Entry as JournalEntry;
 pub(crate) use noting::{
     CallNotes, Change, NamedInBody, RefusedByRole, Stranger, Unended, policy_failed, record_call, record_folder_change,
-    record_stranger,
+    record_hidden_endpoint, record_stranger,
 };
 pub use record::Index;
 pub use recorder::{Counts, Ticket, WhenFull};
@@ -131,7 +131,8 @@ impl Audit {
         getrandom::fill(&mut random).map_err(AuditStartError::Random)?;
         let writer: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let failed = |source| AuditStartError::Folder { folder: settings.folder.clone(), source };
-        let journal = Journal::create(&settings.folder, &writer, settings.max_journal_bytes, settings.sync);
+        let journal =
+            Journal::create(&settings.folder, &writer, &key.mark(&writer), settings.max_journal_bytes, settings.sync);
         let journal = journal.map_err(failed)?;
         let shared = Arc::clone(&journal.shared);
         let mut shipper = Shipper::new(key.clone(), settings.folder.clone(), writer.clone(), Arc::clone(&shared));
@@ -147,7 +148,8 @@ impl Audit {
         self.recorder.record(event)
     }
 
-    /// Notes that somebody who is nobody was refused; of a flood of them only a part one by one.
+    /// Notes what anybody can bring about, such as that somebody who is nobody was refused; of a flood of
+    /// it only a part one by one.
     pub fn record_stranger(&self, event: Event) {
         self.recorder.record_stranger(event);
     }
@@ -161,8 +163,9 @@ impl Audit {
     pub async fn settle(&self, ticket: Option<Ticket>) -> bool {
         match ticket {
             Some(ticket) if self.sync => tokio::time::timeout(PATIENCE, self.recorder.settled(ticket)).await.is_ok(),
-            // Without a ticket it was dropped, as an administrator has chosen.
-            Some(_) | None => true,
+            Some(_) => true,
+            // It was dropped, which an administrator must have chosen.
+            None => !self.sync || self.recorder.may_drop(),
         }
     }
 

@@ -13,7 +13,7 @@ use axum::response::Response;
 use axum::routing::any;
 use http::StatusCode;
 
-use crate::audit::{Stranger, record_stranger};
+use crate::audit::{Stranger, record_hidden_endpoint, record_stranger};
 use crate::catalog::ViewScope;
 use crate::gateway::Gateway;
 use crate::names::{GroupName, ServerName};
@@ -174,7 +174,14 @@ async fn let_in(
         }
     };
     // After authentication: who is nobody here does not learn which groups and servers there are.
-    if is_there(gateway, id, endpoint, &principal).await { Ok(principal) } else { Err(Box::new(not_there(endpoint))) }
+    if !exists(gateway, endpoint) {
+        return Err(Box::new(not_there(endpoint)));
+    }
+    if is_hidden(gateway, id, endpoint, &principal).await {
+        record_hidden_endpoint(gateway.audit.as_ref(), (id, &principal), endpoint, head);
+        return Err(Box::new(not_there(endpoint)));
+    }
+    Ok(principal)
 }
 
 async fn authenticate(
@@ -195,17 +202,23 @@ async fn authenticate(
     gateway.pipeline().authenticate(request).await
 }
 
-/// Whether the endpoint exists, and shows the principal anything: what may not be used is not
-/// there. Where policies cannot say, each method asks them itself, and answers that they cannot.
-async fn is_there(gateway: &Gateway, id: &Arc<str>, endpoint: &Endpoint, principal: &Arc<Principal>) -> bool {
+fn exists(gateway: &Gateway, endpoint: &Endpoint) -> bool {
     let snapshot = gateway.snapshot();
-    let exists = match endpoint {
-        Endpoint::Main | Endpoint::Api => return true,
+    match endpoint {
+        Endpoint::Main | Endpoint::Api => true,
         Endpoint::Group(name) => snapshot.groups.contains_key(name),
         Endpoint::Server(name) => snapshot.servers.get(name).is_some_and(|server| server.enabled),
-    };
-    let request = || pipeline::Request { id: Arc::clone(id), endpoint: endpoint.clone(), method: INITIALIZE.into() };
-    exists && shows_endpoint(gateway, &request(), principal).await.unwrap_or(true)
+    }
+}
+
+/// Whether the endpoint shows the principal nothing: what may not be used is not there. Where
+/// policies cannot say, each method asks them itself, and answers that they cannot.
+async fn is_hidden(gateway: &Gateway, id: &Arc<str>, endpoint: &Endpoint, principal: &Arc<Principal>) -> bool {
+    if matches!(endpoint, Endpoint::Main | Endpoint::Api) {
+        return false;
+    }
+    let request = pipeline::Request { id: Arc::clone(id), endpoint: endpoint.clone(), method: INITIALIZE.into() };
+    !shows_endpoint(gateway, &request, principal).await.unwrap_or(true)
 }
 
 /// Whether the principal finds the endpoint of a request.

@@ -161,7 +161,9 @@ pub async fn ask_server(
     }
     let (arrived_at, mut notes) = (Instant::now(), CallNotes::of(&request));
     notes.server = Some(server.clone());
+    let unended = Unended::new(gateway.audit.as_ref(), &caller);
     let answer = ask(gateway, &caller, server, request).await;
+    unended.end();
     record_call(gateway.audit.as_ref(), &caller, &mut notes, answer, arrived_at).await
 }
 

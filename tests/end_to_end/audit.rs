@@ -3,6 +3,7 @@
 mod crashes;
 #[cfg(feature = "e2e")]
 mod database_away;
+mod evasions;
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;

@@ -130,8 +130,7 @@ pub(super) async fn record_init(State(gateway): State<Arc<Gateway>>, mut request
     let change = Change::begin(audit, &id, &nobody, request.method(), request.uri(), body.clone());
     request.extensions_mut().insert(body);
     let response = next.run(request).await;
-    // Once in a gateway's life: its answer, with the token in it, is not withheld.
-    let _recorded = change.end(response.status(), false, response.body().size_hint().exact()).await;
+    change.end_for_anybody(response.status(), response.body().size_hint().exact()).await;
     response
 }
 

@@ -61,6 +61,11 @@ impl AuditKey {
         Link { seq: 0, mac: self.sign("chain", &[writer.as_bytes()]) }
     }
 
+    /// Tells journals of this writer that are for this database from those for others.
+    pub(super) fn mark(&self, writer: &str) -> String {
+        hex(&self.sign("journal", &[writer.as_bytes()]))
+    }
+
     /// The link for the next record of a chain.
     pub fn next(&self, previous: &Link, record: &[u8]) -> Link {
         self.link(&previous.mac, previous.seq + 1, record)

@@ -8,6 +8,14 @@ use crate::clock::now_ms;
 use crate::names::ServerName;
 use crate::pipeline::{Decider, Endpoint, Item, Principal};
 
+/// What a caller spelled is cut to this many bytes.
+const MAX_CALLERS_WORDS: usize = 256;
+
+/// As much of a caller's words as is kept: they may be as long as a request, and many events wait.
+pub(super) fn cut(words: &str) -> &str {
+    &words[..words.floor_char_boundary(MAX_CALLERS_WORDS)]
+}
+
 /// What kind of thing happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -149,5 +157,10 @@ impl Event {
     /// How much memory it takes besides itself, as far as that can be much.
     pub(super) fn captured_bytes(&self) -> usize {
         [&self.arguments, &self.result].into_iter().flatten().map(Captured::size).sum()
+    }
+
+    /// Gives that up.
+    pub(super) fn forget_captured(&mut self) {
+        [&mut self.arguments, &mut self.result].into_iter().flatten().for_each(Captured::forget);
     }
 }

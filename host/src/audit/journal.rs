@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 
 use crate::audit::chain::{Link, hex, parse_hex};
 
-/// Held by the process whose journal it is, for as long as it lives.
+/// Held by the process whose journal it is, for as long as it lives. It says which database the journal is for.
 const LOCK: &str = "lock";
 /// What the names of files end in.
 const SUFFIX: &str = ".journal";
@@ -64,19 +64,21 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Makes the folder of a new writer.
-    pub(super) fn create(root: &Path, writer: &str, max_bytes: u64, must_sync: bool) -> io::Result<Self> {
+    /// Makes the folder of a new writer. `mark` tells its database from others.
+    pub(super) fn create(root: &Path, writer: &str, mark: &str, max_bytes: u64, must_sync: bool) -> io::Result<Self> {
         create_folder(root)?;
         let folder = root.join(writer);
         // Under another name until it is locked: a process that starts now must not take it over.
         let draft = root.join(format!("{writer}.new"));
         create_folder(&draft)?;
-        let lock = open(&draft.join(LOCK))?;
+        let mut lock = open(&draft.join(LOCK))?;
         lock.lock()?;
+        lock.write_all(mark.as_bytes())?;
         fs::rename(&draft, &folder)?;
         let position = Position { file: 1, bytes: 0 };
         let file = open(&path_of(&folder, position.file))?;
         if must_sync {
+            lock.sync_all()?;
             File::open(&folder)?.sync_all()?;
             File::open(root)?.sync_all()?;
         }
@@ -279,9 +281,17 @@ pub(super) struct Orphan {
     _lock: File,
 }
 
-/// Takes over the journals of writers that have ended.
-pub(super) fn adopt(root: &Path, own: &str) -> io::Result<Vec<Orphan>> {
-    let mut orphans = Vec::new();
+/// What writers that have ended left.
+#[derive(Debug, Default)]
+pub(super) struct Left {
+    pub(super) orphans: Vec<Orphan>,
+    /// Journals that are for another database, whose gateways take them there.
+    pub(super) of_others: Vec<PathBuf>,
+}
+
+/// Takes over the journals of writers that have ended, if their marks are what they are for this database.
+pub(super) fn adopt(root: &Path, own: &str, mark_of: impl Fn(&str) -> String) -> io::Result<Left> {
+    let mut left = Left::default();
     for entry in fs::read_dir(root)? {
         let folder = entry?.path();
         let Some(writer) = folder.file_name().and_then(|name| name.to_str()) else { continue };
@@ -303,11 +313,15 @@ pub(super) fn adopt(root: &Path, own: &str) -> io::Result<Vec<Orphan>> {
             Err(TryLockError::WouldBlock) => continue,
             Err(TryLockError::Error(error)) => return Err(error),
         }
+        if fs::read(folder.join(LOCK))? != mark_of(&writer).as_bytes() {
+            left.of_others.push(folder);
+            continue;
+        }
         let lengths = files_of(&folder)?.into_iter().map(|file| fs::metadata(path_of(&folder, file)));
         let bytes = lengths.map(|metadata| metadata.map_or(0, |metadata| metadata.len())).sum();
-        orphans.push(Orphan { writer, folder, bytes, _lock: lock });
+        left.orphans.push(Orphan { writer, folder, bytes, _lock: lock });
     }
-    Ok(orphans)
+    Ok(left)
 }
 
 /// Whether this is the name of a writer.
@@ -322,6 +336,11 @@ mod tests {
     use super::*;
 
     const WRITER: &str = "0123456789abcdef0123456789abcdef";
+    const MARK: &str = "of this database";
+
+    fn adopt(root: &Path, own: &str) -> io::Result<Vec<Orphan>> {
+        super::adopt(root, own, |_| MARK.to_owned()).map(|left| left.orphans)
+    }
 
     fn entry(seq: i64, length: usize) -> Entry {
         Entry { link: Link { seq, mac: [7; 32] }, text: format!(r#"{{"x":"{}"}}"#, "y".repeat(length)) }
@@ -346,7 +365,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_from_as_many_files_as_it_takes() {
         let root = TempDir::new().unwrap();
-        let mut journal = Journal::create(root.path(), WRITER, 1 << 20, false).unwrap();
+        let mut journal = Journal::create(root.path(), WRITER, MARK, 1 << 20, false).unwrap();
         let entries: Vec<Entry> = (1..=50).map(|seq| entry(seq, 10_000)).collect();
         for some in entries.chunks(3) {
             journal.append(some).unwrap();
@@ -362,7 +381,7 @@ mod tests {
     #[test]
     fn a_line_that_is_longer_than_what_is_read_at_a_time_is_read() {
         let root = TempDir::new().unwrap();
-        let mut journal = Journal::create(root.path(), WRITER, 64 << 20, false).unwrap();
+        let mut journal = Journal::create(root.path(), WRITER, MARK, 64 << 20, false).unwrap();
         let entries = [entry(1, 5), entry(2, 3_000_000), entry(3, 5)];
         journal.append(&entries).unwrap();
         assert_eq!(read_all(&root.path().join(WRITER)), entries);
@@ -371,7 +390,7 @@ mod tests {
     #[test]
     fn a_journal_keeps_to_its_bound_and_writes_all_or_nothing() {
         let root = TempDir::new().unwrap();
-        let mut journal = Journal::create(root.path(), WRITER, 10_000, true).unwrap();
+        let mut journal = Journal::create(root.path(), WRITER, MARK, 10_000, true).unwrap();
         let mut written = 0;
         while journal.append(&[entry(written + 1, 500)]).is_ok() {
             written += 1;
@@ -396,7 +415,7 @@ mod tests {
             ("2 00 {}\n", Some(Damage::Garbled)),
         ] {
             let root = TempDir::new().unwrap();
-            let mut journal = Journal::create(root.path(), WRITER, 1 << 20, false).unwrap();
+            let mut journal = Journal::create(root.path(), WRITER, MARK, 1 << 20, false).unwrap();
             journal.append(&[entry(1, 5)]).unwrap();
             let folder = root.path().join(WRITER);
             open(&path_of(&folder, 1)).unwrap().write_all(tail.as_bytes()).unwrap();
@@ -409,11 +428,13 @@ mod tests {
     fn only_the_journal_of_a_writer_that_has_ended_is_taken_over_and_only_once() {
         let root = TempDir::new().unwrap();
         let other = "f".repeat(32);
-        let mut living = Journal::create(root.path(), WRITER, 1 << 20, false).unwrap();
+        let mut living = Journal::create(root.path(), WRITER, MARK, 1 << 20, false).unwrap();
         living.append(&[entry(1, 5)]).unwrap();
         fs::create_dir(root.path().join("something else")).unwrap();
         assert_eq!(adopt(root.path(), &other).unwrap().len(), 0);
         drop(living);
+        let of_another = super::adopt(root.path(), &other, |_| "of another".to_owned()).unwrap();
+        assert!(of_another.orphans.is_empty() && of_another.of_others == [root.path().join(WRITER)]);
         let orphans = adopt(root.path(), &other).unwrap();
         assert_eq!(orphans.len(), 1);
         assert!(orphans[0].writer == WRITER && orphans[0].bytes > 0);

@@ -7,10 +7,11 @@ use std::time::Instant;
 use http::{Method, StatusCode, Uri};
 
 use crate::audit::Audit;
-use crate::audit::event::{Decision, Event, Kind, Target};
-use crate::audit::redact::Captured;
-use crate::names::ServerName;
-use crate::pipeline::{CallError, Decider, Denial, DeniedBy, Endpoint, Failure, Item, Principal};
+use crate::audit::event::{Decision, Event, Kind, Target, cut};
+use crate::audit::redact::{Captured, without_secrets};
+use crate::clock::now_ms;
+use crate::names::{CanonicalName, ServerName};
+use crate::pipeline::{CallError, Decider, Denial, DeniedBy, Endpoint, Failure, Item, Principal, Stage};
 use crate::server::AuditDetail;
 use crate::upstream::UpstreamError;
 use crate::walk::{Caller, Refusal, is_failure};
@@ -111,8 +112,8 @@ fn call_event(
         _ => Kind::Call,
     };
     let target = match (notes.item.take(), answer) {
-        (Some(item), _) => Target::Item(item),
-        (None, Err(Refusal::NotFound { name, .. })) => Target::Asked(name.clone()),
+        (Some(item), _) => Target::Item(shortened(item)),
+        (None, Err(Refusal::NotFound { name, .. })) => Target::Asked(short(name)),
         (None, _) => Target::None,
     };
     let response_bytes = answer.as_ref().ok().map(wire::Response::size);
@@ -120,20 +121,37 @@ fn call_event(
         (Ok(response), Some(detail)) => Some(Captured::new(response.outcome().unwrap_or_else(|error| error), detail)),
         _ => None,
     };
+    let duration = arrived_at.elapsed();
     Event {
+        at_ms: now_ms().saturating_sub_unsigned(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
         request: Some(Arc::clone(&caller.request.id)),
         principal: Some(Arc::clone(&caller.principal)),
         endpoint: Some(caller.request.endpoint.clone()),
         server: notes.server.take(),
         target,
         decision,
-        duration: Some(arrived_at.elapsed()),
+        duration: Some(duration),
         request_bytes: Some(notes.request_bytes),
         response_bytes,
         arguments: notes.arguments.take(),
         result,
         ..Event::new(kind, Arc::clone(&caller.request.method), outcome)
     }
+}
+
+/// As much of a caller's words as is recorded: many events wait, and no word may take what a request may.
+fn short(words: &str) -> String {
+    cut(&without_secrets(words)).to_owned()
+}
+
+/// An item whose name is a caller's own, as that of a resource that nothing lists, may be as long.
+fn shortened(item: Item) -> Item {
+    let is_short = |words: &str| cut(words).len() == words.len();
+    if is_short(&item.name.name) && item.uri.as_deref().is_none_or(is_short) {
+        return item;
+    }
+    let name = CanonicalName { server: item.name.server, name: short(&item.name.name).into() };
+    Item { kind: item.kind, name, uri: item.uri.as_deref().map(|uri| short(uri).into()) }
 }
 
 fn denied(by: Option<DeniedBy>) -> Decision {
@@ -166,10 +184,29 @@ pub(crate) fn record_stranger(audit: Option<&Arc<Audit>>, stranger: &Stranger<'_
     audit.record_stranger(Event {
         request: stranger.request.cloned(),
         endpoint: stranger.endpoint.cloned(),
-        path: Some(stranger.path.to_owned()),
+        path: Some(cut(stranger.path).to_owned()),
         peer: stranger.peer.map(|peer| peer.ip().to_string()),
         decision,
-        ..Event::new(Kind::Denial, stranger.method.as_str(), outcome)
+        ..Event::new(Kind::Denial, cut(stranger.method.as_str()), outcome)
+    });
+}
+
+/// Records that somebody asked for an endpoint that is hidden from them.
+pub(crate) fn record_hidden_endpoint(
+    audit: Option<&Arc<Audit>>,
+    (request, principal): (&Arc<str>, &Arc<Principal>),
+    endpoint: &Endpoint,
+    head: &http::request::Parts,
+) {
+    let Some(audit) = audit else { return };
+    audit.record(Event {
+        request: Some(Arc::clone(request)),
+        principal: Some(Arc::clone(principal)),
+        endpoint: Some(endpoint.clone()),
+        path: Some(cut(head.uri.path()).to_owned()),
+        server: if let Endpoint::Server(server) = endpoint { Some(server.clone()) } else { None },
+        decision: Decision::Denied { by: None, code: "hidden".to_owned() },
+        ..Event::new(Kind::Denial, cut(head.method.as_str()), "denied")
     });
 }
 
@@ -185,11 +222,18 @@ pub(crate) fn policy_failed(audit: &Audit, failure: Failure<'_>) {
     };
     let decider = failure.decider.clone();
     let stage = decider.stage.as_str();
-    audit.record(Event {
+    let is_strangers = failure.decider.stage == Stage::Authenticator;
+    let event = Event {
         request: failure.request.map(Arc::from),
         decision: if failure.fail_open { Decision::Passed(decider) } else { Decision::Unavailable(decider) },
         ..Event::new(Kind::PluginFailure, stage, problem)
-    });
+    };
+    if is_strangers {
+        // Anybody can ask it anything.
+        audit.record_stranger(event);
+    } else {
+        audit.record(event);
+    }
 }
 
 /// What the body of a request names, noted where it is read.
@@ -200,7 +244,7 @@ impl NamedInBody {
     /// Looks at a body.
     pub(crate) fn note(&self, body: &[u8]) {
         let text = std::str::from_utf8(body).unwrap_or_default();
-        let name = object_members(text, ["name"]).ok().and_then(|[name]| Some(borrowed_text(name?)?.into_owned()));
+        let name = object_members(text, ["name"]).ok().and_then(|[name]| Some(short(&borrowed_text(name?)?)));
         // A body is read once.
         let _noted = self.0.set((name, body.len()));
     }
@@ -233,15 +277,15 @@ impl Change {
         let (path, query) = (uri.path(), uri.query().unwrap_or_default());
         let entity = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "entity");
         let segments: Vec<&str> = path.trim_start_matches("/api/v0").split('/').skip(1).collect();
-        let named = entity.map(|(_, entity)| entity.into_owned()).or_else(|| Some((*segments.get(1)?).to_owned()));
+        let named = entity.map(|(_, entity)| short(&entity)).or_else(|| Some(short(segments.get(1)?)));
         let event = Event {
             request: Some(Arc::clone(request)),
             principal: Some(Arc::clone(principal)),
             endpoint: Some(Endpoint::Api),
-            path: Some(path.to_owned()),
+            path: Some(cut(path).to_owned()),
             target: named.map_or(Target::None, Target::Named),
             // Where the caller goes away before the answer; what was begun is finished.
-            ..Event::new(Kind::Admin, method.as_str(), "not-waited-for")
+            ..Event::new(Kind::Admin, cut(method.as_str()), "not-waited-for")
         };
         let is_change = is_change(method, &segments, query);
         Self { audit: Arc::clone(audit), event: Some(event), is_change, body, arrived_at: Instant::now() }
@@ -255,6 +299,17 @@ impl Change {
     /// It is not carried out, for want of room to record it.
     pub(crate) fn forget(mut self) {
         self.event = None;
+    }
+
+    /// Records how it was answered, where anybody may ask: of what was refused only a part one by one.
+    pub(crate) async fn end_for_anybody(mut self, status: StatusCode, response_bytes: Option<u64>) {
+        if status.is_success() {
+            // Once in a gateway's life: its answer, with the token in it, is not withheld.
+            let _recorded = self.end(status, false, response_bytes).await;
+        } else if let Some(mut event) = self.event.take() {
+            (event.outcome, event.status) = ("error", Some(status.as_u16()));
+            self.audit.record_stranger(self.finished(event));
+        }
     }
 
     /// Records how it was answered, if that is to be; `false` if it should have been and cannot.
@@ -307,7 +362,10 @@ fn is_change(method: &Method, segments: &[&str], query: &str) -> bool {
     match (method, segments) {
         // They are recorded as the calls that they are; and one only looks something up.
         (_, ["tools", "invoke"] | ["prompts", "render"] | ["resources", "read" | "get"] | ["audit", "verify"]) => false,
-        (&Method::GET | &Method::HEAD, ["server_configs"]) => query.contains("reveal"),
+        (&Method::GET | &Method::HEAD, ["server_configs"]) => {
+            // As the route reads it, which sees through what is encoded.
+            url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "reveal")
+        }
         (&Method::GET | &Method::HEAD, _) => false,
         _ => true,
     }
@@ -359,6 +417,7 @@ mod tests {
             (Method::PUT, "/api/v0/tool-groups/g", true),
             (Method::POST, "/api/v0/tools/disable?entity=a__b", true),
             (Method::GET, "/api/v0/server_configs?reveal=true", true),
+            (Method::GET, "/api/v0/server_configs?rev%65al=1", true),
             (Method::GET, "/api/v0/server_configs", false),
             (Method::GET, "/api/v0/servers", false),
             (Method::POST, "/api/v0/tools/invoke", false),
@@ -393,6 +452,33 @@ mod tests {
             retention: Retention { max_age_ms: None, max_bytes: None },
         };
         Arc::new(Audit::start(settings, AuditKey::generate().unwrap()).unwrap())
+    }
+
+    #[test]
+    fn what_strangers_bring_about_is_recorded_up_to_a_bound() {
+        let folder = TempDir::new().unwrap();
+        let audit = audit(&folder);
+        let (id, nobody) = ("r-1".into(), Arc::new(Principal::anonymous()));
+        let decider = Decider { stage: Stage::Authenticator, plugin: "corp".into(), digest: "ab".into() };
+        let error = CallError::Saturated { plugin: "corp".into(), stage: Stage::Authenticator };
+        let uri = Uri::from_static("/init");
+        for _ in 0..1_000 {
+            policy_failed(&audit, Failure { decider: &decider, fail_open: false, error: &error, request: None });
+            let begun = Change::begin(&audit, &id, &nobody, &Method::POST, &uri, NamedInBody::default());
+            let ended = begun.end_for_anybody(StatusCode::FORBIDDEN, None);
+            futures_util::FutureExt::now_or_never(ended).unwrap();
+        }
+        // Where the second turns meanwhile, some more.
+        assert!((200..1_000).contains(&written(&audit)));
+    }
+
+    #[test]
+    fn a_callers_words_take_little_memory_however_long_they_are() {
+        let long = "x".repeat(1_000_000);
+        let name = CanonicalName { server: ServerName::parse("s").unwrap(), name: long.as_str().into() };
+        let item = Item { kind: pipeline::ItemKind::Resource, name, uri: Some(long.as_str().into()) };
+        let kept = shortened(item);
+        assert_eq!((kept.name.name.len(), kept.uri.unwrap().len(), short(&long).len()), (256, 256, 256));
     }
 
     /// How many records there are once none is waiting.

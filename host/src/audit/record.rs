@@ -1,15 +1,14 @@
 //! A record: the line of JSON that an event becomes, and what it is found by.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::admin::rfc3339;
-use crate::audit::event::{Decision, Event, Target};
-use crate::audit::redact::{Captured, Recorded};
+use crate::audit::event::{Decision, Event, Target, cut};
+use crate::audit::redact::{Captured, Recorded, without_secrets};
 use crate::audit::time::parse_rfc3339;
 use crate::pipeline::{Decider, Endpoint, ItemKind, PrincipalKind};
-
-/// What a caller spelled is cut to this many bytes.
-const MAX_CALLERS_WORDS: usize = 256;
 
 /// A record as it is written. Members that say nothing are left out.
 #[derive(Serialize)]
@@ -32,7 +31,7 @@ struct Record<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     item: Option<Item<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    asked: Option<&'a str>,
+    asked: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,7 +68,7 @@ struct Item<'a> {
     kind: &'static str,
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    uri: Option<&'a str>,
+    uri: Option<Cow<'a, str>>,
 }
 
 #[derive(Serialize)]
@@ -98,11 +97,11 @@ pub(super) fn write(event: &Event) -> String {
         Target::Item(found) => {
             item = Some(Item {
                 kind: item_word(found.kind),
-                name: found.name.to_string(),
-                uri: found.uri.as_deref().map(cut),
+                name: without_secrets(cut(&found.name.to_string())).into_owned(),
+                uri: found.uri.as_deref().map(|uri| without_secrets(cut(uri))),
             });
         }
-        Target::Asked(name) => asked = Some(cut(name)),
+        Target::Asked(name) => asked = Some(without_secrets(cut(name))),
         Target::Named(name) => target = Some(cut(name)),
     }
     let record = Record {
@@ -140,10 +139,6 @@ impl<'a> By<'a> {
     fn of(decider: &'a Decider) -> Self {
         Self { stage: decider.stage.as_str(), plugin: &decider.plugin, digest: &decider.digest }
     }
-}
-
-fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MAX_CALLERS_WORDS)]
 }
 
 /// The word for a kind of principal.
@@ -217,7 +212,8 @@ impl Index {
             denied: matches!(read.decision.as_str(), "denied" | "unavailable"),
             kind: read.kind,
             principal_kind: read.principal.kind,
-            principal: read.principal.name,
+            // PostgreSQL takes no NUL in a text, and one record must not hold up all others.
+            principal: read.principal.name.replace('\0', ""),
             server: read.server,
         }
     }
@@ -276,7 +272,7 @@ mod tests {
         for decision in [Decision::Denied { by: Some(decider()), code: "no".into() }, Decision::Unavailable(decider())]
         {
             let event = Event {
-                target: Target::Asked("é".repeat(MAX_CALLERS_WORDS)),
+                target: Target::Asked("é".repeat(1_000)),
                 decision,
                 ..Event::new(Kind::Denial, "tools/call", "denied")
             };
@@ -284,5 +280,7 @@ mod tests {
             assert!(Index::of(&text).denied && !text.contains('\n') && text.len() < 800, "{text}");
         }
         assert_eq!(Index::of("not JSON"), Index::default());
+        let of_nul = r#"{"at":"1970-01-01T00:00:01Z","kind":"call","principal":{"kind":"client","name":"a\u0000b"}}"#;
+        assert_eq!(Index::of(of_nul).principal, "ab");
     }
 }

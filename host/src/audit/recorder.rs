@@ -11,7 +11,7 @@ use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
 
 use crate::audit::chain::{AuditKey, Link};
-use crate::audit::event::Event;
+use crate::audit::event::{Event, Kind};
 use crate::audit::flood::Flood;
 use crate::audit::journal::{Entry, Journal};
 use crate::audit::record;
@@ -62,7 +62,9 @@ pub(super) struct Recorder {
     when_full: WhenFull,
     must_sync: bool,
     is_full: AtomicBool,
-    flood: Flood,
+    /// Refusals of strangers, and failures of the policies that look at them first.
+    refusals: Flood,
+    failures: Flood,
     pub(super) counts: Counts,
 }
 
@@ -86,21 +88,26 @@ impl Recorder {
             when_full,
             must_sync,
             is_full: AtomicBool::new(false),
-            flood: Flood::default(),
+            refusals: Flood::default(),
+            failures: Flood::default(),
             counts: Counts::default(),
         }
     }
 
     /// Notes an event. `None` if it found no room.
-    pub(super) fn record(&self, event: Event) -> Option<Ticket> {
+    pub(super) fn record(&self, mut event: Event) -> Option<Ticket> {
         let mut queue = self.queue.lock();
         if queue.is_closed {
             // The gateway is ending.
             self.counts.dropped.fetch_add(1, Ordering::Relaxed);
             return None;
         }
+        if queue.captured_bytes + event.captured_bytes() > MAX_CAPTURED_BYTES {
+            // That it happened is worth more than what it was about.
+            event.forget_captured();
+        }
         let captured_bytes = queue.captured_bytes + event.captured_bytes();
-        if queue.events.len() >= MAX_QUEUED || captured_bytes > MAX_CAPTURED_BYTES {
+        if queue.events.len() >= MAX_QUEUED {
             drop(queue);
             self.count_dropped(1, "they come faster than the journal can be written");
             return None;
@@ -117,16 +124,22 @@ impl Recorder {
         Some(ticket)
     }
 
-    /// Notes that somebody who is nobody was refused. Of a flood of such only so many are noted one by one.
+    /// Whether a record that finds no room is dropped.
+    pub(super) fn may_drop(&self) -> bool {
+        self.when_full == WhenFull::Drop
+    }
+
+    /// Notes what anybody can bring about. Of a flood of it only so much is noted one by one.
     pub(super) fn record_stranger(&self, event: Event) {
-        if let Some(event) = self.flood.admit(event, Instant::now()) {
+        let flood = if event.kind == Kind::PluginFailure { &self.failures } else { &self.refusals };
+        if let Some(event) = flood.admit(event, Instant::now()) {
             self.record(event);
         }
     }
 
     /// Whether something may be done that has to be recorded.
     pub(super) fn has_room(&self) -> bool {
-        if self.when_full == WhenFull::Drop {
+        if self.may_drop() {
             return true;
         }
         let has_room = !self.is_full.load(Ordering::Relaxed) && self.waiting() < MAX_QUEUED as u64 / 2;
@@ -145,7 +158,7 @@ impl Recorder {
     /// The ticket of all that has been noted so far; it is dealt with at once.
     pub(super) fn hurry(&self) -> Ticket {
         let mut queue = self.queue.lock();
-        if let Some(rest) = self.flood.rest() {
+        for rest in [self.refusals.rest(), self.failures.rest()].into_iter().flatten() {
             queue.events.push(rest);
             queue.taken += 1;
         }
@@ -255,4 +268,25 @@ pub(super) fn spawn(recorder: &Arc<Recorder>, journal: Journal, key: AuditKey, h
     let recorder = Arc::clone(recorder);
     let thread = std::thread::Builder::new().name("audit-writer".into());
     thread.spawn(move || recorder.write(journal, &key, head)).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::redact::Captured;
+    use crate::server::AuditDetail;
+
+    #[test]
+    fn arguments_that_find_no_room_are_left_out_and_the_record_is_not() {
+        let recorder = Recorder::new(WhenFull::Refuse, true);
+        let (detail, text) = (Arc::new(AuditDetail::default()), "x".repeat(1 << 20));
+        for _ in 0..80 {
+            let arguments = Some(Captured::new(&text, &detail));
+            assert!(recorder.record(Event { arguments, ..Event::new(Kind::Call, "tools/call", "success") }).is_some());
+        }
+        let queue = recorder.queue.lock();
+        assert_eq!((queue.events.len(), queue.captured_bytes), (80, MAX_CAPTURED_BYTES));
+        let last = record::write(queue.events.last().unwrap());
+        assert!(last.contains(r#""arguments":{"text":"","bytes":1048576,"cut":true}"#), "{last}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Arguments and results, where an administrator wants them recorded: without what looks like a
 //! secret, and cut where they are long.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -39,7 +40,7 @@ const SECRET_NAMES: [&str; 6] = ["auth", "pass", "pwd", "pin", "otp", "cvv"];
 /// Text to be recorded, as it was taken from a call.
 #[derive(Debug, Clone)]
 pub struct Captured {
-    /// `None` where it is longer than what is looked into.
+    /// `None` where it is longer than what is looked into, or there was no room for it.
     text: Option<String>,
     bytes: usize,
     detail: Arc<AuditDetail>,
@@ -61,6 +62,11 @@ impl Captured {
     pub fn new(text: &str, detail: &Arc<AuditDetail>) -> Self {
         let copy = (text.len() <= MAX_LOOKED_INTO).then(|| text.to_owned());
         Self { text: copy, bytes: text.len(), detail: Arc::clone(detail) }
+    }
+
+    /// Keeps no more than how long it was.
+    pub(super) fn forget(&mut self) {
+        self.text = None;
     }
 
     /// How much memory it takes.
@@ -96,15 +102,38 @@ fn redact(value: &mut Value, more: &[String], nesting: usize) {
             }
         }
         Value::Array(elements) => elements.iter_mut().for_each(|element| redact(element, more, nesting)),
-        // Tools often answer with JSON in a text.
-        Value::String(text) if nesting > 0 && text.trim_start().starts_with(['{', '[']) => {
-            if let Ok(mut inner) = serde_json::from_str::<Value>(text) {
-                redact(&mut inner, more, nesting - 1);
-                *text = inner.to_string();
+        // Tools often answer with JSON in a text, or with a line of it for each thing.
+        Value::String(text) if text.trim_start().starts_with(['{', '[', '"']) => {
+            let inner = serde_json::Deserializer::from_str(text).into_iter::<Value>().collect::<Result<Vec<_>, _>>();
+            let Ok(mut inner) = inner else { return };
+            if nesting == 0 {
+                return *text = REDACTED.to_owned();
             }
+            inner.iter_mut().for_each(|value| redact(value, more, nesting - 1));
+            let inner: Vec<String> = inner.iter().map(Value::to_string).collect();
+            *text = inner.join("\n");
         }
         Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+}
+
+/// A name or an address without what looks like a secret in it: who one signs in as, and such values in a query.
+pub(super) fn without_secrets(address: &str) -> Cow<'_, str> {
+    if !address.contains("://") && !address.contains('?') {
+        return Cow::Borrowed(address);
+    }
+    let (address, fragment) = address.split_at(address.find('#').unwrap_or(address.len()));
+    let (address, query) = address.split_at(address.find('?').unwrap_or(address.len()));
+    let (scheme, rest) = address.split_at(address.find("://").map_or(0, |at| at + 3));
+    let authority = if scheme.is_empty() { "" } else { rest.split('/').next().unwrap_or_default() };
+    let (sign_in, rest) = rest.split_at(authority.rfind('@').unwrap_or(0));
+    let sign_in = if sign_in.is_empty() { "" } else { REDACTED };
+    let parameter = |parameter: &str| match parameter.split_once('=') {
+        Some((name, _)) if is_secret(name.trim_start_matches('?'), &[]) => format!("{name}={REDACTED}"),
+        _ => parameter.to_owned(),
+    };
+    let query: Vec<String> = query.split('&').map(parameter).collect();
+    Cow::Owned(format!("{scheme}{sign_in}{rest}{}{fragment}", query.join("&")))
 }
 
 fn is_secret(key: &str, more: &[String]) -> bool {
@@ -145,10 +174,38 @@ mod tests {
                 r#"{"customer SSN":"[redacted]","pin":"[redacted]","pinned":2}"#,
             ),
             (r#"{"text":"{\"token\":\"x\"}"}"#, r#"{"text":"{\"token\":\"[redacted]\"}"}"#),
+            (
+                r#"{"text":"{\"token\":\"x\"}\n{\"pin\":1}"}"#,
+                r#"{"text":"{\"token\":\"[redacted]\"}\n{\"pin\":\"[redacted]\"}"}"#,
+            ),
+            (r#"{"text":"\"{\\\"pin\\\":1}\""}"#, r#"{"text":"\"{\\\"pin\\\":\\\"[redacted]\\\"}\""}"#),
             (r#"{"text":"{not json token"}"#, r#"{"text":"{not json token"}"#),
             ("3", "3"),
         ] {
             assert_eq!(recorded(text, &["ssn"], 4096), (expected.to_owned(), false), "{text}");
+        }
+    }
+
+    #[test]
+    fn json_that_is_too_deep_in_strings_to_be_looked_into_is_not_recorded() {
+        let mut text = r#"{"token":"s3cret"}"#.to_owned();
+        for _ in 0..=MAX_NESTING {
+            text = serde_json::json!({ "text": text }).to_string();
+        }
+        let (recorded, _) = recorded(&text, &[], 4096);
+        assert!(recorded.contains(REDACTED) && !recorded.contains("s3cret"), "{recorded}");
+    }
+
+    #[test]
+    fn addresses_are_recorded_without_secrets() {
+        for (address, expected) in [
+            ("raw__echo", "raw__echo"),
+            ("db__https://bob:pw@host/a@b", "db__https://[redacted]@host/a@b"),
+            ("a://host/p?x=1&api_key=s&y#z", "a://host/p?x=1&api_key=[redacted]&y#z"),
+            ("a:b?token=s&x=a@b", "a:b?token=[redacted]&x=a@b"),
+            ("file:///home/me", "file:///home/me"),
+        ] {
+            assert_eq!(without_secrets(address), expected);
         }
     }
 

@@ -1,6 +1,7 @@
 //! From the journal to the database, in batches, and nobody waits for it. While the database is
 //! away records stay on the disk.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,17 +37,27 @@ pub(super) struct Shipper {
     /// Where the own chain stands there.
     pub(super) head: Link,
     orphans: Vec<Orphan>,
+    /// Journals of other databases that were told of.
+    of_others: HashSet<PathBuf>,
 }
 
 impl Shipper {
     pub(super) fn new(key: AuditKey, root: PathBuf, writer: String, shared: Arc<Shared>) -> Self {
-        let head = key.start(&writer);
-        Self { key, root, writer, shared, done: Position { file: 1, bytes: 0 }, head, orphans: Vec::new() }
+        let (head, done) = (key.start(&writer), Position { file: 1, bytes: 0 });
+        Self { key, root, writer, shared, done, head, orphans: Vec::new(), of_others: HashSet::new() }
     }
 
-    /// Finds journals that other processes have left.
+    /// Finds journals that other processes have left. Those of other databases stay where they are:
+    /// here nothing in them would verify, and there they would be missing.
     pub(super) fn adopt(&mut self) -> io::Result<()> {
-        for orphan in journal::adopt(&self.root, &self.writer)? {
+        let left = journal::adopt(&self.root, &self.writer, |writer| self.key.mark(writer))?;
+        for folder in left.of_others {
+            if self.of_others.insert(folder.clone()) {
+                let folder = folder.display();
+                tracing::warn!(%folder, "audit records wait here for another database: start a gateway on that one");
+            }
+        }
+        for orphan in left.orphans {
             tracing::info!(audit.writer = orphan.writer, bytes = orphan.bytes, "an earlier process left audit records");
             self.shared.bytes.fetch_add(orphan.bytes, Ordering::Relaxed);
             self.orphans.push(orphan);

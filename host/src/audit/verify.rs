@@ -96,9 +96,7 @@ pub(super) async fn verify(store: &Store, key: &AuditKey, own: (&str, &Link)) ->
             report.add(found);
         }
     }
-    for missing in last.0 + 1..=log.writers {
-        report.tell(None, None, format!("writer number {missing} is missing"));
-    }
+    tell_missing(&mut report, last.0, log.writers.saturating_add(1));
     if !is_own_there && own.1.seq > 0 {
         report.tell(Some(own.0), None, "the writer of this gateway is missing");
     }
@@ -110,6 +108,15 @@ pub(super) async fn verify(store: &Store, key: &AuditKey, own: (&str, &Link)) ->
     Ok(report)
 }
 
+/// Tells of writers between two numbers: in one line, for somebody may have written any number there.
+fn tell_missing(report: &mut Report, before: i64, behind: i64) {
+    match behind.saturating_sub(before) {
+        ..=1 => {}
+        2 => report.tell(None, None, format!("writer number {} is missing", behind - 1)),
+        _ => report.tell(None, None, format!("the writers from number {} to {} are missing", before + 1, behind - 1)),
+    }
+}
+
 /// A writer's place in the list of writers.
 fn verify_entry(
     report: &mut Report,
@@ -117,10 +124,8 @@ fn verify_entry(
     (ordinal, mac): (i64, [u8; 32]),
     writer: &AuditWriterRow,
 ) -> (i64, [u8; 32]) {
-    for missing in ordinal + 1..writer.ordinal {
-        report.tell(None, None, format!("writer number {missing} is missing"));
-    }
-    let is_next = writer.ordinal == ordinal + 1;
+    tell_missing(report, ordinal, writer.ordinal);
+    let is_next = ordinal.checked_add(1) == Some(writer.ordinal);
     if is_next && key.sign_writer(&mac, writer.ordinal, &writer.name, writer.registered_at_ms) != writer.mac {
         report.tell(Some(&writer.name), None, "its entry was changed");
     }
@@ -190,7 +195,7 @@ async fn verify_chain(
     }
     if walk.last.seq < writer.head.seq {
         let problem = format!("the records from here up to {} are missing", writer.head.seq);
-        report.tell(Some(name), Some(walk.last.seq + 1), problem);
+        report.tell(Some(name), Some(walk.last.seq.saturating_add(1)), problem);
     } else if walk.last != writer.head {
         report.tell(Some(name), Some(writer.head.seq), "it is not the one that was signed as the last");
     }
@@ -213,14 +218,18 @@ impl Walk {
     pub(super) fn take(&mut self, key: &AuditKey, row: &AuditRecordRow) -> Vec<String> {
         let mut problems = Vec::new();
         let seq = row.link.seq;
-        match seq - self.last.seq {
+        match seq.saturating_sub(self.last.seq) {
             1 if key.next(&self.last, row.text.as_bytes()) != row.link => {
                 problems.push("it, or its place, was changed".to_owned());
             }
             1 => {}
             // What it should follow is not there to tell.
             2 => problems.push("the record before it is missing".to_owned()),
-            _ => problems.push(format!("the records from {} to {} are missing", self.last.seq + 1, seq - 1)),
+            _ => problems.push(format!(
+                "the records from {} to {} are missing",
+                self.last.seq.saturating_add(1),
+                seq - 1
+            )),
         }
         if Index::of(&row.text) != row.index {
             problems.push("what it is found by was changed".to_owned());

@@ -236,6 +236,54 @@ on_both! {
 }
 
 on_both! {
+    async fn the_journal_of_another_database_in_the_same_folder_is_left_to_its_gateways(home: Home) {
+        let store = home.open().await;
+        let audit = start(&store, settings(&home)).await;
+        record(&audit, 1..=12);
+        drop(audit);
+        let left = fs::read_dir(home.path("journal")).unwrap().next().unwrap().unwrap().path();
+        await_release(&left.join("lock"));
+
+        let other_home = Home::sqlite();
+        let other_store = other_home.open().await;
+        let other = start(&other_store, settings(&home)).await;
+        other.record(event(1));
+        let report = other.verify(&other_store).await.unwrap();
+        assert_eq!(report, Report { verified: true, writers: 1, records: 1, ..Report::default() });
+        other.close(&other_store).await.unwrap();
+
+        let audit = start(&store, settings(&home)).await;
+        let report = audit.verify(&store).await.unwrap();
+        assert_eq!(report, Report { verified: true, writers: 1, records: 12, ..Report::default() });
+    }
+}
+
+on_both! {
+    async fn a_name_that_a_database_cannot_hold_holds_nothing_up(home: Home) {
+        let store = home.open().await;
+        let audit = start(&store, settings(&home)).await;
+        let nul = Principal { kind: PrincipalKind::Client, name: "a\0b".into(), allow: vec![], attributes: vec![] };
+        audit.record(Event { principal: Some(std::sync::Arc::new(nul)), ..event(1) });
+        let report = audit.verify(&store).await.unwrap();
+        assert_eq!(report, Report { verified: true, writers: 1, records: 1, ..Report::default() });
+    }
+}
+
+on_both! {
+    async fn any_number_that_somebody_puts_into_the_log_is_told_and_nothing_waits_for_it(home: Home) {
+        let store = home.open().await;
+        run(&home, &store).await;
+        let audit = start(&store, settings(&home)).await;
+        home.damage("UPDATE audit_log SET writers = 9223372036854775807").await;
+        home.damage("UPDATE audit_writers SET cut_seq = -9223372036854775807 WHERE ordinal = 1").await;
+        let told = problems(&store, &audit.verify(&store).await.unwrap()).await;
+        assert!(told.iter().any(|(_, _, told)| told.starts_with("the writers from number 2 to ")), "{told:?}");
+        assert!(told.iter().any(|(_, _, told)| told == "the signature of its checkpoint is wrong"), "{told:?}");
+        assert_eq!(audit.retain(&store).await.unwrap(), 0);
+    }
+}
+
+on_both! {
     async fn a_damaged_journal_is_stored_as_far_as_it_can_be_read_and_the_rest_is_kept(home: Home) {
         let store = home.open().await;
         let audit = start(&store, settings(&home)).await;
@@ -388,5 +436,15 @@ async fn where_answers_wait_for_their_records_a_record_is_on_the_disk_by_then() 
         let ticket = audit.record(event(number));
         assert!(audit.settle(ticket).await);
         assert_eq!(audit.figures().written, number as u64);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_whose_record_found_no_room_leaves_only_where_records_may_be_dropped() {
+    let home = Home::sqlite();
+    let store = home.open().await;
+    for (when_full, leaves) in [(WhenFull::Refuse, false), (WhenFull::Drop, true)] {
+        let audit = start(&store, AuditSettings { sync: true, when_full, ..settings(&home) }).await;
+        assert_eq!(audit.settle(None).await, leaves, "{when_full:?}");
     }
 }

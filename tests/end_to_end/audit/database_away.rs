@@ -66,10 +66,10 @@ async fn records_wait_on_the_disk_until_the_database_is_back_also_over_a_restart
 }
 
 /// Fills the journal with long arguments; the answers, of which the last may be a refusal.
-async fn fill(client: &Client) -> Vec<Value> {
+async fn fill(client: &Client, calls: usize) -> Vec<Value> {
     let arguments = json!({ "long": "x".repeat(60_000) }).to_string();
     let mut answers = Vec::new();
-    while answers.len() < 40 {
+    while answers.len() < calls {
         let answer: Value = serde_json::from_str(&client.call("raw__spaced", &arguments).await).expect("JSON comes");
         let is_refused = answer["error"].is_object();
         answers.push(answer);
@@ -90,7 +90,8 @@ async fn with_full_journal(when_full: &str) -> (Cluster, Gateway, RawServer, Cli
     gateway.register(&registration);
     let client = Client::connect(gateway.url("/mcp")).await;
     cluster.stop();
-    let answers = fill(&client).await;
+    // Twice as many as find room; where calls are refused, as many as are made before the writer has come so far.
+    let answers = fill(&client, if when_full == "drop" { 40 } else { 1_000 }).await;
     (cluster, gateway, upstream, client, answers)
 }
 

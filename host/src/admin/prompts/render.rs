@@ -56,9 +56,12 @@ pub(in crate::admin) async fn render(
     JsonBody(request): JsonBody<RenderRequest>,
 ) -> Result<Response, ApiError> {
     let name = CanonicalName::parse(&request.name)?;
-    servers::find(&gateway.snapshot(), &name.server)?;
+    // Asked for all the same: what was asked for in vain is noted there.
+    let known = servers::find(&gateway.snapshot(), &name.server).map(drop);
     let params = Params { name: &request.name, arguments: request.arguments.as_deref() };
-    let result = call(&gateway, &admission, "prompts/get", &params).await?;
+    let result = call(&gateway, &admission, "prompts/get", &params).await;
+    known?;
+    let result = result?;
     let rendered: Rendered<'_> = serde_json::from_slice(&result)
         .map_err(|error| ApiError::failed(format!("the MCP server's prompt is malformed: {error}")))?;
     let Rendered { description, messages, meta } = rendered;
