@@ -14,7 +14,6 @@ use mcpjungle_host::group::ToolGroup;
 use mcpjungle_host::identity::IdentityKind;
 use mcpjungle_host::names::{CanonicalName, GroupName, ServerName};
 use mcpjungle_host::pipeline::{Denial, Endpoint, HttpRequest, ItemKind, Mode, Principal, Request};
-use mcpjungle_host::plugin::PluginSettings;
 use mcpjungle_host::secret::Secret;
 use mcpjungle_host::server::{Server, SessionMode, Transport};
 use mcpjungle_host::store::{
@@ -228,7 +227,7 @@ fn settings(folder: &Directory, database: Database, keys: KeySource) -> GatewayS
         database,
         keys,
         policies: None,
-        plugins: PluginSettings { cache_dir: Some(folder.path().join("compiled")) },
+        plugin_cache: Some(folder.path().join("compiled")),
         upstreams,
         edge: EdgePolicy { hosts: AllowedHosts::LoopbackAnd(Vec::new()), origins: Vec::new() },
         // As in enterprise mode by default.

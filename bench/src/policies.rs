@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use mcpjungle_host::catalog::FixedDirectory;
+use mcpjungle_host::group::ToolGroup;
 use mcpjungle_host::names::{CanonicalName, GroupName, ServerName};
 use mcpjungle_host::pipeline::{
-    Denial, Directory, Endpoint, GroupDefinition, HttpRequest, Identity, Item, ItemKind, Mode, Pipeline, Principal,
-    Request, UpstreamView,
+    Denial, Endpoint, HttpRequest, Item, ItemKind, Mode, Pipeline, Principal, Request, UpstreamView,
 };
 use mcpjungle_host::plugin::{ComponentSource, Isolation, PipelinePlan, PluginHost, PluginPlan, PluginSettings, Stock};
 use mcpjungle_host::telemetry::PolicyMetrics;
@@ -20,34 +21,12 @@ const ROUNDS: usize = 9;
 const CALLS_PER_ROUND: u32 = 2_000;
 
 /// A development gateway with one group.
-struct OneGroup;
-
-impl Directory for OneGroup {
-    fn mode(&self) -> Mode {
-        Mode::Development
-    }
-
-    fn find_by_token(&self, _token: &str) -> Option<Identity> {
-        None
-    }
-
-    fn find_client(&self, _name: &str) -> Option<Identity> {
-        None
-    }
-
-    fn find_user(&self, _name: &str) -> Option<Identity> {
-        None
-    }
-
-    fn find_group(&self, name: &str) -> Option<GroupDefinition> {
-        (name == GROUP).then(|| GroupDefinition {
-            name: name.to_owned(),
-            included_tools: Vec::new(),
-            included_servers: vec!["time".to_owned()],
-            excluded_tools: vec!["time__zone".to_owned()],
-            ..GroupDefinition::default()
-        })
-    }
+fn directory() -> Result<FixedDirectory> {
+    Ok(FixedDirectory::new(Mode::Development).with_group(ToolGroup {
+        included_servers: vec!["time".to_owned()],
+        excluded_tools: vec!["time__zone".to_owned()],
+        ..ToolGroup::new(GroupName::parse(GROUP)?)
+    }))
 }
 
 /// What a call asks its policies about.
@@ -176,8 +155,8 @@ fn with_authorizers(count: usize) -> PipelinePlan {
 }
 
 async fn assemble(cache_dir: &Path, plan: &PipelinePlan) -> Result<(PluginHost, Pipeline)> {
-    let settings = PluginSettings { cache_dir: Some(cache_dir.to_owned()) };
-    let host = PluginHost::new(settings, Arc::new(OneGroup))?;
+    let settings = PluginSettings { cache_dir: Some(cache_dir.to_owned()), ..PluginSettings::default() };
+    let host = PluginHost::new(settings, Arc::new(directory()?))?;
     let pipeline = host.assemble(plan, 1, &PolicyMetrics::default()).await?;
     Ok((host, pipeline))
 }

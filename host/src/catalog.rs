@@ -14,6 +14,7 @@ use crate::store::{Known, ServerRecord, Stored, StoredServer};
 
 mod definition;
 mod directory;
+mod group;
 mod identities;
 mod presence;
 mod tokens;
@@ -21,7 +22,8 @@ mod uri;
 mod views;
 
 pub use definition::{OfferedItem, read_offer};
-pub use directory::SnapshotDirectory;
+pub use directory::{FixedDirectory, SnapshotDirectory};
+pub use group::CatalogGroup;
 pub use identities::Identities;
 pub use uri::{ResourceAddress, resource_uri, template_uri};
 pub use views::{View, ViewScope, Views};
@@ -34,7 +36,7 @@ pub struct Snapshot {
     /// All registered servers.
     pub servers: BTreeMap<ServerName, Arc<CatalogServer>>,
     /// All tool groups.
-    pub groups: BTreeMap<GroupName, Arc<ToolGroup>>,
+    pub groups: BTreeMap<GroupName, Arc<CatalogGroup>>,
     /// All clients and users.
     pub identities: Identities,
     /// How the gateway was initialised, if it was.
@@ -91,10 +93,15 @@ impl Snapshot {
             StoredServer::Unchanged(name) => previous.servers.get(&name).map(Arc::clone),
         };
         let servers = stored.servers.into_iter().filter_map(server);
+        let group = |stored: ToolGroup| {
+            let unchanged = previous.groups.get(&stored.name).filter(|known| known.definition == stored);
+            let name = stored.name.clone();
+            (name, unchanged.cloned().unwrap_or_else(|| Arc::new(CatalogGroup::new(stored))))
+        };
         Self {
             revision: stored.revision,
             servers: servers.map(|server| (server.server.name.clone(), server)).collect(),
-            groups: stored.groups.into_iter().map(|group| (group.name.clone(), Arc::new(group))).collect(),
+            groups: stored.groups.into_iter().map(group).collect(),
             identities: previous.identities.with(stored.identities),
             initialized: stored.initialized,
         }

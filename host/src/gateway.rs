@@ -45,8 +45,9 @@ pub struct GatewaySettings {
     pub keys: KeySource,
     /// The policies; `None` for the stock ones.
     pub policies: Option<PathBuf>,
-    /// How policies are run.
-    pub plugins: PluginSettings,
+    /// Where compiled policies are kept, so that a restart compiles nothing; `None` for nowhere.
+    /// Whoever may write there may run code in the gateway.
+    pub plugin_cache: Option<PathBuf>,
     /// How upstreams are reached.
     pub upstreams: UpstreamSettings,
     /// Who may connect.
@@ -144,7 +145,10 @@ impl Gateway {
             Arc::new(if metrics.is_some() { PolicyMetrics::detailed() } else { PolicyMetrics::default() });
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let directory = Arc::new(SnapshotDirectory::new(settings.mode, Arc::clone(&snapshot)));
-        let plugins = PluginHost::new(settings.plugins, directory)?;
+        let plugins = PluginHost::new(
+            PluginSettings { cache_dir: settings.plugin_cache, ..PluginSettings::default() },
+            directory,
+        )?;
         let plan = match &settings.policies {
             Some(path) => PipelinePlan::read(path)?,
             None => PipelinePlan::stock(),

@@ -14,7 +14,7 @@ mod explain;
 mod model;
 mod stages;
 
-pub use directory::{Directory, GroupDefinition, Identity, Mode};
+pub use directory::{Directory, GroupDefinition, GroupEntry, Identity, Mode};
 pub use explain::{StepAnswer, StepReport};
 pub use model::{
     Authentication, Decision, Endpoint, HttpRequest, InjectedHeader, InjectedValue, Item, ItemKind, Listing,
@@ -107,6 +107,12 @@ pub struct Plugin {
     pub name: Arc<str>,
     /// SHA-256 of the component's bytes, in lower-case hexadecimal.
     pub digest: Arc<str>,
+    /// What it says of itself.
+    pub description: Description,
+    /// The stages that it is installed for.
+    pub stages: Vec<Stage>,
+    /// What it reviews, if it is a guard.
+    pub guarded: GuardedParts,
     /// Whether a call that fails counts as no objection instead of a denial.
     pub fail_open: bool,
     /// Present if the component exports the stage and is installed for it; so are the next five.
@@ -121,6 +127,26 @@ pub struct Plugin {
     pub guard: Option<Arc<dyn Guard>>,
     #[expect(missing_docs, reason = "see `authenticator`")]
     pub observer: Option<Arc<dyn Observer>>,
+}
+
+/// What a component says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Description {
+    /// Its own version; may be empty.
+    pub version: String,
+    /// One sentence for administrators; may be empty.
+    pub summary: String,
+    /// A JSON Schema of its settings, as a JSON text.
+    pub settings_schema: Option<String>,
+}
+
+/// What a guard reviews.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GuardedParts {
+    /// The arguments of calls.
+    pub arguments: bool,
+    /// The results of calls.
+    pub results: bool,
 }
 
 struct Step<T: ?Sized> {
@@ -148,13 +174,13 @@ pub type FailureListener = Arc<dyn Fn(Failure<'_>) + Send + Sync>;
 
 /// What steps are made of.
 struct Steps<'a> {
-    plugins: &'a [Plugin],
+    plugins: &'a [Arc<Plugin>],
     metrics: &'a PolicyMetrics,
 }
 
 impl Steps<'_> {
     fn of<T: ?Sized>(&self, stage: Stage, policy: impl Fn(&Plugin) -> Option<&Arc<T>>) -> Vec<Step<T>> {
-        let step = |plugin: &Plugin| {
+        let step = |plugin: &Arc<Plugin>| {
             policy(plugin).map(|policy| Step {
                 decider: Decider { stage, plugin: Arc::clone(&plugin.name), digest: Arc::clone(&plugin.digest) },
                 fail_open: plugin.fail_open,
@@ -176,7 +202,8 @@ pub struct Pipeline {
     authorizers: Vec<Step<dyn Authorizer>>,
     tool_filters: Vec<Step<dyn ToolFilter>>,
     header_injectors: Vec<Step<dyn HeaderInjector>>,
-    guards: Vec<Step<dyn Guard>>,
+    argument_guards: Vec<Step<dyn Guard>>,
+    result_guards: Vec<Step<dyn Guard>>,
     observers: Vec<Step<dyn Observer>>,
     /// Who vouches for a call that was allowed: on a group's endpoint, and elsewhere.
     deciders: [Arc<[Decider]>; 2],
@@ -185,7 +212,7 @@ pub struct Pipeline {
 
 impl Pipeline {
     /// Orders the plugins' stages as the plugins are ordered. Calls are counted in `metrics`.
-    pub fn new(revision: u64, plugins: &[Plugin], metrics: &PolicyMetrics) -> Self {
+    pub fn new(revision: u64, plugins: &[Arc<Plugin>], metrics: &PolicyMetrics) -> Self {
         let steps = Steps { plugins, metrics };
         let mut pipeline = Self {
             revision,
@@ -194,12 +221,14 @@ impl Pipeline {
             authorizers: steps.of(Stage::Authorizer, |plugin| plugin.authorizer.as_ref()),
             tool_filters: steps.of(Stage::ToolFilter, |plugin| plugin.tool_filter.as_ref()),
             header_injectors: steps.of(Stage::HeaderInjector, |plugin| plugin.header_injector.as_ref()),
-            guards: steps.of(Stage::Guard, |plugin| plugin.guard.as_ref()),
+            argument_guards: steps
+                .of(Stage::Guard, |plugin| plugin.guard.as_ref().filter(|_| plugin.guarded.arguments)),
+            result_guards: steps.of(Stage::Guard, |plugin| plugin.guard.as_ref().filter(|_| plugin.guarded.results)),
             observers: steps.of(Stage::Observer, |plugin| plugin.observer.as_ref()),
             deciders: [Arc::default(), Arc::default()],
             failures: None,
         };
-        pipeline.deciders = [true, false].map(|in_group| pipeline.collect_deciders(in_group));
+        pipeline.deciders = [true, false].map(|in_group| pipeline.collect_deciders(in_group, &steps));
         pipeline
     }
 
@@ -214,12 +243,12 @@ impl Pipeline {
         if matches!(endpoint, Endpoint::Group(_)) { in_group } else { elsewhere }
     }
 
-    fn collect_deciders(&self, in_group: bool) -> Arc<[Decider]> {
+    fn collect_deciders(&self, in_group: bool, steps: &Steps<'_>) -> Arc<[Decider]> {
         let authenticators = self.authenticators.iter().map(|step| &step.decider);
         let tool_filters = self.tool_filters.iter().map(|step| &step.decider).filter(|_| in_group);
         let authorizers = self.authorizers.iter().map(|step| &step.decider);
-        let guards = self.guards.iter().map(|step| &step.decider);
-        authenticators.chain(tool_filters).chain(authorizers).chain(guards).cloned().collect()
+        let guards = steps.of(Stage::Guard, |plugin| plugin.guard.as_ref()).into_iter().map(|step| step.decider);
+        authenticators.chain(tool_filters).chain(authorizers).cloned().chain(guards).collect()
     }
 
     /// In development mode a pipeline without an authenticator takes everybody for
@@ -321,9 +350,14 @@ impl Pipeline {
         Ok(headers)
     }
 
-    /// Whether any guard is installed: without one, nobody needs the arguments or the result as text.
-    pub fn has_guards(&self) -> bool {
-        !self.guards.is_empty()
+    /// Whether any guard reviews arguments: without one, nobody needs them as text.
+    pub fn reviews_arguments(&self) -> bool {
+        !self.argument_guards.is_empty()
+    }
+
+    /// Whether any guard reviews results.
+    pub fn reviews_results(&self) -> bool {
+        !self.result_guards.is_empty()
     }
 
     /// Asks the guards in order; returns the arguments as the last one left them, if any rewrote them.
@@ -335,7 +369,7 @@ impl Pipeline {
         arguments: &str,
     ) -> Result<Option<bytes::Bytes>, Denial> {
         let mut rewritten = None;
-        for step in &self.guards {
+        for step in &self.argument_guards {
             let current = current_text(rewritten.as_ref(), arguments);
             let answer = step.metrics.time(step.policy.review_arguments(request, principal, item, current)).await;
             self.apply_review(step, &request.id, answer, &mut rewritten)?;
@@ -352,7 +386,7 @@ impl Pipeline {
         outcome: &str,
     ) -> Result<Option<bytes::Bytes>, Denial> {
         let mut rewritten = None;
-        for step in &self.guards {
+        for step in &self.result_guards {
             let current = current_text(rewritten.as_ref(), outcome);
             let answer = step.metrics.time(step.policy.review_result(request, principal, item, current)).await;
             self.apply_review(step, &request.id, answer, &mut rewritten)?;

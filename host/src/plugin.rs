@@ -4,6 +4,7 @@
 //! - `host`, `load`: from a plan to a pipeline.
 //! - `engine`, `pool`, `limits`: where components run, one call at a time, and under which bounds.
 //! - `state`, `log`: what one instance carries with it.
+//! - `grants`, `capabilities`, `outbound_http`, `memory`: what a plugin may use if it is granted.
 //! - `v0_1`: track 0.1 of the contract: what components import, export, ask and answer.
 //!
 //! To support a further track: freeze the WIT folder of this one, put the new one beside
@@ -11,19 +12,28 @@
 
 pub mod policies;
 
+mod capabilities;
 mod engine;
 mod error;
+mod grants;
 mod host;
 mod limits;
 mod load;
 mod log;
+mod memory;
+mod outbound_http;
 mod pool;
 mod state;
 mod stock;
 mod v0_1;
 
+pub use capabilities::{Capabilities, KeyValue, KeyValueError, KeyValueFuture, SecretSource};
 pub use error::LoadError;
+pub use grants::{Capability, Grant, GrantError, Grants, HttpGrant};
 pub use host::{PluginHost, PluginSettings};
 pub use limits::Limits;
+pub use load::{Examination, Import, digest_of};
+pub use memory::MemoryKeyValue;
+pub use outbound_http::OutboundHttp;
 pub use policies::{ComponentSource, Isolation, PipelinePlan, PlanError, PluginPlan};
 pub use stock::Stock;

@@ -236,7 +236,7 @@ async fn walk(
     {
         note_arguments(notes, detail, &request);
     }
-    if pipeline.has_guards() && has_arguments(request.method()) {
+    if pipeline.reviews_arguments() && has_arguments(request.method()) {
         Box::pin(review_arguments(&pipeline, caller, &target, &mut request)).await?;
     }
     let headers = inject_headers(&pipeline, caller, &target.server).await?;
@@ -323,7 +323,7 @@ async fn finish_result(
     response: wire::Response,
 ) -> Result<wire::Response, Refusal> {
     let Ok(result) = response.outcome() else { return Ok(response) };
-    let reviewed = if pipeline.has_guards() && brings_result(&caller.request.method) {
+    let reviewed = if pipeline.reviews_results() && brings_result(&caller.request.method) {
         let reviewing = pipeline.review_result(&caller.request, &caller.principal, &target.item, result);
         Box::pin(reviewing).await.map_err(Refusal::Policy)?
     } else {

@@ -32,7 +32,7 @@ pub(super) async fn open(settings: StartSettings) -> anyhow::Result<Arc<Gateway>
         database: settings.database,
         keys,
         policies: settings.policies,
-        plugins: PluginSettings { cache_dir: settings.plugin_cache.and_then(usable_directory) },
+        plugin_cache: settings.plugin_cache.and_then(usable_directory),
         upstreams: settings.upstream,
         edge: EdgePolicy {
             hosts: match settings.mode {

@@ -156,6 +156,7 @@ async fn could_use_anything(scope: ViewScope<'_>) -> Result<(bool, Validity), De
 fn named_in_group(scope: ViewScope<'_>) -> Vec<Item> {
     let Endpoint::Group(name) = &scope.request.endpoint else { return Vec::new() };
     let Some(group) = scope.snapshot.groups.get(name) else { return Vec::new() };
+    let group = &group.definition;
     let named = |kind, names: &[String]| -> Vec<Item> {
         let names = names.iter().filter_map(|name| CanonicalName::parse(name).ok());
         names.map(|name| Item { kind, name, uri: None }).collect()

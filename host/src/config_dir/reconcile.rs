@@ -188,7 +188,7 @@ async fn is_made_by_another(gateway: &Gateway, change: &Change) -> bool {
 fn registered(snapshot: &Snapshot) -> State {
     State {
         servers: snapshot.servers.iter().map(|(name, server)| (name.clone(), server.server.as_ref().clone())).collect(),
-        groups: snapshot.groups.iter().map(|(name, group)| (name.clone(), group.as_ref().clone())).collect(),
+        groups: snapshot.groups.iter().map(|(name, group)| (name.clone(), group.definition.clone())).collect(),
     }
 }
 

@@ -2,16 +2,13 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-
 use crate::admin::with_sources;
-use crate::catalog::{Snapshot, SnapshotDirectory};
+use crate::catalog::FixedDirectory;
 use crate::configuration::check::explain_unknown;
 use crate::configuration::document::Misfit;
 use crate::configuration::problem::{Problem, Source};
 use crate::pipeline::Mode;
-use crate::plugin::{LoadError, PipelinePlan, PlanError, PluginHost, PluginSettings};
-use crate::telemetry::PolicyMetrics;
+use crate::plugin::{PipelinePlan, PlanError, PluginHost, PluginSettings};
 
 /// The one key at the top of the file; what is below it, its reader checks.
 pub(crate) const KEYS: &[&str] = &["policies"];
@@ -45,15 +42,11 @@ fn suggest(message: &str) -> String {
 /// Loads every component that a plan names, and has it accept its settings, as
 /// `start` would. All that is wrong is told, not only the first.
 pub async fn check_components(plan: &PipelinePlan) -> Result<(), Vec<String>> {
-    let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
-    let directory = Arc::new(SnapshotDirectory::new(Mode::Development, snapshot));
-    let metrics = PolicyMetrics::default();
+    let directory = Arc::new(FixedDirectory::new(Mode::Development));
     let host = PluginHost::new(PluginSettings::default(), directory).map_err(|error| vec![with_sources(&error)])?;
     let mut problems = Vec::new();
     for plugin in &plan.plugins {
-        let alone = PipelinePlan { plugins: vec![plugin.clone()] };
-        let assembled: Result<_, LoadError> = host.assemble(&alone, 1, &metrics).await;
-        problems.extend(assembled.err().map(|error| with_sources(&error)));
+        problems.extend(host.load(plugin).await.err().map(|error| with_sources(&error)));
     }
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }

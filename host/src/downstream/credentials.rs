@@ -169,7 +169,7 @@ mod tests {
             database,
             keys,
             policies: None,
-            plugins: PluginSettings { cache_dir: None },
+            plugin_cache: None,
             upstreams: UpstreamSettings {
                 init_timeout: Duration::from_secs(10),
                 session_idle_timeout: None,

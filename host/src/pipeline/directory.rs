@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::pipeline::model::PrincipalKind;
+use crate::pipeline::model::{Item, PrincipalKind};
 
 /// How the gateway is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +72,17 @@ pub struct GroupDefinition {
     pub allowed_clients: Option<Vec<String>>,
 }
 
+/// What a stored tool group says of one item.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GroupEntry {
+    /// The item's server is one of the included servers.
+    pub is_server_included: bool,
+    /// The item is included by its name, or a resource by its URI.
+    pub is_included: bool,
+    /// The item is excluded in one of these ways.
+    pub is_excluded: bool,
+}
+
 /// What the gateway has stored, as policies may see it: never a list, never a token.
 pub trait Directory: Send + Sync {
     /// How the gateway is run.
@@ -82,6 +93,10 @@ pub trait Directory: Send + Sync {
     fn find_client(&self, name: &str) -> Option<Identity>;
     /// The user of this name.
     fn find_user(&self, name: &str) -> Option<Identity>;
-    /// The tool group of this name.
+    /// The tool group of this name, whole.
     fn find_group(&self, name: &str) -> Option<GroupDefinition>;
+    /// What a group says of each of these items, in the same order; `None` if there is no such group.
+    fn find_in_group(&self, group: &str, items: &[Item]) -> Option<Vec<GroupEntry>>;
+    /// Whether a group is open to a client; `None` if there is no such group.
+    fn group_admits(&self, group: &str, client: &str) -> Option<bool>;
 }

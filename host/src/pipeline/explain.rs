@@ -91,7 +91,7 @@ impl Pipeline {
         reports: &mut Vec<StepReport>,
     ) -> Result<Option<Bytes>, Denial> {
         let mut rewritten: Option<Bytes> = None;
-        for step in &self.guards {
+        for step in &self.argument_guards {
             let current = current_text(rewritten.as_ref(), arguments);
             let asking = step.policy.review_arguments(request, principal, item, current);
             let answer = self.ask(step, asking, reports, |review| match review {

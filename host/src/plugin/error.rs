@@ -5,6 +5,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::pipeline::Stage;
+use crate::plugin::grants::Capability;
 
 /// What wasmtime says, in a type of the standard library.
 pub(crate) type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -24,8 +25,13 @@ pub enum LoadError {
     WrongDigest { plugin: Arc<str>, expected: String, found: Arc<str> },
     #[error("plugin `{plugin}` is not a component that this gateway can run")]
     Compile { plugin: Arc<str>, source: Source },
-    #[error("plugin `{plugin}` imports `{import}`, {capability}, which was not granted")]
-    ImportNotGranted { plugin: Arc<str>, import: String, capability: &'static str },
+    #[error(
+        "plugin `{plugin}` imports `{import}`, {capability}, which was not granted: grant it with `{}`",
+        .capability.example()
+    )]
+    ImportNotGranted { plugin: Arc<str>, import: String, capability: Capability },
+    #[error("plugin `{plugin}` imports `{import}`, which this gateway does not know")]
+    UnknownImport { plugin: Arc<str>, import: String },
     #[error("plugin `{plugin}` does not fit the policy contract")]
     Link { plugin: Arc<str>, source: Source },
     #[error("plugin `{plugin}` exports `{export}`, which this gateway does not know")]
@@ -36,6 +42,10 @@ pub enum LoadError {
     StageNotExported { plugin: Arc<str>, stage: Stage },
     #[error("plugin `{plugin}` does not start")]
     Start { plugin: Arc<str>, source: Source },
+    #[error("plugin `{plugin}` describes its settings by what is no JSON Schema: {problem}")]
+    SettingsSchema { plugin: Arc<str>, problem: String },
+    #[error("plugin `{plugin}` was given settings that do not fit its schema: {problem}")]
+    SettingsInvalid { plugin: Arc<str>, problem: String },
     #[error("plugin `{plugin}` does not accept its settings: {problem:?}")]
     SettingsRefused { plugin: Arc<str>, problem: String },
     #[error("enterprise mode needs an authenticator, and no policy is one")]

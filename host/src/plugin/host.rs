@@ -5,26 +5,30 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::pipeline::{Directory, Mode, Pipeline, Plugin};
+use crate::plugin::capabilities::Capabilities;
 use crate::plugin::error::LoadError;
-use crate::plugin::load::Runtime;
+use crate::plugin::load::{Examination, Runtime};
 use crate::plugin::log::PluginLog;
 use crate::plugin::policies::{PipelinePlan, PluginPlan};
 use crate::plugin::state::PluginContext;
 use crate::telemetry::PolicyMetrics;
 
 /// How the plugin host is set up.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct PluginSettings {
     /// Where compiled code is kept, so that a restart compiles nothing; `None`
     /// compiles at each start. Whoever may write there may run code in the
     /// gateway.
     pub cache_dir: Option<PathBuf>,
+    /// What it lends to plugins that are granted it.
+    pub capabilities: Capabilities,
 }
 
 /// Loads components and makes pipelines of them. One per process is enough.
 pub struct PluginHost {
     runtime: Arc<Runtime>,
     directory: Arc<dyn Directory>,
+    capabilities: Capabilities,
     started: Instant,
 }
 
@@ -32,7 +36,7 @@ impl PluginHost {
     /// Starts the engines. `directory` answers the look-ups of all plugins.
     pub fn new(settings: PluginSettings, directory: Arc<dyn Directory>) -> Result<Self, LoadError> {
         let runtime = Arc::new(Runtime::start(settings.cache_dir.as_deref())?);
-        Ok(Self { runtime, directory, started: Instant::now() })
+        Ok(Self { runtime, directory, capabilities: settings.capabilities, started: Instant::now() })
     }
 
     /// Loads every plugin of the plan, several at a time, and puts them in order.
@@ -45,30 +49,51 @@ impl PluginHost {
     ) -> Result<Pipeline, LoadError> {
         let loading: Vec<_> = plan.plugins.iter().map(|plugin| self.load(plugin)).collect();
         let plugins = futures_util::future::try_join_all(loading).await?;
+        self.order(&plugins, revision, metrics)
+    }
+
+    /// Puts loaded plugins in order. They may be in other pipelines too.
+    pub fn order(
+        &self,
+        plugins: &[Arc<Plugin>],
+        revision: u64,
+        metrics: &PolicyMetrics,
+    ) -> Result<Pipeline, LoadError> {
         let mode = self.directory.mode();
         if mode == Mode::Enterprise && plugins.iter().all(|plugin| plugin.authenticator.is_none()) {
             return Err(LoadError::NoAuthenticator);
         }
-        Ok(Pipeline::new(revision, &plugins, metrics).for_mode(mode))
+        Ok(Pipeline::new(revision, plugins, metrics).for_mode(mode))
     }
 
-    async fn load(&self, plan: &PluginPlan) -> Result<Plugin, LoadError> {
-        let linking = tokio::task::spawn_blocking({
-            let (runtime, plan) = (Arc::clone(&self.runtime), plan.clone());
-            move || runtime.link(&plan)
-        });
-        let linked = match linking.await {
-            Ok(linked) => linked?,
-            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-        };
+    /// Compiles, links and starts one plugin, and has it accept its settings. Nothing else changes.
+    pub async fn load(&self, plan: &PluginPlan) -> Result<Arc<Plugin>, LoadError> {
+        let (runtime, linking) = (Arc::clone(&self.runtime), plan.clone());
+        let linked = blocking(move || runtime.link(&linking)).await?;
         let context = PluginContext {
             name: Arc::clone(&plan.name),
             settings: plan.settings.clone(),
             limits: plan.limits,
+            grants: plan.grants.clone(),
             directory: Arc::clone(&self.directory),
+            capabilities: self.capabilities.clone(),
             log: Arc::new(PluginLog::new(Arc::clone(&plan.name))),
             started: self.started,
         };
-        linked.start(plan, context, &self.runtime).await
+        linked.start(plan, context, &self.runtime).await.map(Arc::new)
+    }
+
+    /// Compiles a component and says what it exports and imports, without running it. `name` is for messages.
+    pub async fn examine(&self, name: &str, bytes: Arc<[u8]>) -> Result<Examination, LoadError> {
+        let (runtime, name) = (Arc::clone(&self.runtime), Arc::from(name));
+        blocking(move || runtime.examine(&name, &bytes)).await
+    }
+}
+
+/// Compiling takes longer than a thread of the runtime may be held.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     }
 }

@@ -1,6 +1,7 @@
 //! From a component's bytes to a plugin in the pipeline. Everything that can be
 //! wrong with one shows here, before anything changes.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -9,9 +10,10 @@ use sha2::{Digest, Sha256};
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::{Component, InstancePre, Linker};
 
-use crate::pipeline::{Plugin, Stage};
+use crate::pipeline::{CallError, Description, GuardedParts, Plugin, Stage};
 use crate::plugin::engine::{Engines, POOL_MEMORY};
 use crate::plugin::error::LoadError;
+use crate::plugin::grants::Capability;
 use crate::plugin::policies::{ComponentSource, PluginPlan};
 use crate::plugin::pool::{self, InstancePool};
 use crate::plugin::state::{PluginContext, State};
@@ -23,6 +25,32 @@ pub(crate) struct Runtime {
     pooled: Option<Linker<State>>,
     /// Made at the first need.
     on_demand: OnceLock<Linker<State>>,
+}
+
+/// What a component is made of, found without running it.
+#[derive(Debug, Clone)]
+pub struct Examination {
+    /// SHA-256 of its bytes, in lower-case hexadecimal.
+    pub digest: Arc<str>,
+    /// In bytes.
+    pub size: usize,
+    /// The stages that it exports.
+    pub stages: Vec<Stage>,
+    /// Whether it describes itself and checks its settings.
+    pub is_configurable: bool,
+    /// Everything that it imports.
+    pub imports: Vec<Import>,
+    /// Whether its instances fit the pool; others start more slowly.
+    pub is_pooled: bool,
+}
+
+/// One import of a component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// Its full name, with the version.
+    pub name: String,
+    /// What must be granted for it; `None` if nothing.
+    pub needs: Option<Capability>,
 }
 
 /// A component that is compiled and linked, but has not run yet.
@@ -48,14 +76,33 @@ impl Runtime {
         let bytes = read_component(plan)?;
         let digest = check_digest(plan, &bytes)?;
         let (component, linker, reserved) = self.compile(plan, &bytes)?;
-        check_imports(plan, &component)?;
-        check_exports(plan, &component)?;
+        check_grants(plan, &imports_of(&plan.name, &component)?)?;
+        check_exports(&plan.name, &component)?;
         let link_error =
             |error: wasmtime::Error| LoadError::Link { plugin: Arc::clone(&plan.name), source: error.into() };
         let instances = linker.instantiate_pre(&component).map_err(link_error)?;
         let indices = ExportIndices::find(&instances).map_err(link_error)?;
         let stages = choose_stages(plan, &indices)?;
         Ok(Linked { digest, instances, indices, stages, reserved })
+    }
+
+    /// Compiles, and says what there is: work for a thread that may block.
+    pub(crate) fn examine(&self, name: &Arc<str>, bytes: &Arc<[u8]>) -> Result<Examination, LoadError> {
+        let plan = PluginPlan::new(name, ComponentSource::Bytes(Arc::clone(bytes)));
+        let (component, linker, reserved) = self.compile(&plan, bytes)?;
+        let imports = imports_of(name, &component)?;
+        check_exports(name, &component)?;
+        let link_error = |error: wasmtime::Error| LoadError::Link { plugin: Arc::clone(name), source: error.into() };
+        let instances = linker.instantiate_pre(&component).map_err(link_error)?;
+        let indices = ExportIndices::find(&instances).map_err(link_error)?;
+        Ok(Examination {
+            digest: digest_of(bytes),
+            size: bytes.len(),
+            stages: choose_stages(&plan, &indices)?,
+            is_configurable: indices.is_configurable(),
+            imports,
+            is_pooled: reserved.is_some(),
+        })
     }
 
     /// Compiles for the pool, with the room that the plugin may need there reserved.
@@ -100,16 +147,26 @@ impl Linked {
         let ticker = Arc::clone(&runtime.engines.ticker);
         let linked = pool::Linked { instances: self.instances, indices: self.indices, reserved: self.reserved };
         let pool = InstancePool::new(Arc::new(context), plan.isolation, linked, ticker);
-        match v0_1::accept_settings(&pool, self.stages[0], &plan.settings).await {
-            Ok(Ok(())) => {}
-            Ok(Err(problem)) => return Err(LoadError::SettingsRefused { plugin: Arc::clone(&plan.name), problem }),
-            Err(error) => return Err(LoadError::Start { plugin: Arc::clone(&plan.name), source: error.into() }),
+        let failed = |error: CallError| LoadError::Start { plugin: Arc::clone(&plan.name), source: error.into() };
+        let description = v0_1::describe(&pool, self.stages[0]).await.map_err(failed)?;
+        check_settings(plan, &description)?;
+        match v0_1::accept_settings(&pool, self.stages[0], &plan.settings).await.map_err(failed)? {
+            Ok(()) => {}
+            Err(problem) => return Err(LoadError::SettingsRefused { plugin: Arc::clone(&plan.name), problem }),
         }
+        let guarded = if self.stages.contains(&Stage::Guard) {
+            v0_1::guarded_parts(&pool).await.map_err(failed)?
+        } else {
+            GuardedParts::default()
+        };
         let policy = Arc::new(v0_1::Policy::new(pool));
         let has = |stage| self.stages.contains(&stage);
         Ok(Plugin {
             name: Arc::clone(&plan.name),
             digest: self.digest,
+            description,
+            stages: self.stages.clone(),
+            guarded,
             fail_open: plan.fail_open,
             authenticator: has(Stage::Authenticator).then(|| Arc::clone(&policy) as _),
             authorizer: has(Stage::Authorizer).then(|| Arc::clone(&policy) as _),
@@ -121,9 +178,10 @@ impl Linked {
     }
 }
 
-fn read_component(plan: &PluginPlan) -> Result<std::borrow::Cow<'static, [u8]>, LoadError> {
+fn read_component(plan: &PluginPlan) -> Result<Cow<'_, [u8]>, LoadError> {
     match &plan.component {
         ComponentSource::Stock(stock) => Ok(stock.component().into()),
+        ComponentSource::Bytes(bytes) => Ok((&**bytes).into()),
         ComponentSource::File(path) => std::fs::read(path).map(Into::into).map_err(|source| LoadError::Read {
             plugin: Arc::clone(&plan.name),
             path: path.display().to_string(),
@@ -132,12 +190,17 @@ fn read_component(plan: &PluginPlan) -> Result<std::borrow::Cow<'static, [u8]>, 
     }
 }
 
-fn check_digest(plan: &PluginPlan, bytes: &[u8]) -> Result<Arc<str>, LoadError> {
-    let mut found = String::with_capacity(64);
+/// SHA-256 of a component, in lower-case hexadecimal.
+pub fn digest_of(bytes: &[u8]) -> Arc<str> {
+    let mut digest = String::with_capacity(64);
     for byte in Sha256::digest(bytes) {
-        write!(found, "{byte:02x}").expect("a String takes everything");
+        write!(digest, "{byte:02x}").expect("a String takes everything");
     }
-    let found: Arc<str> = found.into();
+    digest.into()
+}
+
+fn check_digest(plan: &PluginPlan, bytes: &[u8]) -> Result<Arc<str>, LoadError> {
+    let found = digest_of(bytes);
     match &plan.digest {
         Some(expected) if **expected != *found => {
             Err(LoadError::WrongDigest { plugin: Arc::clone(&plan.name), expected: expected.clone(), found })
@@ -147,10 +210,10 @@ fn check_digest(plan: &PluginPlan, bytes: &[u8]) -> Result<Arc<str>, LoadError> 
 }
 
 /// Imports that are never ambient, and what each gives.
-const GRANTABLE: [(&str, &str); 3] = [
-    ("mcpjungle:policy/key-value@", "a store of values that outlive a call"),
-    ("mcpjungle:policy/outbound-http@", "outbound HTTP requests"),
-    ("mcpjungle:policy/secrets@", "secrets by name"),
+const GRANTABLE: [(&str, Capability); 3] = [
+    ("mcpjungle:policy/key-value@", Capability::KeyValue),
+    ("mcpjungle:policy/outbound-http@", Capability::Http),
+    ("mcpjungle:policy/secrets@", Capability::Secrets),
 ];
 /// What every component may import; what WASI finds behind it is nothing.
 const AMBIENT: [&str; 11] = [
@@ -167,26 +230,55 @@ const AMBIENT: [&str; 11] = [
     "wasi:sockets/",
 ];
 
-fn check_imports(plan: &PluginPlan, component: &Component) -> Result<(), LoadError> {
-    for (import, _) in component.component_type().imports(component.engine()) {
-        if AMBIENT.iter().any(|prefix| import.starts_with(prefix)) {
-            continue;
+/// All imports; one that nobody can be granted is an error.
+fn imports_of(plugin: &Arc<str>, component: &Component) -> Result<Vec<Import>, LoadError> {
+    let import = |import: &str| {
+        let needs = GRANTABLE.iter().find(|(prefix, _)| import.starts_with(prefix)).map(|(_, capability)| *capability);
+        if needs.is_none() && !AMBIENT.iter().any(|prefix| import.starts_with(prefix)) {
+            return Err(LoadError::UnknownImport { plugin: Arc::clone(plugin), import: import.to_owned() });
         }
-        let capability = GRANTABLE
-            .iter()
-            .find(|(prefix, _)| import.starts_with(prefix))
-            .map_or("which this gateway does not know", |(_, capability)| capability);
-        return Err(LoadError::ImportNotGranted {
-            plugin: Arc::clone(&plan.name),
-            import: import.to_owned(),
-            capability,
-        });
+        Ok(Import { name: import.to_owned(), needs })
+    };
+    component.component_type().imports(component.engine()).map(|(name, _)| import(name)).collect()
+}
+
+fn check_grants(plan: &PluginPlan, imports: &[Import]) -> Result<(), LoadError> {
+    for import in imports {
+        if let Some(capability) = import.needs
+            && !plan.grants.allow(capability)
+        {
+            let import = import.name.clone();
+            return Err(LoadError::ImportNotGranted { plugin: Arc::clone(&plan.name), import, capability });
+        }
     }
     Ok(())
 }
 
+/// Holds the settings against the schema that the component brings along.
+fn check_settings(plan: &PluginPlan, description: &Description) -> Result<(), LoadError> {
+    let Some(schema) = &description.settings_schema else { return Ok(()) };
+    let plugin = || Arc::clone(&plan.name);
+    let unusable = |problem: String| LoadError::SettingsSchema { plugin: plugin(), problem };
+    let schema = serde_json::from_str(schema).map_err(|error| unusable(error.to_string()))?;
+    let validator = jsonschema::validator_for(&schema).map_err(|error| unusable(error.to_string()))?;
+    let settings = serde_json::from_str(&plan.settings).map_err(|error| unusable(error.to_string()))?;
+    let problems: Vec<_> = validator
+        .iter_errors(&settings)
+        .take(8)
+        .map(|error| match error.instance_path().as_str() {
+            "" => error.to_string(),
+            path => format!("at {path}: {error}"),
+        })
+        .collect();
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(LoadError::SettingsInvalid { plugin: plugin(), problem: problems.join("; ") })
+    }
+}
+
 /// A stage of a later track left out in silence would be a policy that does not hold.
-fn check_exports(plan: &PluginPlan, component: &Component) -> Result<(), LoadError> {
+fn check_exports(plugin: &Arc<str>, component: &Component) -> Result<(), LoadError> {
     let ours = |name: &&str| name.starts_with("mcpjungle:policy/");
     let exports = component.component_type();
     let unknown = exports
@@ -195,7 +287,7 @@ fn check_exports(plan: &PluginPlan, component: &Component) -> Result<(), LoadErr
         .filter(ours)
         .find(|name| !v0_1::is_known_export(name));
     match unknown {
-        Some(export) => Err(LoadError::UnknownExport { plugin: Arc::clone(&plan.name), export: export.to_owned() }),
+        Some(export) => Err(LoadError::UnknownExport { plugin: Arc::clone(plugin), export: export.to_owned() }),
         None => Ok(()),
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 use crate::pipeline::Stage;
+use crate::plugin::grants::Grants;
 use crate::plugin::limits::Limits;
 use crate::plugin::stock::Stock;
 
@@ -36,6 +37,8 @@ pub struct PluginPlan {
     pub isolation: Isolation,
     /// Whether a call that fails counts as no objection instead of a denial.
     pub fail_open: bool,
+    /// What it may use beyond what every plugin may.
+    pub grants: Grants,
     /// SHA-256 that the component must have, in lower-case hexadecimal.
     pub digest: Option<String>,
 }
@@ -47,6 +50,8 @@ pub enum ComponentSource {
     Stock(Stock),
     /// A `.wasm` file.
     File(PathBuf),
+    /// These bytes.
+    Bytes(Arc<[u8]>),
 }
 
 /// Whether a plugin's instances are used again.
@@ -115,6 +120,7 @@ impl PluginPlan {
             limits: Limits::default(),
             isolation: Isolation::default(),
             fail_open: false,
+            grants: Grants::default(),
             digest: None,
         }
     }
@@ -144,6 +150,8 @@ struct Policy {
     isolation: Isolation,
     #[serde(default)]
     fail_open: bool,
+    #[serde(default)]
+    grants: Grants,
     #[serde(default, deserialize_with = "read_digest")]
     digest: Option<String>,
 }
@@ -152,7 +160,7 @@ impl Policy {
     fn into_plan(self, folder: &Path) -> PluginPlan {
         let component = match self.component {
             ComponentSource::File(path) => ComponentSource::File(folder.join(path)),
-            stock @ ComponentSource::Stock(_) => stock,
+            other @ (ComponentSource::Stock(_) | ComponentSource::Bytes(_)) => other,
         };
         PluginPlan {
             component,
@@ -161,6 +169,7 @@ impl Policy {
             limits: self.limits,
             isolation: self.isolation,
             fail_open: self.fail_open,
+            grants: self.grants,
             digest: self.digest,
             ..PluginPlan::new(&self.name, ComponentSource::File(PathBuf::new()))
         }

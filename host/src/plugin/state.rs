@@ -7,6 +7,8 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::pipeline::Directory;
+use crate::plugin::capabilities::Capabilities;
+use crate::plugin::grants::Grants;
 use crate::plugin::limits::{Budget, Limits};
 use crate::plugin::log::{PluginLog, StandardOutput};
 
@@ -22,6 +24,8 @@ pub(crate) struct PluginContext {
     /// A JSON object as text.
     pub(crate) settings: String,
     pub(crate) limits: Limits,
+    pub(crate) grants: Grants,
+    pub(crate) capabilities: Capabilities,
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) log: Arc<PluginLog>,
     /// The clock's zero.

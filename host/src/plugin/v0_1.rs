@@ -4,7 +4,7 @@
 use wasmtime::component::{HasSelf, Instance, InstancePre, Linker};
 use wasmtime::{Engine, Store};
 
-use crate::pipeline::{CallError, Stage};
+use crate::pipeline::{CallError, Description, GuardedParts, Stage};
 use crate::plugin::pool::{InstancePool, within};
 use crate::plugin::state::State;
 
@@ -27,13 +27,20 @@ mod bindings {
                 include mcpjungle:policy/header-injection@0.1.0;
                 include mcpjungle:policy/guarding@0.1.0;
                 include mcpjungle:policy/observing@0.1.0;
+                include mcpjungle:policy/uses-key-value@0.1.0;
+                include mcpjungle:policy/uses-http@0.1.0;
+                include mcpjungle:policy/uses-secrets@0.1.0;
             }
         ",
         path: "../wit/v0.1",
         world: "mcpjungle:host/everything",
         // Questions are lowered straight from the host's own texts, without a copy before.
         ownership: Borrowing { duplicate_if_necessary: true },
-        imports: { default: trappable },
+        imports: {
+            "mcpjungle:policy/key-value": async | trappable,
+            "mcpjungle:policy/outbound-http": async | trappable,
+            default: trappable,
+        },
         exports: { default: async },
     });
 }
@@ -41,9 +48,9 @@ mod bindings {
 use bindings::exports::mcpjungle::policy::{
     authenticator, authorizer, configuration, guard, header_injector, observer, tool_filter,
 };
-use bindings::mcpjungle::policy::{clock, directory, log, settings, types};
+use bindings::mcpjungle::policy::{clock, directory, key_value, log, outbound_http, secrets, settings, types};
 
-/// What every component may import.
+/// What components may import. Whether one was granted what it imports is checked before it is linked.
 pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     types::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
@@ -51,6 +58,9 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     clock::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     settings::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     directory::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+    key_value::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+    outbound_http::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+    secrets::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     // Components built on a standard library import it, needed or not.
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     Ok(linker)
@@ -107,6 +117,10 @@ exported_interfaces! {
 }
 
 impl ExportIndices {
+    pub(crate) fn is_configurable(&self) -> bool {
+        self.configuration.is_some()
+    }
+
     pub(crate) fn has(&self, stage: Stage) -> bool {
         match stage {
             Stage::Authenticator => self.authenticator.is_some(),
@@ -117,6 +131,37 @@ impl ExportIndices {
             Stage::Observer => self.observer.is_some(),
         }
     }
+}
+
+/// Starts an instance and asks it what it says of itself.
+pub(crate) async fn describe(pool: &InstancePool, stage: Stage) -> Result<Description, CallError> {
+    let mut lease = pool.lease(stage).await?;
+    let (store, exports, deadline) = lease.parts();
+    let answer = match &exports.configuration {
+        Some(configuration) => within(deadline, configuration.call_describe(store)).await,
+        None => return lease.finish(Ok(Ok(Description::default()))),
+    };
+    let described = lease.finish(answer)?;
+    Ok(Description {
+        version: described.version,
+        summary: described.summary,
+        settings_schema: described.settings_schema,
+    })
+}
+
+/// Asks a guard what it reviews.
+pub(crate) async fn guarded_parts(pool: &InstancePool) -> Result<GuardedParts, CallError> {
+    let mut lease = pool.lease(Stage::Guard).await?;
+    let (store, exports, deadline) = lease.parts();
+    let answer = match &exports.guard {
+        Some(guard) => within(deadline, guard.call_reviews(store)).await,
+        None => return lease.finish(Ok(Ok(GuardedParts::default()))),
+    };
+    let parts = lease.finish(answer)?;
+    Ok(GuardedParts {
+        arguments: parts.contains(guard::Parts::ARGUMENTS),
+        results: parts.contains(guard::Parts::RESULTS),
+    })
 }
 
 /// Starts an instance and asks it whether it accepts its settings. `stage` is

@@ -71,7 +71,7 @@ impl Home {
             keys,
             policies: None,
             // Shared by all tests: the stock components are compiled once.
-            plugins: PluginSettings { cache_dir: Some(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("compiled")) },
+            plugin_cache: Some(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("compiled")),
             upstreams: UpstreamSettings {
                 init_timeout: Duration::from_secs(10),
                 session_idle_timeout: None,

@@ -4,48 +4,31 @@ use std::path::Path;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue};
-use mcpjungle_host::names::CanonicalName;
+use mcpjungle_host::catalog::FixedDirectory;
+use mcpjungle_host::group::ToolGroup;
+use mcpjungle_host::names::{CanonicalName, GroupName};
 use mcpjungle_host::pipeline::{
-    Denial, Directory, Endpoint, GroupDefinition, HttpRequest, Identity, Item, ItemKind, Listing, Mode, Pipeline,
-    Principal, PrincipalKind, Request, Stage,
+    Denial, Endpoint, HttpRequest, Identity, Item, ItemKind, Listing, Mode, Pipeline, Principal, PrincipalKind,
+    Request, Stage,
 };
 use mcpjungle_host::plugin::{ComponentSource, LoadError, PipelinePlan, PluginHost, PluginPlan, PluginSettings};
 use mcpjungle_host::telemetry::PolicyMetrics;
 
 /// One client `cursor`, one user `alice`, one group `reading`.
-pub struct TestDirectory(pub Mode);
-
-impl Directory for TestDirectory {
-    fn mode(&self) -> Mode {
-        self.0
-    }
-
-    fn find_by_token(&self, token: &str) -> Option<Identity> {
-        match token {
-            "client-token" => self.find_client("cursor"),
-            "user-token" => self.find_user("alice"),
-            _ => None,
-        }
-    }
-
-    fn find_client(&self, name: &str) -> Option<Identity> {
-        let allow = vec!["github".to_owned()];
-        (name == "cursor").then(|| Identity { kind: PrincipalKind::Client, name: name.to_owned(), allow })
-    }
-
-    fn find_user(&self, name: &str) -> Option<Identity> {
-        (name == "alice").then(|| Identity { kind: PrincipalKind::User, name: name.to_owned(), allow: Vec::new() })
-    }
-
-    fn find_group(&self, name: &str) -> Option<GroupDefinition> {
-        (name == "reading").then(|| GroupDefinition {
-            name: name.to_owned(),
+fn directory(mode: Mode) -> FixedDirectory {
+    let identity = |kind, name: &str, allow: &[&str]| {
+        let allow = allow.iter().map(|&pattern| pattern.to_owned()).collect();
+        Identity { kind, name: name.to_owned(), allow }
+    };
+    FixedDirectory::new(mode)
+        .with_identity(identity(PrincipalKind::Client, "cursor", &["github"]), Some("client-token".to_owned()))
+        .with_identity(identity(PrincipalKind::User, "alice", &[]), Some("user-token".to_owned()))
+        .with_group(ToolGroup {
             included_tools: vec!["time__now".to_owned()],
             included_servers: vec!["github".to_owned()],
             excluded_tools: vec!["github__delete".to_owned()],
-            ..GroupDefinition::default()
+            ..ToolGroup::new(GroupName::parse("reading").unwrap())
         })
-    }
 }
 
 /// A pipeline and its counters.
@@ -59,7 +42,7 @@ pub struct Rig {
 impl Rig {
     pub async fn try_new(plugins: Vec<PluginPlan>, mode: Mode) -> Result<Self, LoadError> {
         let metrics = Arc::new(PolicyMetrics::default());
-        let host = PluginHost::new(PluginSettings::default(), Arc::new(TestDirectory(mode)))?;
+        let host = PluginHost::new(PluginSettings::default(), Arc::new(directory(mode)))?;
         let pipeline = host.assemble(&PipelinePlan { plugins }, 1, &metrics).await?;
         Ok(Self { pipeline, metrics, _host: host })
     }

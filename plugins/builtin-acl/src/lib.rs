@@ -2,20 +2,47 @@
 //! group's endpoint only if the group is open to it.
 
 mod bindings {
-    wit_bindgen::generate!({ world: "authorization", path: "../../wit/v0.1" });
+    wit_bindgen::generate!({
+        inline: "
+            package mcpjungle:builtin-acl;
+            world plugin {
+                include mcpjungle:policy/configured@0.1.0;
+                include mcpjungle:policy/authorization@0.1.0;
+            }
+        ",
+        path: "../../wit/v0.1",
+        world: "mcpjungle:builtin-acl/plugin",
+        generate_all,
+    });
 }
 
-use bindings::exports::mcpjungle::policy::authorizer::Guest;
-use bindings::mcpjungle::policy::directory::{self, ToolGroup};
+use bindings::exports::mcpjungle::policy::authorizer;
+use bindings::exports::mcpjungle::policy::configuration::{self, Description};
+use bindings::mcpjungle::policy::directory;
 use bindings::mcpjungle::policy::types::{
     Decision, Denial, Endpoint, Item, Listing, Principal, PrincipalKind, Request, Validity,
 };
 
 struct BuiltinAcl;
 
-impl Guest for BuiltinAcl {
+impl configuration::Guest for BuiltinAcl {
+    fn describe() -> Description {
+        Description {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            summary: "A client may use what its allow-list matches, in a group only if the group is open to it."
+                .to_owned(),
+            settings_schema: Some(r#"{"type":"object","additionalProperties":false}"#.to_owned()),
+        }
+    }
+
+    fn accept(_settings: String) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl authorizer::Guest for BuiltinAcl {
     fn authorize(request: Request, principal: Principal, item: Item) -> Decision {
-        if !admits(&request.endpoint, &principal, directory::find_group) {
+        if !admits(&request.endpoint, &principal, directory::group_admits) {
             return deny("not-in-allowed-clients", format!("the group is not open to the client `{}`", principal.name));
         }
         if may_use(&principal, &item) {
@@ -26,7 +53,7 @@ impl Guest for BuiltinAcl {
     }
 
     fn authorize_items(request: Request, principal: Principal, items: Vec<Item>) -> Listing {
-        let is_admitted = admits(&request.endpoint, &principal, directory::find_group);
+        let is_admitted = admits(&request.endpoint, &principal, directory::group_admits);
         let visible = items.iter().map(|item| is_admitted && may_use(&principal, item)).collect();
         // Changes of a group are changes of the directory.
         Listing { visible, holds: Validity::UntilChange }
@@ -42,10 +69,9 @@ fn deny(code: &str, reason: String) -> Decision {
 
 /// Whether the endpoint is open to the principal at all. Only a group can be closed, and only to
 /// clients; one that is not there is open to none.
-fn admits(endpoint: &Endpoint, principal: &Principal, find_group: impl FnOnce(&str) -> Option<ToolGroup>) -> bool {
+fn admits(endpoint: &Endpoint, principal: &Principal, group_admits: impl FnOnce(&str, &str) -> Option<bool>) -> bool {
     match (endpoint, principal.kind) {
-        (Endpoint::Group(name), PrincipalKind::Client) => find_group(name)
-            .is_some_and(|group| group.allowed_clients.is_none_or(|clients| clients.contains(&principal.name))),
+        (Endpoint::Group(name), PrincipalKind::Client) => group_admits(name, &principal.name).unwrap_or(false),
         _ => true,
     }
 }
@@ -126,41 +152,22 @@ mod tests {
         Item { kind, server: server.to_owned(), name: name.to_owned(), uri: None }
     }
 
-    fn group(allowed_clients: Option<&[&str]>) -> ToolGroup {
-        ToolGroup {
-            name: "g".to_owned(),
-            included_tools: Vec::new(),
-            included_servers: Vec::new(),
-            excluded_tools: Vec::new(),
-            included_prompts: Vec::new(),
-            excluded_prompts: Vec::new(),
-            included_resources: Vec::new(),
-            excluded_resources: Vec::new(),
-            allowed_clients: allowed_clients.map(|names| names.iter().map(|&name| name.to_owned()).collect()),
-        }
-    }
-
     #[test]
-    fn a_group_is_open_to_the_clients_that_it_names_or_to_all() {
+    fn a_group_that_is_not_there_is_closed_as_one_that_does_not_admit_the_client() {
         let client = principal(PrincipalKind::Client, &["*"]);
         let endpoint = Endpoint::Group("g".to_owned());
-        let cases: [(Option<&[&str]>, bool); 5] = [
-            (None, true),
-            (Some(&["claude", "cursor"]), true),
-            (Some(&["claude"]), false),
-            (Some(&["Cursor", "cursor ", "cur", "*"]), false),
-            (Some(&[]), false),
-        ];
-        for (allowed, expected) in cases {
-            let find = |name: &str| (name == "g").then(|| group(allowed));
-            assert_eq!(admits(&endpoint, &client, find), expected, "{allowed:?}");
+        for (admitted, expected) in [(Some(true), true), (Some(false), false), (None, false)] {
+            let ask = |group: &str, client: &str| {
+                assert_eq!((group, client), ("g", "cursor"));
+                admitted
+            };
+            assert_eq!(admits(&endpoint, &client, ask), expected, "{admitted:?}");
         }
-        assert!(!admits(&endpoint, &client, |_| None), "a group that is not there");
     }
 
     #[test]
     fn only_a_groups_endpoint_and_a_client_are_a_question_about_the_group() {
-        let never = |_: &str| -> Option<ToolGroup> { panic!("the directory is not asked") };
+        let never = |_: &str, _: &str| -> Option<bool> { panic!("the directory is not asked") };
         let client = principal(PrincipalKind::Client, &["*"]);
         for endpoint in [Endpoint::Main, Endpoint::Server("github".to_owned()), Endpoint::Api] {
             assert!(admits(&endpoint, &client, never), "{endpoint:?}");

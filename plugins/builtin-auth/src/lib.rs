@@ -2,16 +2,43 @@
 //! use everything; in enterprise mode a token names a client, a user or an admin.
 
 mod bindings {
-    wit_bindgen::generate!({ world: "authentication", path: "../../wit/v0.1" });
+    wit_bindgen::generate!({
+        inline: "
+            package mcpjungle:builtin-auth;
+            world plugin {
+                include mcpjungle:policy/configured@0.1.0;
+                include mcpjungle:policy/authentication@0.1.0;
+            }
+        ",
+        path: "../../wit/v0.1",
+        world: "mcpjungle:builtin-auth/plugin",
+        generate_all,
+    });
 }
 
-use bindings::exports::mcpjungle::policy::authenticator::{Authentication, Guest, Header, HttpRequest};
+use bindings::exports::mcpjungle::policy::authenticator::{self, Authentication, Header, HttpRequest};
+use bindings::exports::mcpjungle::policy::configuration::{self, Description};
 use bindings::mcpjungle::policy::directory::{self, Identity};
 use bindings::mcpjungle::policy::types::{Denial, Endpoint, Mode, Principal, PrincipalKind};
 
 struct BuiltinAuth;
 
-impl Guest for BuiltinAuth {
+impl configuration::Guest for BuiltinAuth {
+    fn describe() -> Description {
+        Description {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            summary: "A token names a client, a user or an admin; in development mode everybody is anonymous."
+                .to_owned(),
+            settings_schema: Some(r#"{"type":"object","additionalProperties":false}"#.to_owned()),
+        }
+    }
+
+    fn accept(_settings: String) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl authenticator::Guest for BuiltinAuth {
     fn authenticate(request: HttpRequest) -> Authentication {
         authenticate(directory::get_mode(), &request, directory::find_by_token)
     }

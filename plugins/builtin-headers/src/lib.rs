@@ -1,11 +1,23 @@
 //! The stock header-injector: an upstream's bearer token and custom headers, by reference.
 
 mod bindings {
-    wit_bindgen::generate!({ world: "header-injection", path: "../../wit/v0.1" });
+    wit_bindgen::generate!({
+        inline: "
+            package mcpjungle:builtin-headers;
+            world plugin {
+                include mcpjungle:policy/configured@0.1.0;
+                include mcpjungle:policy/header-injection@0.1.0;
+            }
+        ",
+        path: "../../wit/v0.1",
+        world: "mcpjungle:builtin-headers/plugin",
+        generate_all,
+    });
 }
 
+use bindings::exports::mcpjungle::policy::configuration::{self, Description};
 use bindings::exports::mcpjungle::policy::header_injector::{
-    Guest, Header, HeaderValue, SecretReference, Transport, Upstream,
+    self, Header, HeaderValue, SecretReference, Transport, Upstream,
 };
 use bindings::mcpjungle::policy::types::{Denial, Principal, Request};
 
@@ -13,7 +25,21 @@ const AUTHORIZATION: &str = "Authorization";
 
 struct BuiltinHeaders;
 
-impl Guest for BuiltinHeaders {
+impl configuration::Guest for BuiltinHeaders {
+    fn describe() -> Description {
+        Description {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            summary: "An upstream gets the bearer token and the custom headers that are stored with it.".to_owned(),
+            settings_schema: Some(r#"{"type":"object","additionalProperties":false}"#.to_owned()),
+        }
+    }
+
+    fn accept(_settings: String) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl header_injector::Guest for BuiltinHeaders {
     fn inject(_request: Request, _principal: Principal, upstream: Upstream) -> Result<Vec<Header>, Denial> {
         Ok(headers_for(upstream))
     }

@@ -24,7 +24,7 @@ pub(in crate::admin) struct GroupView {
 }
 
 pub(in crate::admin) async fn list(State(gateway): State<Arc<Gateway>>) -> Json<Vec<ToolGroup>> {
-    Json(gateway.snapshot().groups.values().map(|group| group.as_ref().clone()).collect())
+    Json(gateway.snapshot().groups.values().map(|group| group.definition.clone()).collect())
 }
 
 pub(in crate::admin) async fn find(
@@ -35,5 +35,5 @@ pub(in crate::admin) async fn find(
     let name = GroupName::parse(&name)?;
     let snapshot = gateway.snapshot();
     let group = snapshot.groups.get(&name).ok_or_else(|| missing(&name))?;
-    Ok(Json(GroupView { group: group.as_ref().clone(), endpoints: Endpoints::of(&name, &headers) }))
+    Ok(Json(GroupView { group: group.definition.clone(), endpoints: Endpoints::of(&name, &headers) }))
 }

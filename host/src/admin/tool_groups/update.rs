@@ -47,7 +47,7 @@ pub(in crate::admin) async fn put(
         let _turn = gateway.group_changes.lock().await;
         let snapshot = gateway.snapshot();
         let known = snapshot.groups.get(&name).ok_or_else(|| missing(&name))?;
-        check_included(&new, Some(known), &snapshot)?;
+        check_included(&new, Some(&known.definition), &snapshot)?;
         let old = gateway.store.update_group(&new).await?.ok_or_else(|| missing(&name))?;
         gateway.refresh().await?;
         // Policies look groups up by name, so only a stored one can be asked about.

@@ -1,10 +1,13 @@
-//! What components ask the host: log, clock, settings, directory.
+//! What components ask the host: log, clock, settings, directory, and what they were granted.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::names::{CanonicalName, ServerName};
 use crate::pipeline::{self, PrincipalKind};
+use crate::plugin::capabilities::KeyValueError;
+use crate::plugin::outbound_http::{HttpError, HttpRequest, HttpResponse};
 use crate::plugin::state::State;
-use crate::plugin::v0_1::{clock, directory, log, settings, types};
+use crate::plugin::v0_1::{clock, directory, key_value, log, outbound_http, secrets, settings, types};
 
 impl types::Host for State {}
 
@@ -67,6 +70,27 @@ impl directory::Host for State {
         Ok(self.plugin.directory.find_user(&name).map(identity))
     }
 
+    fn find_in_group(
+        &mut self,
+        group: String,
+        items: Vec<types::ItemResult>,
+    ) -> wasmtime::Result<Option<Vec<directory::GroupEntry>>> {
+        self.budget.spend_host_call()?;
+        let items: Vec<_> = items.into_iter().map(item).collect::<Result<_, _>>()?;
+        let entry = |entry: pipeline::GroupEntry| directory::GroupEntry {
+            server_included: entry.is_server_included,
+            included: entry.is_included,
+            excluded: entry.is_excluded,
+        };
+        let entries = self.plugin.directory.find_in_group(&group, &items);
+        Ok(entries.map(|entries| entries.into_iter().map(entry).collect()))
+    }
+
+    fn group_admits(&mut self, group: String, client: String) -> wasmtime::Result<Option<bool>> {
+        self.budget.spend_host_call()?;
+        Ok(self.plugin.directory.group_admits(&group, &client))
+    }
+
     fn find_group(&mut self, name: String) -> wasmtime::Result<Option<directory::ToolGroup>> {
         self.budget.spend_host_call()?;
         Ok(self.plugin.directory.find_group(&name).map(|group| directory::ToolGroup {
@@ -81,6 +105,110 @@ impl directory::Host for State {
             allowed_clients: group.allowed_clients,
         }))
     }
+}
+
+impl key_value::Host for State {
+    async fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<Vec<u8>>, key_value::StoreError>> {
+        self.budget.spend_host_call()?;
+        let answer = self.plugin.capabilities.key_value.get(&self.plugin.name, &key).await;
+        Ok(answer.map_err(store_error))
+    }
+
+    async fn set(
+        &mut self,
+        key: String,
+        value: Vec<u8>,
+        expires_in: Option<u64>,
+    ) -> wasmtime::Result<Result<(), key_value::StoreError>> {
+        self.budget.spend_host_call()?;
+        let expires_in = expires_in.map(Duration::from_millis);
+        let answer = self.plugin.capabilities.key_value.set(&self.plugin.name, &key, &value, expires_in).await;
+        Ok(answer.map_err(store_error))
+    }
+
+    async fn delete(&mut self, key: String) -> wasmtime::Result<Result<(), key_value::StoreError>> {
+        self.budget.spend_host_call()?;
+        Ok(self.plugin.capabilities.key_value.delete(&self.plugin.name, &key).await.map_err(store_error))
+    }
+
+    async fn increment(
+        &mut self,
+        key: String,
+        by: i64,
+        expires_in: Option<u64>,
+    ) -> wasmtime::Result<Result<i64, key_value::StoreError>> {
+        self.budget.spend_host_call()?;
+        let expires_in = expires_in.map(Duration::from_millis);
+        let answer = self.plugin.capabilities.key_value.increment(&self.plugin.name, &key, by, expires_in).await;
+        Ok(answer.map_err(store_error))
+    }
+}
+
+fn store_error(error: KeyValueError) -> key_value::StoreError {
+    match error {
+        KeyValueError::QuotaExceeded => key_value::StoreError::QuotaExceeded,
+        KeyValueError::Unavailable(problem) => key_value::StoreError::Unavailable(problem),
+    }
+}
+
+impl outbound_http::Host for State {
+    async fn send(
+        &mut self,
+        request: outbound_http::HttpRequest,
+    ) -> wasmtime::Result<Result<outbound_http::HttpResponse, outbound_http::HttpError>> {
+        self.budget.spend_host_call()?;
+        let request = HttpRequest {
+            method: request.method,
+            url: request.url,
+            headers: request.headers.into_iter().map(|header| (header.name, header.value)).collect(),
+            body: request.body,
+        };
+        let most = self.plugin.limits.output_bytes();
+        let answer = self.plugin.capabilities.http.send(&self.plugin.grants, request, most).await;
+        Ok(answer.map(http_response).map_err(http_error))
+    }
+}
+
+fn http_response(response: HttpResponse) -> outbound_http::HttpResponse {
+    let header = |(name, value)| outbound_http::Header { name, value };
+    outbound_http::HttpResponse {
+        status: response.status,
+        headers: response.headers.into_iter().map(header).collect(),
+        body: response.body,
+    }
+}
+
+fn http_error(error: HttpError) -> outbound_http::HttpError {
+    match error {
+        HttpError::NotGranted(host) => outbound_http::HttpError::NotGranted(host),
+        HttpError::Invalid(problem) => outbound_http::HttpError::Invalid(problem),
+        HttpError::TooLarge => outbound_http::HttpError::TooLarge,
+        HttpError::Failed(problem) => outbound_http::HttpError::Failed(problem),
+    }
+}
+
+impl secrets::Host for State {
+    fn get(&mut self, name: String) -> wasmtime::Result<Option<String>> {
+        self.budget.spend_host_call()?;
+        if !self.plugin.grants.allow_secret(&name) {
+            return Ok(None);
+        }
+        Ok(self.plugin.capabilities.secrets.find(&name).map(|secret| secret.expose().to_owned()))
+    }
+}
+
+/// A name that is none cannot be anybody's mistake but the component's.
+fn item(item: types::ItemResult) -> wasmtime::Result<pipeline::Item> {
+    Ok(pipeline::Item {
+        kind: match item.kind {
+            types::ItemKind::Tool => pipeline::ItemKind::Tool,
+            types::ItemKind::Prompt => pipeline::ItemKind::Prompt,
+            types::ItemKind::Resource => pipeline::ItemKind::Resource,
+            types::ItemKind::ResourceTemplate => pipeline::ItemKind::ResourceTemplate,
+        },
+        name: CanonicalName { server: ServerName::parse(&item.server)?, name: item.name.into() },
+        uri: item.uri.map(Into::into),
+    })
 }
 
 fn identity(identity: pipeline::Identity) -> directory::Identity {

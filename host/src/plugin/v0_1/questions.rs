@@ -18,8 +18,8 @@ fn endpoint(endpoint: &Endpoint) -> types::Endpoint<'_> {
     }
 }
 
-pub(super) fn item(item: &Item) -> types::Item<'_> {
-    types::Item {
+pub(super) fn item(item: &Item) -> types::ItemParam<'_> {
+    types::ItemParam {
         kind: match item.kind {
             ItemKind::Tool => types::ItemKind::Tool,
             ItemKind::Prompt => types::ItemKind::Prompt,
@@ -32,7 +32,7 @@ pub(super) fn item(item: &Item) -> types::Item<'_> {
     }
 }
 
-pub(super) fn items<'a>(items: &[&'a Item]) -> Vec<types::Item<'a>> {
+pub(super) fn items<'a>(items: &[&'a Item]) -> Vec<types::ItemParam<'a>> {
     items.iter().map(|&one| item(one)).collect()
 }
 
