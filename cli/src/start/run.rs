@@ -11,7 +11,6 @@ use anyhow::Context;
 use mcpjungle_host::downstream::{AllowedHosts, EdgePolicy};
 use mcpjungle_host::gateway::{Gateway, GatewaySettings};
 use mcpjungle_host::pipeline::Mode;
-use mcpjungle_host::plugin::PluginSettings;
 use mcpjungle_host::store::KeySource;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;

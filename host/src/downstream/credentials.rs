@@ -133,7 +133,6 @@ mod tests {
     use crate::gateway::GatewaySettings;
     use crate::identity::{IdentityKind, IdentityRecord, StoredToken, TokenDigest};
     use crate::pipeline::{Endpoint, Mode, Principal, PrincipalKind};
-    use crate::plugin::PluginSettings;
     use crate::store::{Database, IdentityRef, IdentityUpdate, KeySource, NewIdentity, StoredIdentities};
     use crate::upstream::{ProxySettings, UpstreamSettings};
 

@@ -16,7 +16,6 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use mcpjungle_host::downstream::{AllowedHosts, EdgePolicy};
 use mcpjungle_host::gateway::{Gateway, GatewaySettings};
 use mcpjungle_host::pipeline::Mode;
-use mcpjungle_host::plugin::PluginSettings;
 use mcpjungle_host::secret::Secret;
 use mcpjungle_host::serve;
 use mcpjungle_host::store::{Database, KeySource};
