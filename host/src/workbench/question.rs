@@ -132,7 +132,7 @@ impl Question {
         }
     }
 
-    /// The same about one item, and about several.
+    /// A question about several items, about one of them.
     pub(crate) fn one(&self, item: &Item) -> Option<Self> {
         let item = item.clone();
         match self.clone() {
@@ -142,7 +142,7 @@ impl Question {
         }
     }
 
-    #[expect(missing_docs, reason = "see `one`")]
+    /// A question about one item, as one about a list of it.
     pub(crate) fn list(&self) -> Option<Self> {
         match self.clone() {
             Self::Authorize { about, item } => {

@@ -34,13 +34,8 @@ pub enum TestError {
     NothingLeft(String),
 }
 
-/// Runs the cases of a file whose names contain `filter`, or all. `told` hears of each as soon as it is done.
-pub async fn run(
-    subject: &Subject,
-    source: Source<'_>,
-    filter: Option<&str>,
-    told: &mut dyn FnMut(&CaseReport),
-) -> Result<TestReport, TestError> {
+/// Runs the cases of a file whose names contain `filter`, or all.
+pub async fn run(subject: &Subject, source: Source<'_>, filter: Option<&str>) -> Result<TestReport, TestError> {
     let file = super::read(source).map_err(|problem| TestError::Cases(vec![problem]))?;
     let mut bench = Workbench::set_up(subject, &file).await?;
     let mut planned = plan(file, &bench.stages, source).map_err(TestError::Cases)?;
@@ -62,7 +57,6 @@ pub async fn run(
     };
     for case in &planned {
         let outcome = bench.run(case).await?;
-        told(&outcome);
         if outcome.passed {
             report.passed += 1;
         } else {
