@@ -24,6 +24,8 @@ use crate::upstream::{UpstreamError, UpstreamSettings, Upstreams};
 use crate::walk::Refusal;
 use crate::wire;
 
+mod lending;
+
 /// How often the database is asked whether another gateway has changed it.
 const STORE_CHECK: Duration = Duration::from_secs(1);
 /// How often downstream sessions that have idled too long are looked for.
@@ -145,17 +147,14 @@ impl Gateway {
             Arc::new(if metrics.is_some() { PolicyMetrics::detailed() } else { PolicyMetrics::default() });
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let directory = Arc::new(SnapshotDirectory::new(settings.mode, Arc::clone(&snapshot)));
-        let plugins = PluginHost::new(
-            PluginSettings { cache_dir: settings.plugin_cache, ..PluginSettings::default() },
-            directory,
-        )?;
+        let store = Store::open(settings.database, settings.keys).await?;
+        let capabilities = lending::capabilities(&store, &snapshot, &policy_metrics);
+        let plugins = PluginHost::new(PluginSettings { cache_dir: settings.plugin_cache, capabilities }, directory)?;
         let plan = match &settings.policies {
             Some(path) => PipelinePlan::read(path)?,
             None => PipelinePlan::stock(),
         };
-        let (pipeline, store) =
-            tokio::join!(plugins.assemble(&plan, 1, &policy_metrics), Store::open(settings.database, settings.keys),);
-        let store = store?;
+        let pipeline = plugins.assemble(&plan, 1, &policy_metrics).await?;
         adopt_mode(&store, settings.mode).await?;
         let audit = start_audit(&store, settings.audit).await?;
         let failures = audit.clone().map(|audit| {
@@ -179,7 +178,7 @@ impl Gateway {
             bootstrap_token: settings.bootstrap_token,
             audit,
             snapshot,
-            pipeline: ArcSwap::from_pointee(pipeline?.reporting_to(failures)),
+            pipeline: ArcSwap::from_pointee(pipeline.reporting_to(failures)),
             publishing: Mutex::new(()),
             group_changes: Mutex::new(()),
             observations,
@@ -195,6 +194,7 @@ impl Gateway {
         tokio::spawn(credentials::watch(Arc::downgrade(&gateway), Arc::clone(&gateway.credentials_outdated)));
         tokio::spawn(follow_store(Arc::downgrade(&gateway)));
         tokio::spawn(end_idle_sessions(Arc::downgrade(&gateway)));
+        tokio::spawn(lending::sweep(Arc::downgrade(&gateway)));
         tokio::spawn(keep_shipping(Arc::downgrade(&gateway)));
         Ok(gateway)
     }

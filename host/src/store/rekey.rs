@@ -35,7 +35,7 @@ pub enum Unreadable {
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rekeyed {
-    /// How many secrets were encrypted anew.
+    /// How many secrets, of servers and for plugins, were encrypted anew.
     pub secrets: usize,
     /// Of how many MCP servers.
     pub servers: usize,
@@ -136,11 +136,11 @@ impl Store {
                 value.replace(change.connection(), sealed).await?;
             }
             write_fingerprint(change.connection(), Some(&new.fingerprint)).await?;
-            let owners = opened.iter().map(|(value, _)| &value.owner);
+            let owners = || opened.iter().map(|(value, _)| &value.owner);
             // The audit log's key goes along, but is no secret that anybody stored.
-            let of_servers: Vec<&Owner> = owners.filter(|owner| matches!(owner, Owner::Server(_))).collect();
-            let servers = of_servers.iter().collect::<BTreeSet<_>>().len();
-            Ok(Rekeyed { secrets: of_servers.len(), servers, unreadable: closed, key_file: None })
+            let secrets = owners().filter(|owner| **owner != Owner::AuditLog).count();
+            let servers = owners().filter(|owner| matches!(owner, Owner::Server(_))).collect::<BTreeSet<_>>().len();
+            Ok(Rekeyed { secrets, servers, unreadable: closed, key_file: None })
         });
         let rekeyed = rekeyed.await?;
         change.end(Some(())).await?;
