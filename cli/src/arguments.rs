@@ -6,6 +6,7 @@ mod commands;
 mod explain;
 mod files;
 mod identities;
+mod plugin;
 mod upkeep;
 
 use std::ffi::OsString;
@@ -25,6 +26,7 @@ pub(crate) use identities::{
     CreateClientArguments, CreateUserArguments, InitServerArguments, LoginArguments, RotationArguments,
     UpdateClientArguments, UpdateUserArguments,
 };
+pub(crate) use plugin::{PluginArguments, PluginCommand, SecretCommand, SetSecretArguments};
 pub(crate) use upkeep::{DatabaseArguments, RekeyArguments, ResetArguments, UpkeepArguments, UpkeepKind};
 
 /// The whole command line.
@@ -107,6 +109,8 @@ pub(crate) enum Command {
     Server(UpkeepArguments),
     /// Show who did what, and what was refused
     Audit(AuditArguments),
+    /// Look after policies that are WebAssembly components
+    Plugin(PluginArguments),
     /// Print a script with which your shell completes arguments
     Completion(CompletionArguments),
 }

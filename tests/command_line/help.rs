@@ -37,6 +37,7 @@ fn without_a_command_help_shows_what_there_is() {
       validate    Check configuration files
       server      Look after a gateway's database, on its own machine
       audit       Show who did what, and what was refused
+      plugin      Look after policies that are WebAssembly components
       completion  Print a script with which your shell completes arguments
 
     Examples:
