@@ -24,7 +24,7 @@ pub(super) fn capabilities(
     metrics: &Arc<PolicyMetrics>,
 ) -> Capabilities {
     Capabilities {
-        key_value: Arc::new(StoredValues(store.plugin_values())),
+        key_value: Arc::new(store.plugin_values()),
         secrets: Arc::new(ServedSecrets(Arc::clone(snapshot))),
         metrics: Arc::clone(metrics),
     }
@@ -52,11 +52,10 @@ impl SecretSource for ServedSecrets {
     }
 }
 
-struct StoredValues(PluginValues);
-
-impl KeyValue for StoredValues {
+/// As policies know them; its own functions of these names know times and failures better.
+impl KeyValue for PluginValues {
     fn get<'a>(&'a self, plugin: &'a str, key: &'a str) -> KeyValueFuture<'a, Option<Vec<u8>>> {
-        self.0.get(plugin, key).map(|outcome| outcome.map_err(unavailable)).boxed()
+        Self::get(self, plugin, key).map(|outcome| outcome.map_err(unavailable)).boxed()
     }
 
     fn set<'a>(
@@ -68,13 +67,13 @@ impl KeyValue for StoredValues {
     ) -> KeyValueFuture<'a, ()> {
         async move {
             check_entry(key, value)?;
-            self.0.set(plugin, key, value, expires_at(expires_in)).await.map_err(unavailable)?.map_err(refused)
+            Self::set(self, plugin, key, value, expires_at(expires_in)).await.map_err(unavailable)?.map_err(refused)
         }
         .boxed()
     }
 
     fn delete<'a>(&'a self, plugin: &'a str, key: &'a str) -> KeyValueFuture<'a, ()> {
-        self.0.delete(plugin, key).map(|outcome| outcome.map_err(unavailable)).boxed()
+        Self::delete(self, plugin, key).map(|outcome| outcome.map_err(unavailable)).boxed()
     }
 
     fn increment<'a>(
@@ -86,7 +85,7 @@ impl KeyValue for StoredValues {
     ) -> KeyValueFuture<'a, i64> {
         async move {
             check_entry(key, &[])?;
-            self.0.increment(plugin, key, by, expires_at(expires_in)).await.map_err(unavailable)?.map_err(refused)
+            Self::increment(self, plugin, key, by, expires_at(expires_in)).await.map_err(unavailable)?.map_err(refused)
         }
         .boxed()
     }
