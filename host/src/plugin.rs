@@ -27,11 +27,11 @@ mod state;
 mod stock;
 mod v0_1;
 
-pub(crate) use capabilities::{NUMBER_SIZE, check_entry, expiry, number_of};
 pub use capabilities::{
     Capabilities, KeyValue, KeyValueError, KeyValueFuture, LONGEST_KEY, LONGEST_VALUE, MOST_BYTES, MOST_KEYS,
     SecretSource,
 };
+pub(crate) use capabilities::{NUMBER_SIZE, check_entry, expiry, number_of};
 pub use error::LoadError;
 pub use grants::{Capability, Grant, GrantError, Grants, HttpGrant};
 pub use host::{PluginHost, PluginSettings};

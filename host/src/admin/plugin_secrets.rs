@@ -26,11 +26,7 @@ pub(super) struct SecretView {
 
 impl SecretView {
     fn of(secret: &PluginSecret) -> Self {
-        Self {
-            name: secret.name.clone(),
-            updated_at: rfc3339(secret.updated_at_ms),
-            readable: secret.value.is_some(),
-        }
+        Self { name: secret.name.clone(), updated_at: rfc3339(secret.updated_at_ms), readable: secret.value.is_some() }
     }
 }
 

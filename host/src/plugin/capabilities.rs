@@ -35,11 +35,7 @@ pub struct Capabilities {
 impl Default for Capabilities {
     /// Without a gateway around them: values live as long as the process, and there are no secrets.
     fn default() -> Self {
-        Self {
-            key_value: Arc::new(MemoryKeyValue::default()),
-            secrets: Arc::new(NoSecrets),
-            metrics: Arc::default(),
-        }
+        Self { key_value: Arc::new(MemoryKeyValue::default()), secrets: Arc::new(NoSecrets), metrics: Arc::default() }
     }
 }
 

@@ -31,7 +31,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 const IDLE_PER_HOST: usize = 4;
 /// What a request leaves of its call's deadline, for the plugin to answer that it timed out.
-const LONGEST_MARGIN: Duration = Duration::from_millis(25);
+const LONGEST_MARGIN: Duration = Duration::from_millis(100);
 
 /// The outbound requests of one plugin. Its connections are its own: one that was made under its
 /// grants must not serve a plugin that has others.

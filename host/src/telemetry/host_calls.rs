@@ -72,8 +72,8 @@ pub(super) fn collect<'a>(plugins: impl Iterator<Item = (&'a String, &'a HostCal
     let mut calls = Vec::new();
     for (plugin, metrics) in plugins {
         for capability in Capability::ALL {
-            let counted = HostCallResult::ALL
-                .map(|result| (result, metrics.count(capability, result).load(Ordering::Relaxed)));
+            let counted =
+                HostCallResult::ALL.map(|result| (result, metrics.count(capability, result).load(Ordering::Relaxed)));
             if counted.iter().all(|(_, count)| *count == 0) {
                 continue;
             }

@@ -53,7 +53,7 @@ on_both! {
         let keys = KeySource { configured: Some(old), key_file: None };
         let store = Store::open_existing(home.database(), keys).await.unwrap();
         let rekeyed = store.rekey(&NewKey::Configured(new.clone()), Unreadable::Refuse).await.unwrap();
-        assert_eq!(rekeyed, Rekeyed { secrets: 4, servers: 1, unreadable: vec![], key_file: None });
+        assert_eq!(rekeyed, Rekeyed { secrets: 2, servers: 1, plugin_secrets: 2, unreadable: vec![], key_file: None });
 
         let log = Log::default();
         let _logging = log.start();

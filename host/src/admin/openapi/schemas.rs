@@ -26,7 +26,17 @@ pub(super) fn list_of(schema: &str) -> Value {
 
 /// All schemas, by name.
 pub(super) fn all() -> Value {
-    let groups = [gateway(), servers(), items(), calls(), explanations(), tool_groups(), identities(), plugin_secrets(), audit()];
+    let groups = [
+        gateway(),
+        servers(),
+        items(),
+        calls(),
+        explanations(),
+        tool_groups(),
+        identities(),
+        plugin_secrets(),
+        audit(),
+    ];
     let all: Map<String, Value> = groups
         .into_iter()
         .flat_map(|group| match group {

@@ -44,7 +44,8 @@ pub(super) fn headers_of(written: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, H
             return Err(HttpError::Invalid(format!("the header `{header}` is set by the gateway")));
         }
         let value = HeaderValue::from_maybe_shared(bytes::Bytes::from(value));
-        headers.append(&header, value.map_err(|_| HttpError::Invalid(format!("the value of `{header}` is malformed")))?);
+        headers
+            .append(&header, value.map_err(|_| HttpError::Invalid(format!("the value of `{header}` is malformed")))?);
     }
     Ok(headers)
 }
@@ -64,7 +65,11 @@ pub(super) async fn read_response(mut response: Response, most: usize) -> Result
         body.extend_from_slice(&chunk);
     }
     let header = |(name, value): (&HeaderName, &HeaderValue)| (name.as_str().to_owned(), value.as_bytes().to_vec());
-    Ok(HttpResponse { status: response.status().as_u16(), headers: response.headers().iter().map(header).collect(), body })
+    Ok(HttpResponse {
+        status: response.status().as_u16(),
+        headers: response.headers().iter().map(header).collect(),
+        body,
+    })
 }
 
 #[cfg(test)]
@@ -75,7 +80,10 @@ mod tests {
     fn what_belongs_to_the_connection_is_refused_without_its_value() {
         for name in ["Host", "connection", "Transfer-Encoding", "Content-Length", "Proxy-Authorization", "a b", ""] {
             let refused = headers_of(vec![(name.to_owned(), b"s3cret".to_vec())]).unwrap_err();
-            assert!(matches!(&refused, HttpError::Invalid(problem) if !problem.contains("s3cret")), "{name}: {refused:?}");
+            assert!(
+                matches!(&refused, HttpError::Invalid(problem) if !problem.contains("s3cret")),
+                "{name}: {refused:?}"
+            );
         }
         assert!(headers_of(vec![("X-A".to_owned(), b"a\r\nHost: evil".to_vec())]).is_err());
         assert!(headers_of(vec![("X-A".to_owned(), Vec::new()); 101]).is_err());

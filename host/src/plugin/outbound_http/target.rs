@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn a_host_is_granted_by_its_name_and_the_message_says_how() {
-        let check = |url: &str| check_target(&grants(&["http:a.example", "http:b.example:8443"]), &Url::parse(url).unwrap());
+        let check =
+            |url: &str| check_target(&grants(&["http:a.example", "http:b.example:8443"]), &Url::parse(url).unwrap());
         for good in ["http://a.example/", "https://A.EXAMPLE:99/", "https://b.example:8443/"] {
             check(good).unwrap();
         }

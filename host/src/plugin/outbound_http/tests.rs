@@ -129,9 +129,9 @@ async fn an_answer_that_is_too_long_or_never_ends_is_given_up() {
 #[tokio::test]
 async fn a_slow_answer_times_out_before_the_deadline() {
     let port = server().await.port();
-    let deadline = Instant::now() + Duration::from_millis(200);
-    let answer = plugin(&["http:localhost"]).send(request("GET", format!("http://localhost:{port}/slow")), 100, deadline);
-    assert_eq!(answer.await.unwrap_err(), HttpError::TimedOut);
+    let (plugin, deadline) = (plugin(&["http:localhost"]), Instant::now() + Duration::from_secs(1));
+    let answer = plugin.send(request("GET", format!("http://localhost:{port}/slow")), 100, deadline).await;
+    assert_eq!(answer.unwrap_err(), HttpError::TimedOut);
     assert!(Instant::now() < deadline, "there is time left to say so");
 }
 
