@@ -17,8 +17,13 @@ pub struct MemoryKeyValue {
     plugins: Mutex<HashMap<String, Values>>,
 }
 
-/// Those of one plugin, by key.
-type Values = HashMap<String, Entry>;
+/// Those of one plugin.
+#[derive(Default)]
+struct Values {
+    by_key: HashMap<String, Entry>,
+    /// The sizes of all together, of expired ones too until they are removed.
+    bytes: usize,
+}
 
 struct Entry {
     value: Value,
@@ -32,6 +37,10 @@ enum Value {
 }
 
 impl Entry {
+    fn has_expired(&self, now: i64) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
+
     fn size(&self, key: &str) -> usize {
         key.len()
             + match &self.value {
@@ -42,25 +51,50 @@ impl Entry {
 }
 
 impl MemoryKeyValue {
-    /// Looks at a plugin's values, without those that have expired.
-    fn with<T>(&self, plugin: &str, act: impl FnOnce(&mut Values, i64) -> T) -> T {
+    /// Looks at a plugin's values, without the one of this key if it has expired.
+    fn with<T>(&self, plugin: &str, key: &str, act: impl FnOnce(&mut Values, i64) -> T) -> T {
         let mut plugins = self.plugins.lock();
         let values = plugins.entry(plugin.to_owned()).or_default();
         let now = now_ms();
-        values.retain(|_, entry| entry.expires_at.is_none_or(|at| at > now));
+        if values.by_key.get(key).is_some_and(|entry| entry.has_expired(now)) {
+            values.remove(key);
+        }
         act(values, now)
     }
 }
 
-/// Puts an entry in its place, if there is room for it.
-fn put(values: &mut Values, key: &str, entry: Entry) -> Result<(), KeyValueError> {
-    let others = || values.iter().filter(|(other, _)| *other != key);
-    let bytes: usize = others().map(|(key, entry)| entry.size(key)).sum();
-    if others().count() >= MOST_KEYS || bytes + entry.size(key) > MOST_BYTES {
-        return Err(KeyValueError::QuotaExceeded);
+impl Values {
+    fn remove(&mut self, key: &str) {
+        if let Some(entry) = self.by_key.remove(key) {
+            self.bytes -= entry.size(key);
+        }
     }
-    values.insert(key.to_owned(), entry);
-    Ok(())
+
+    /// Puts an entry in its place, if there is room for it.
+    fn put(&mut self, key: &str, entry: Entry, now: i64) -> Result<(), KeyValueError> {
+        if !self.has_room(key, &entry) {
+            self.remove_expired(now);
+            if !self.has_room(key, &entry) {
+                return Err(KeyValueError::QuotaExceeded);
+            }
+        }
+        self.remove(key);
+        self.bytes += entry.size(key);
+        self.by_key.insert(key.to_owned(), entry);
+        Ok(())
+    }
+
+    fn has_room(&self, key: &str, entry: &Entry) -> bool {
+        let replaced = self.by_key.get(key);
+        let keys = self.by_key.len() - usize::from(replaced.is_some());
+        let bytes = self.bytes - replaced.map_or(0, |replaced| replaced.size(key));
+        keys < MOST_KEYS && bytes + entry.size(key) <= MOST_BYTES
+    }
+
+    fn remove_expired(&mut self, now: i64) {
+        self.by_key.retain(|_, entry| !entry.has_expired(now));
+        self.bytes = self.by_key.iter().map(|(key, entry)| entry.size(key)).sum();
+    }
 }
 
 impl KeyValue for MemoryKeyValue {
@@ -69,7 +103,7 @@ impl KeyValue for MemoryKeyValue {
             Value::Number(number) => number.to_string().into_bytes(),
             Value::Bytes(bytes) => bytes.clone(),
         };
-        let found = self.with(plugin, |values, _| values.get(key).map(bytes));
+        let found = self.with(plugin, key, |values, _| values.by_key.get(key).map(bytes));
         async { Ok(found) }.boxed()
     }
 
@@ -82,13 +116,15 @@ impl KeyValue for MemoryKeyValue {
     ) -> KeyValueFuture<'a, ()> {
         let done = check_entry(key, value).and_then(|()| {
             let value = number_of(value).map_or_else(|| Value::Bytes(value.to_vec()), Value::Number);
-            self.with(plugin, |values, now| put(values, key, Entry { value, expires_at: expiry(now, expires_in) }))
+            self.with(plugin, key, |values, now| {
+                values.put(key, Entry { value, expires_at: expiry(now, expires_in) }, now)
+            })
         });
         async { done }.boxed()
     }
 
     fn delete<'a>(&'a self, plugin: &'a str, key: &'a str) -> KeyValueFuture<'a, ()> {
-        self.with(plugin, |values, _| values.remove(key));
+        self.with(plugin, key, |values, _| values.remove(key));
         async { Ok(()) }.boxed()
     }
 
@@ -100,14 +136,15 @@ impl KeyValue for MemoryKeyValue {
         expires_in: Option<Duration>,
     ) -> KeyValueFuture<'a, i64> {
         let sum = check_entry(key, &[]).and_then(|()| {
-            self.with(plugin, |values, now| match values.get_mut(key).map(|entry| &mut entry.value) {
+            self.with(plugin, key, |values, now| match values.by_key.get_mut(key).map(|entry| &mut entry.value) {
                 Some(Value::Number(number)) => {
                     *number = number.checked_add(by).ok_or_else(KeyValueError::no_number)?;
                     Ok(*number)
                 }
                 Some(Value::Bytes(_)) => Err(KeyValueError::no_number()),
                 None => {
-                    put(values, key, Entry { value: Value::Number(by), expires_at: expiry(now, expires_in) })?;
+                    let entry = Entry { value: Value::Number(by), expires_at: expiry(now, expires_in) };
+                    values.put(key, entry, now)?;
                     Ok(by)
                 }
             })

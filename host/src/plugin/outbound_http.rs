@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, COOKIE, HeaderMap, LOCATION};
 use reqwest::{Client, Method, Response, StatusCode};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use url::Url;
 
 use crate::plugin::grants::{Grants, HttpGrant};
@@ -30,6 +30,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// As for upstreams: load balancers close idle connections after a minute or so.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 const IDLE_PER_HOST: usize = 4;
+/// Names that one plugin looks up at the same time. Each takes a thread, also when nobody waits for it any more.
+const LOOKUPS: usize = 4;
 /// What a request leaves of its call's deadline, for the plugin to answer that it timed out.
 const LONGEST_MARGIN: Duration = Duration::from_millis(100);
 
@@ -37,7 +39,9 @@ const LONGEST_MARGIN: Duration = Duration::from_millis(100);
 /// grants must not serve a plugin that has others.
 pub(crate) struct OutboundHttp {
     grants: Grants,
-    clients: Mutex<HashMap<ClientKey, Client>>,
+    clients: Arc<Mutex<HashMap<ClientKey, Client>>>,
+    /// One for each name that may be looked up at the same time.
+    lookups: Arc<Semaphore>,
 }
 
 /// What a client is good for.
@@ -84,7 +88,7 @@ struct Hop {
 
 impl OutboundHttp {
     pub(crate) fn new(grants: Grants) -> Self {
-        Self { grants, clients: Mutex::default() }
+        Self { grants, clients: Arc::default(), lookups: Arc::new(Semaphore::new(LOOKUPS)) }
     }
 
     /// Sends one request and waits for the whole answer, of `most` bytes at most. Ends a little
@@ -134,14 +138,23 @@ impl OutboundHttp {
             verifies_certificates: url.scheme() == "https",
             port: port.filter(|port| self.grants.http().any(|grant| is_network_at(grant, *port))),
         };
-        // Held while one is made: others would make the same.
-        let mut clients = self.clients.lock().await;
-        if let Some(client) = clients.get(&key) {
+        if let Some(client) = self.clients.lock().await.get(&key) {
             return Ok(client.clone());
         }
-        let client = build_client(key, &self.grants).await?;
-        clients.insert(key, client.clone());
-        Ok(client)
+        let resolver = GrantedAddresses::new(self.grants.clone(), key.port, Arc::clone(&self.lookups));
+        let clients = Arc::clone(&self.clients);
+        // A task, so that a call whose deadline comes first does not leave the next one to begin anew.
+        let making = tokio::spawn(async move {
+            // Held while one is made: others would make the same.
+            let mut clients = clients.lock().await;
+            if let Some(client) = clients.get(&key) {
+                return Ok(client.clone());
+            }
+            let client = build_client(key, resolver).await?;
+            clients.insert(key, client.clone());
+            Ok(client)
+        });
+        making.await.unwrap_or_else(|error| Err(no_client(&error.to_string())))
     }
 }
 
@@ -149,13 +162,12 @@ fn is_network_at(grant: &HttpGrant, port: u16) -> bool {
     matches!(grant, HttpGrant::Network { port: Some(granted), .. } if *granted == port)
 }
 
-async fn build_client(key: ClientKey, grants: &Grants) -> Result<Client, HttpError> {
+async fn build_client(key: ClientKey, resolver: GrantedAddresses) -> Result<Client, HttpError> {
     static TLS_PROVIDER: Once = Once::new();
     TLS_PROVIDER.call_once(|| {
         // Fails only where the program has made the choice already.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
-    let resolver = GrantedAddresses::new(grants.clone(), key.port);
     let builder = Client::builder()
         .user_agent("mcpjungle-plugin")
         .connect_timeout(CONNECT_TIMEOUT)
@@ -165,15 +177,18 @@ async fn build_client(key: ClientKey, grants: &Grants) -> Result<Client, HttpErr
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .dns_resolver(Arc::new(resolver));
-    let failed = |problem: String| HttpError::Failed(format!("the HTTP client cannot be set up: {problem}"));
     if !key.verifies_certificates {
-        return builder.tls_certs_only([]).build().map_err(|error| failed(root_cause(&error)));
+        return builder.tls_certs_only([]).build().map_err(|error| no_client(&root_cause(&error)));
     }
     // Reads the certificates that the system trusts.
     match tokio::task::spawn_blocking(move || builder.build()).await {
-        Ok(built) => built.map_err(|error| failed(root_cause(&error))),
-        Err(error) => Err(failed(error.to_string())),
+        Ok(built) => built.map_err(|error| no_client(&root_cause(&error))),
+        Err(error) => Err(no_client(&error.to_string())),
     }
+}
+
+fn no_client(problem: &str) -> HttpError {
+    HttpError::Failed(format!("the HTTP client cannot be set up: {problem}"))
 }
 
 /// Where an answer sends us on to, if it does.

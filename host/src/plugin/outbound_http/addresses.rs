@@ -11,9 +11,6 @@ use tokio::sync::Semaphore;
 
 use crate::plugin::grants::Grants;
 
-/// Names that one plugin looks up at the same time. Each takes a thread, also when nobody waits for it any more.
-const LOOKUPS: usize = 4;
-
 /// Looks names up for the connections of one plugin.
 pub(super) struct GrantedAddresses {
     grants: Grants,
@@ -33,8 +30,8 @@ pub(super) struct AddressRefused {
 }
 
 impl GrantedAddresses {
-    pub(super) fn new(grants: Grants, port: Option<u16>) -> Self {
-        Self { grants, port, lookups: Arc::new(Semaphore::new(LOOKUPS)) }
+    pub(super) fn new(grants: Grants, port: Option<u16>, lookups: Arc<Semaphore>) -> Self {
+        Self { grants, port, lookups }
     }
 }
 
