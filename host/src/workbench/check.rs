@@ -9,6 +9,7 @@ mod trial;
 pub use bytes::LARGEST_COMPONENT;
 pub use report::{CheckReport, Guarded, ImportReport, Problem, SettingsReport, TrialReport};
 
+use std::error::Error as _;
 use std::sync::Arc;
 
 use crate::admin::with_sources;
@@ -32,7 +33,7 @@ pub async fn check(subject: &Subject, settings: Option<&str>) -> Result<CheckRep
     let plan = PluginPlan { component: ComponentSource::Bytes(bytes), ..subject.plan() };
     let piece = match host.compile(&plan).await {
         Ok(piece) => piece,
-        Err(LoadError::Compile { source, .. }) => return Ok(report.with(compile_problem(&source.to_string()))),
+        Err(error @ LoadError::Compile { .. }) => return Ok(report.with(compile_problem(&causes(&error)))),
         Err(other) => return Err(other),
     };
     describe_piece(&piece, &mut report);
@@ -90,9 +91,9 @@ fn describe_piece(piece: &Workpiece, report: &mut CheckReport) {
     }
 }
 
-/// What a load error says, with all of its causes.
-fn explain(error: &LoadError) -> String {
-    with_sources(error)
+/// Why there is a load error, without the error's own words.
+fn causes(error: &LoadError) -> String {
+    error.source().map_or_else(|| error.to_string(), with_sources)
 }
 
 #[cfg(test)]

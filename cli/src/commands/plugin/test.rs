@@ -57,7 +57,7 @@ fn print_case(case: &CaseReport, file: &str, printer: &mut Printer) -> io::Resul
 
 fn print_difference(difference: &Difference, printer: &mut Printer) -> io::Result<()> {
     let at = if difference.at.is_empty() { String::new() } else { format!("{}: ", difference.at) };
-    let side = |value: &Option<Value>| value.as_ref().map_or("nothing".to_owned(), |value| outline(value));
+    let side = |value: &Option<Value>| value.as_ref().map_or("nothing".to_owned(), outline);
     writeln!(printer, "      - expected {at}{}", side(&difference.expected))?;
     writeln!(printer, "      + got      {at}{}", side(&difference.got))
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use crate::pipeline::{CallError, Description};
 use crate::plugin::{InstanceCost, LoadError, PluginHost, PluginPlan, Workpiece};
-use crate::workbench::check::{CheckReport, Guarded, Problem, SettingsReport, TrialReport, explain};
+use crate::workbench::check::{CheckReport, Guarded, Problem, SettingsReport, TrialReport, causes};
 use crate::workbench::subject::trial_grants;
 
 /// What a component may have in a second trial, when it starts within the usual bounds in none.
@@ -121,8 +121,8 @@ fn trial_report(cost: InstanceCost) -> TrialReport {
 fn link_problem(error: &LoadError) -> Problem {
     Problem::new(
         "imports",
-        &explain(error),
-        "an interface has the right name and other functions or types: rebuild it against this gateway's WIT",
+        &format!("an interface is not what the contract says: {}", causes(error)),
+        "rebuild it against this gateway's WIT",
     )
 }
 
