@@ -14,6 +14,7 @@ mod groups;
 mod help;
 mod logging_in;
 mod mistakes;
+mod plugin_new;
 #[cfg(feature = "e2e")]
 #[path = "../fixtures/postgres.rs"]
 #[expect(dead_code, reason = "each test target uses its part")]

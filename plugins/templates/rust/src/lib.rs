@@ -29,6 +29,10 @@ use serde::Deserialize;
 /// What an administrator may set. The comments become the descriptions in the schema.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+%% unless authenticator authorizer tool-filter header-injector guard
+pub struct Settings {}
+%% end
+%% if authenticator authorizer tool-filter header-injector guard
 pub struct Settings {
 %% if authenticator
     /// The header that may hold a client's token.
@@ -56,6 +60,7 @@ pub struct Settings {
     pub forbidden: Vec<String>,
 %% end
 }
+%% end
 %% if authenticator
 
 fn token_header() -> String {
@@ -70,11 +75,14 @@ fn principal_header() -> String {
 %% end
 
 /// The policy: its settings, and whatever else is prepared once.
-pub struct {{type}} {
 %% if authenticator authorizer tool-filter header-injector guard
+pub struct {{type}} {
     settings: Settings,
-%% end
 }
+%% end
+%% unless authenticator authorizer tool-filter header-injector guard
+pub struct {{type}} {}
+%% end
 
 impl Policy for {{type}} {
     type Settings = Settings;
