@@ -15,14 +15,12 @@ impl Authenticator for {{type}} {
         }
         let token = request.header(&self.settings.token_header);
         match token.and_then(|token| host.find_by_token(token)) {
-            Some(client) if client.kind == PrincipalKind::Client => {
-                Authentication::Authenticated(Principal {
-                    kind: client.kind,
-                    name: client.name,
-                    allow: client.allow,
-                    attributes: Vec::new(),
-                })
-            }
+            Some(client) if client.kind == PrincipalKind::Client => Authentication::Authenticated(Principal {
+                kind: client.kind,
+                name: client.name,
+                allow: client.allow,
+                attributes: Vec::new(),
+            }),
             _ => Authentication::Abstain,
         }
     }

@@ -5,13 +5,7 @@ use mcpjungle_policy::{Authorizer, Decision, Host, Item, Principal, Request, mat
 use crate::{{type}};
 
 impl Authorizer for {{type}} {
-    fn authorize(
-        &self,
-        _host: &impl Host,
-        _request: &Request,
-        _principal: &Principal,
-        item: &Item,
-    ) -> Decision {
+    fn authorize(&self, _host: &impl Host, _request: &Request, _principal: &Principal, item: &Item) -> Decision {
         let name = item.canonical_name();
         match self.settings.deny.iter().find(|pattern| matches(pattern, &name)) {
             Some(pattern) => Decision::deny("denied-by-name", format!("`{pattern}` denies `{name}`")),

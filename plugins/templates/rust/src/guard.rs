@@ -36,9 +36,7 @@ fn contains(value: &Value, text: &str) -> bool {
     match value {
         Value::String(whole) => whole.contains(text),
         Value::Array(values) => values.iter().any(|value| contains(value, text)),
-        Value::Object(fields) => {
-            fields.iter().any(|(name, value)| name.contains(text) || contains(value, text))
-        }
+        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains(text) || contains(value, text)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
@@ -61,8 +59,7 @@ mod tests {
             (r#"{"paths": [{"p": "\u002fetc\/passwd"}]}"#, false),
         ] {
             let item = item("tool files__read");
-            let review =
-                policy.review_arguments(&FakeHost::new(), &request(), &client("a"), &item, arguments);
+            let review = policy.review_arguments(&FakeHost::new(), &request(), &client("a"), &item, arguments);
             assert_eq!(review == Review::Pass, passes, "{arguments}: {review:?}");
         }
     }

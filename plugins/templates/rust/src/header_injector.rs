@@ -31,9 +31,8 @@ mod tests {
     #[test]
     fn upstreams_are_told_who_asks_where_that_is_known() {
         let policy = policy("{}");
-        let inject = |principal| {
-            policy.inject(&FakeHost::new(), &request(), &principal, &upstream("github", &[])).unwrap()
-        };
+        let inject =
+            |principal| policy.inject(&FakeHost::new(), &request(), &principal, &upstream("github", &[])).unwrap();
         assert_eq!(inject(client("cursor")), [Header::literal("x-principal", "cursor")]);
         assert_eq!(inject(principal(PrincipalKind::Anonymous, "", &["*"])), []);
     }
