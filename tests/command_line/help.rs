@@ -35,10 +35,9 @@ fn without_a_command_help_shows_what_there_is() {
       export      Write every server and tool group to a file
       apply       Make servers and tool groups what files say
       validate    Check configuration files
-      plugin      Check, test and measure policy components
+      plugin      Write, try and install policies of your own: WebAssembly components
       server      Look after a gateway's database, on its own machine
       audit       Show who did what, and what was refused
-      plugin      Look after policies that are WebAssembly components
       completion  Print a script with which your shell completes arguments
 
     Examples:

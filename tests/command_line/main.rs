@@ -16,6 +16,7 @@ mod logging_in;
 mod mistakes;
 mod plugin_bench;
 mod plugin_check;
+mod plugin_new;
 mod plugin_test;
 #[cfg(feature = "e2e")]
 #[path = "../fixtures/postgres.rs"]

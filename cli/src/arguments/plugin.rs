@@ -1,10 +1,12 @@
 //! The arguments of `plugin`.
 
+mod new;
 mod secret;
 mod workbench;
 
 use clap::{Args, Subcommand};
 
+pub(crate) use new::{Language, NewPluginArguments, PolicyStage, UsedCapability};
 pub(crate) use secret::{SecretArguments, SecretCommand, SetSecretArguments};
 pub(crate) use workbench::{BenchArguments, CheckArguments, ComponentArguments, TestArguments};
 
@@ -12,6 +14,7 @@ pub(crate) use workbench::{BenchArguments, CheckArguments, ComponentArguments, T
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  mcpjungle plugin new deny-list --stage authorizer
   mcpjungle plugin check ./policy.wasm
   mcpjungle plugin test ./policy.wasm --cases cases.yaml
   mcpjungle plugin bench ./policy.wasm
@@ -25,6 +28,17 @@ pub(crate) struct PluginArguments {
 /// What can be done with a policy component.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
+    /// Write the project of a new policy
+    #[command(after_help = "\
+Examples:
+  mcpjungle plugin new deny-list --stage authorizer
+  mcpjungle plugin new redaction --stage guard,observer ./policies/redaction
+  mcpjungle plugin new rate-limit --stage authorizer --lang python --uses kv
+
+The folder holds all that is needed but what comes from the language's own package registry: a policy
+that works, its tests, a table of cases, and the contract with the gateway. Its README says how to build,
+check, test and add it. Nothing outside the folder is touched, and no gateway is asked.")]
+    New(NewPluginArguments),
     /// Say whether a component can be installed, and what it needs for that
     #[command(after_help = "\
 Examples:
@@ -74,7 +88,7 @@ impl PluginCommand {
     /// Whether it asks no gateway.
     pub(crate) fn is_offline(&self) -> bool {
         match self {
-            Self::Check(_) | Self::Test(_) | Self::Bench(_) => true,
+            Self::New(_) | Self::Check(_) | Self::Test(_) | Self::Bench(_) => true,
             Self::Secret(_) => false,
         }
     }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod new;
 mod secret;
 mod settings;
 mod test;
@@ -30,6 +31,7 @@ pub(crate) fn run_offline(
     let progress = Progress::new(environment);
     let status = runtime.block_on(async {
         match &arguments.command {
+            PluginCommand::New(new) => new::run(new, environment, printer),
             PluginCommand::Check(check) => check::run(check, environment, &progress, printer).await,
             PluginCommand::Test(test) => test::run(test, environment, &progress, printer).await,
             PluginCommand::Bench(bench) => bench::run(bench, environment, &progress, printer).await,
@@ -50,7 +52,7 @@ pub(super) async fn run(
 ) -> anyhow::Result<()> {
     match command {
         PluginCommand::Secret(secret) => secret::run(&secret.command, api, environment, printer).await,
-        PluginCommand::Check(_) | PluginCommand::Test(_) | PluginCommand::Bench(_) => {
+        PluginCommand::New(_) | PluginCommand::Check(_) | PluginCommand::Test(_) | PluginCommand::Bench(_) => {
             unreachable!("it asks no gateway")
         }
     }
