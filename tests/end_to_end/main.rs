@@ -22,6 +22,8 @@ mod lost_database;
 mod metrics;
 #[cfg(feature = "e2e")]
 mod openapi;
+#[cfg(feature = "e2e")]
+mod plugin_authors;
 mod plugin_grants;
 mod policies;
 #[cfg(feature = "e2e")]

@@ -113,7 +113,7 @@ fn check(workspace: &Path) -> Result<()> {
         println!("NOT COMPARED byte for byte: built by `{}`, this is `{rustc}`", lock.rustc);
         return Ok(());
     }
-    if let Err(missing) = ensure_target_is_installed() {
+    if let Err(missing) = ensure_target_is_installed(TARGET) {
         println!("NOT COMPARED byte for byte: {missing}");
         return Ok(());
     }
@@ -139,7 +139,7 @@ fn check_digests(workspace: &Path, source: &Source, lock: &Lock) -> Result<()> {
 
 /// The components of [`SOURCES`], in that order.
 fn build_components(workspace: &Path) -> Result<Vec<Vec<u8>>> {
-    ensure_target_is_installed()?;
+    ensure_target_is_installed(TARGET)?;
     let target_dir = workspace.join("target/plugins");
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(workspace).args(["build", "--quiet", "--locked", "--lib", "--target", TARGET]);
@@ -187,10 +187,10 @@ fn cargo_home() -> Result<PathBuf> {
 }
 
 /// The error says how to install it.
-pub(crate) fn ensure_target_is_installed() -> Result<()> {
-    let library = rustc(&["--print", "target-libdir", "--target", TARGET])?;
+pub(crate) fn ensure_target_is_installed(target: &str) -> Result<()> {
+    let library = rustc(&["--print", "target-libdir", "--target", target])?;
     if !Path::new(library.trim()).exists() {
-        bail!("the target {TARGET} is not installed; add it with `rustup target add {TARGET}`");
+        bail!("the target {target} is not installed; add it with `rustup target add {target}`");
     }
     Ok(())
 }

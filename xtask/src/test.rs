@@ -12,12 +12,17 @@ use crate::{node, plugins, postgres};
 
 const EVERY_TEST: [&str; 3] = ["--workspace", "--features", "mcpjungle/e2e"];
 
-const NEEDED: [Requirement; 6] = [
+/// What authors of Rust policies build for.
+const AUTHOR_TARGET: &str = "wasm32-wasip2";
+
+const NEEDED: [Requirement; 7] = [
     Requirement { probe: &["node", "--version"], package: "nodejs" },
     Requirement { probe: &["npm", "--version"], package: "npm" },
     Requirement { probe: &["python3", "--version"], package: "python3" },
     // Debian's python3 has the module, but not what it needs to make an environment.
     Requirement { probe: &["python3", "-c", "import ensurepip, venv"], package: "python3-venv" },
+    // What `plugin new` writes for Python builds with it.
+    Requirement { probe: &["make", "--version"], package: "make" },
     // One of the MCP servers drives it.
     Requirement { probe: &["git", "--version"], package: "git" },
     postgres::SERVER,
@@ -43,6 +48,8 @@ impl Test {
         node::check_version(&workspace)?;
         step("MCP servers and clients from PyPI");
         fetch::from_pypi(&workspace)?;
+        step("the target that authors of policies build for");
+        ensure_author_target()?;
         step("stock policy components");
         check_components(&workspace)?;
         if self.setup_only {
@@ -52,9 +59,19 @@ impl Test {
     }
 }
 
+/// Projects of `plugin new` are built for it, in tests too.
+fn ensure_author_target() -> Result<()> {
+    if plugins::ensure_target_is_installed(AUTHOR_TARGET).is_err() {
+        let _added = succeeds(&["rustup", "target", "add", AUTHOR_TARGET]);
+    }
+    plugins::ensure_target_is_installed(AUTHOR_TARGET)
+}
+
 /// Without the target the components are still held against the digests of their sources.
 fn check_components(workspace: &Path) -> Result<()> {
-    if plugins::ensure_target_is_installed().is_err() && !succeeds(&["rustup", "target", "add", plugins::TARGET]) {
+    if plugins::ensure_target_is_installed(plugins::TARGET).is_err()
+        && !succeeds(&["rustup", "target", "add", plugins::TARGET])
+    {
         println!("    rustup cannot add the target {}", plugins::TARGET);
     }
     let this_program = env::current_exe().context("cannot find this program")?;
