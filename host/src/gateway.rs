@@ -27,7 +27,7 @@ use crate::wire;
 mod policies;
 
 use policies::Policies;
-pub use policies::{AdminAuthentication, ChangeError, PolicyError, PolicySource, RunningPlugin, RunningPolicies, Wish};
+pub use policies::{AdminAuthentication, ChangeError, ChangeMade, PolicyError, PolicySource, RunningPlugin, RunningPolicies, Wish};
 
 /// How often the database is asked whether another gateway has changed it.
 const STORE_CHECK: Duration = Duration::from_secs(1);
@@ -122,7 +122,7 @@ pub struct Gateway {
     pub calls: TaskTracker,
     /// Keeps the catalog up to date with its upstreams.
     pub sync: CatalogSync,
-    /// Counts of policies' calls, or of their failures only.
+    /// Counts of policies' calls.
     pub policy_metrics: Arc<PolicyMetrics>,
     /// What else is counted, if anybody wants to know.
     pub metrics: Option<Metrics>,
@@ -148,8 +148,7 @@ impl Gateway {
     /// Opens the store, loads the policies and reads the catalog. No upstream is contacted.
     pub async fn open(settings: GatewaySettings) -> Result<Arc<Self>, StartError> {
         let metrics = settings.metrics.map(Metrics::new);
-        let policy_metrics =
-            Arc::new(if metrics.is_some() { PolicyMetrics::detailed() } else { PolicyMetrics::default() });
+        let policy_metrics = Arc::<PolicyMetrics>::default();
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let directory = Arc::new(SnapshotDirectory::new(settings.mode, Arc::clone(&snapshot)));
         let plugins = PluginHost::new(
@@ -205,6 +204,9 @@ impl Gateway {
         tokio::spawn(changes::tell(Arc::downgrade(&gateway), views_change));
         tokio::spawn(credentials::watch(Arc::downgrade(&gateway), Arc::clone(&gateway.credentials_outdated)));
         tokio::spawn(follow_store(Arc::downgrade(&gateway)));
+        if let PolicySource::File(path) = gateway.policy_source() {
+            tokio::spawn(policies::file::follow(Arc::downgrade(&gateway), path.clone()));
+        }
         tokio::spawn(end_idle_sessions(Arc::downgrade(&gateway)));
         tokio::spawn(keep_shipping(Arc::downgrade(&gateway)));
         Ok(gateway)

@@ -28,7 +28,7 @@ mod process;
 mod resource;
 
 use catalog::CatalogMetrics;
-pub use policies::{PolicyMetrics, StageMetrics};
+pub use policies::{PolicyMetrics, StageMetrics, StageReport};
 pub use resource::{ResourceAttributes, ResourceError};
 
 use exposition::{family, gauge};

@@ -1,17 +1,23 @@
 //! The plugin host: from a plan to a pipeline.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::pipeline::{Directory, Mode, Pipeline, Plugin};
+use crate::pipeline::{Description, Directory, Mode, Pipeline, Plugin};
 use crate::plugin::capabilities::Capabilities;
 use crate::plugin::error::LoadError;
+use crate::plugin::limits::Limits;
 use crate::plugin::load::{Examination, Runtime};
 use crate::plugin::log::PluginLog;
-use crate::plugin::policies::{PipelinePlan, PluginPlan};
+use crate::plugin::policies::{ComponentSource, PipelinePlan, PluginPlan};
 use crate::plugin::state::PluginContext;
 use crate::telemetry::PolicyMetrics;
+
+/// Bounds on a look at a component that is not installed: in milliseconds, and in MiB.
+const LOOK_DEADLINE_MS: NonZeroU32 = NonZeroU32::new(5_000).expect("not zero");
+const LOOK_MEMORY_MIB: NonZeroU32 = NonZeroU32::new(256).expect("not zero");
 
 /// How the plugin host is set up.
 #[derive(Clone, Default)]
@@ -70,7 +76,21 @@ impl PluginHost {
     pub async fn load(&self, plan: &PluginPlan) -> Result<Arc<Plugin>, LoadError> {
         let (runtime, linking) = (Arc::clone(&self.runtime), plan.clone());
         let linked = blocking(move || runtime.link(&linking)).await?;
-        let context = PluginContext {
+        linked.start(plan, self.context(plan), &self.runtime).await.map(Arc::new)
+    }
+
+    /// What a component says of itself. It needs no settings and is granted nothing, and has more
+    /// memory and time than it may be given later: whether that is enough shows when it is installed.
+    pub async fn describe(&self, name: &str, bytes: Arc<[u8]>) -> Result<Description, LoadError> {
+        let mut plan = PluginPlan::new(name, ComponentSource::Bytes(bytes));
+        plan.limits = Limits { deadline_ms: LOOK_DEADLINE_MS, memory_mib: LOOK_MEMORY_MIB, ..plan.limits };
+        let (runtime, linking) = (Arc::clone(&self.runtime), plan.clone());
+        let linked = blocking(move || runtime.link_ungranted(&linking)).await?;
+        linked.describe(&plan, self.context(&plan), &self.runtime).await
+    }
+
+    fn context(&self, plan: &PluginPlan) -> PluginContext {
+        PluginContext {
             name: Arc::clone(&plan.name),
             settings: plan.settings.clone(),
             limits: plan.limits,
@@ -79,8 +99,7 @@ impl PluginHost {
             capabilities: self.capabilities.clone(),
             log: Arc::new(PluginLog::new(Arc::clone(&plan.name))),
             started: self.started,
-        };
-        linked.start(plan, context, &self.runtime).await.map(Arc::new)
+        }
     }
 
     /// Compiles a component and says what it exports and imports, without running it. `name` is for messages.

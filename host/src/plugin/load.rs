@@ -73,10 +73,24 @@ impl Runtime {
 
     /// Reads, compiles and links: work for a thread that may block.
     pub(crate) fn link(&self, plan: &PluginPlan) -> Result<Linked, LoadError> {
+        self.link_if(plan, |imports| check_grants(plan, imports))
+    }
+
+    /// The same for a look at what the component says of itself, for which nothing is granted:
+    /// what it imports is there, and refuses.
+    pub(crate) fn link_ungranted(&self, plan: &PluginPlan) -> Result<Linked, LoadError> {
+        self.link_if(plan, |_| Ok(()))
+    }
+
+    fn link_if(
+        &self,
+        plan: &PluginPlan,
+        check: impl FnOnce(&[Import]) -> Result<(), LoadError>,
+    ) -> Result<Linked, LoadError> {
         let bytes = read_component(plan)?;
         let digest = check_digest(plan, &bytes)?;
         let (component, linker, reserved) = self.compile(plan, &bytes)?;
-        check_grants(plan, &imports_of(&plan.name, &component)?)?;
+        check(&imports_of(&plan.name, &component)?)?;
         check_exports(&plan.name, &component)?;
         let link_error =
             |error: wasmtime::Error| LoadError::Link { plugin: Arc::clone(&plan.name), source: error.into() };
@@ -137,6 +151,20 @@ impl Runtime {
 type Compiled<'a> = (Component, &'a Linker<State>, Option<OwnedSemaphorePermit>);
 
 impl Linked {
+    /// Starts an instance, and asks it what it says of itself.
+    pub(crate) async fn describe(
+        self,
+        plan: &PluginPlan,
+        context: PluginContext,
+        runtime: &Runtime,
+    ) -> Result<Description, LoadError> {
+        let ticker = Arc::clone(&runtime.engines.ticker);
+        let linked = pool::Linked { instances: self.instances, indices: self.indices, reserved: self.reserved };
+        let pool = InstancePool::new(Arc::new(context), plan.isolation, linked, ticker);
+        let described = v0_1::describe(&pool, self.stages[0]).await;
+        described.map_err(|error| LoadError::Start { plugin: Arc::clone(&plan.name), source: error.into() })
+    }
+
     /// Starts a first instance, has it accept its settings, and makes the plugin.
     pub(crate) async fn start(
         self,
@@ -243,15 +271,20 @@ fn imports_of(plugin: &Arc<str>, component: &Component) -> Result<Vec<Import>, L
 }
 
 fn check_grants(plan: &PluginPlan, imports: &[Import]) -> Result<(), LoadError> {
-    for import in imports {
-        if let Some(capability) = import.needs
-            && !plan.grants.allow(capability)
-        {
-            let import = import.name.clone();
-            return Err(LoadError::ImportNotGranted { plugin: Arc::clone(&plan.name), import, capability });
+    let missing = |import: &Import| {
+        let capability = import.needs.filter(|capability| !plan.grants.allow(*capability))?;
+        Some((import.name.clone(), capability))
+    };
+    let mut missing: Vec<_> = imports.iter().filter_map(missing).collect();
+    let plugin = Arc::clone(&plan.name);
+    match (missing.pop(), missing.is_empty()) {
+        (None, _) => Ok(()),
+        (Some((import, capability)), true) => Err(LoadError::ImportNotGranted { plugin, import, capability }),
+        (Some(last), false) => {
+            missing.push(last);
+            Err(LoadError::ImportsNotGranted { plugin, missing })
         }
     }
-    Ok(())
 }
 
 /// Holds the settings against the schema that the component brings along.
