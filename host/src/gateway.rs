@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::TaskTracker;
 
+use crate::admin::with_sources;
 use crate::audit::{Audit, AuditSettings, AuditStartError, keep_shipping, policy_failed};
 use crate::catalog::{Snapshot, SnapshotDirectory, Views};
 use crate::downstream::{EdgePolicy, Sessions, changes, credentials};
@@ -27,7 +28,9 @@ use crate::wire;
 mod policies;
 
 use policies::Policies;
-pub use policies::{AdminAuthentication, ChangeError, ChangeMade, PolicyError, PolicySource, RunningPlugin, RunningPolicies, Wish};
+pub use policies::{
+    AdminAuthentication, ChangeError, ChangeMade, PolicyError, PolicySource, RunningPlugin, RunningPolicies, Wish,
+};
 
 /// How often the database is asked whether another gateway has changed it.
 const STORE_CHECK: Duration = Duration::from_secs(1);
@@ -91,7 +94,9 @@ pub enum StartError {
     PluginHost(#[from] LoadError),
     #[error(transparent)]
     Policies(PolicyError),
-    #[error("{0}; `mcpjungle start --safe-mode` runs the stock plugins only, so that this can be mended")]
+    #[error(
+        "{}; `mcpjungle start --safe-mode` runs the stock plugins only, so that this can be mended", with_sources(.0)
+    )]
     InstalledPolicies(PolicyError),
     #[error("cannot set up upstream connections: {0}")]
     Upstreams(#[from] UpstreamError),

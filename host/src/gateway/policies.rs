@@ -255,7 +255,10 @@ impl Gateway {
                 PolicySource::SafeMode => None,
                 PolicySource::Store | PolicySource::File(_) => Some(self.policies.try_out(&self.store, &next).await?),
             };
-            let summary = wish.summary();
+            let summary = match wish {
+                Wish::Edit(edit) => edit.summary(),
+                Wish::RollBack => format!("go back to the plugins after change {}", next.id),
+            };
             let stored = NextInstallation {
                 base: base.id,
                 undone_to: next.undone_to,

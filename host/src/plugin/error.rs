@@ -50,7 +50,9 @@ pub enum LoadError {
     SettingsInvalid { plugin: Arc<str>, problem: String },
     #[error("plugin `{plugin}` does not accept its settings: {problem:?}")]
     SettingsRefused { plugin: Arc<str>, problem: String },
-    #[error("enterprise mode needs an authenticator, and no policy is one")]
+    #[error(
+        "enterprise mode needs an authenticator, and no policy is one: keep `builtin-auth`, or put another in its place"
+    )]
     NoAuthenticator,
 }
 

@@ -5,6 +5,8 @@ use serde_json::{Map, Value, json};
 
 use crate::admin::identities::MAX_GRACE_SECONDS;
 
+mod plugins;
+
 /// The rule of [`crate::names::ServerName`].
 const SERVER_NAME: &str = "^_?[A-Za-z0-9-]+(_[A-Za-z0-9-]+)*$";
 /// The rule of [`crate::names::GroupName`].
@@ -23,7 +25,17 @@ pub(super) fn list_of(schema: &str) -> Value {
 
 /// All schemas, by name.
 pub(super) fn all() -> Value {
-    let groups = [gateway(), servers(), items(), calls(), explanations(), tool_groups(), identities(), audit()];
+    let groups = [
+        gateway(),
+        servers(),
+        items(),
+        calls(),
+        explanations(),
+        tool_groups(),
+        identities(),
+        audit(),
+        plugins::schemas(),
+    ];
     let all: Map<String, Value> = groups
         .into_iter()
         .flat_map(|group| match group {
