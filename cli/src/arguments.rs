@@ -6,6 +6,7 @@ mod commands;
 mod explain;
 mod files;
 mod identities;
+mod plugin;
 mod upkeep;
 
 use std::ffi::OsString;
@@ -25,6 +26,7 @@ pub(crate) use identities::{
     CreateClientArguments, CreateUserArguments, InitServerArguments, LoginArguments, RotationArguments,
     UpdateClientArguments, UpdateUserArguments,
 };
+pub(crate) use plugin::{AddPlugin, PlanCommand, PluginArguments, PluginCommand, PluginOptions, UpdatePlugin};
 pub(crate) use upkeep::{DatabaseArguments, RekeyArguments, ResetArguments, UpkeepArguments, UpkeepKind};
 
 /// The whole command line.
@@ -103,6 +105,8 @@ pub(crate) enum Command {
     Apply(ApplyArguments),
     /// Check configuration files
     Validate(ValidateArguments),
+    /// Install, inspect, plan and take back policies
+    Plugin(PluginArguments),
     /// Look after a gateway's database, on its own machine
     Server(UpkeepArguments),
     /// Show who did what, and what was refused

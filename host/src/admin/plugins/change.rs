@@ -12,7 +12,7 @@ use crate::admin::error::ApiError;
 use crate::admin::input::{JsonBody, NameInPath};
 use crate::admin::plugins::list::find_installed;
 use crate::admin::plugins::{PluginView, make};
-use crate::gateway::{Gateway, Wish};
+use crate::gateway::{ChangeMade, Gateway, PolicySource, Wish};
 use crate::installation::{ComponentRef, Edit, LimitChanges, Place, PluginVersion, VersionChanges};
 use crate::pipeline::Stage;
 use crate::plugin::{Grants, Isolation, Limits};
@@ -26,6 +26,8 @@ pub(in crate::admin) struct Made {
     change: String,
     /// In safe mode: why what is installed now would still not start; `null` where it would.
     problem: Option<String>,
+    /// Whether it runs here; in safe mode it does from the next start on.
+    runs: bool,
     /// The plugin that it was about, as it is now.
     plugin: Option<PluginView>,
 }
@@ -61,6 +63,13 @@ pub(in crate::admin) struct Addition {
 #[serde(deny_unknown_fields)]
 pub(in crate::admin) struct NewOrder {
     pub(super) names: Vec<String>,
+}
+
+impl Made {
+    fn new(gateway: &Gateway, made: ChangeMade, plugin: Option<PluginView>) -> Self {
+        let runs = *gateway.policy_source() != PolicySource::SafeMode;
+        Self { id: made.id, change: made.summary, problem: made.problem, runs, plugin }
+    }
 }
 
 impl Addition {
@@ -148,7 +157,7 @@ pub(in crate::admin) async fn roll_back(
     Extension(admission): Extension<Admission>,
 ) -> Result<Json<Made>, ApiError> {
     let made = make(&gateway, &admission, Wish::RollBack).await?;
-    Ok(Json(Made { id: made.id, change: made.summary, problem: made.problem, plugin: None }))
+    Ok(Json(Made::new(&gateway, made, None)))
 }
 
 async fn edit(gateway: &Arc<Gateway>, admission: &Admission, edit: Edit) -> Result<Made, ApiError> {
@@ -165,5 +174,5 @@ async fn edit(gateway: &Arc<Gateway>, admission: &Admission, edit: Edit) -> Resu
         Some(name) => find_installed(gateway, &name).await?,
         None => None,
     };
-    Ok(Made { id: made.id, change: made.summary, problem: made.problem, plugin })
+    Ok(Made::new(gateway, made, plugin))
 }

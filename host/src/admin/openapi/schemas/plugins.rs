@@ -47,7 +47,7 @@ pub(super) fn schemas() -> Value {
             "needs": { "type": "array", "items": text }, "version": text, "summary": text,
         })),
         "PluginChange": record(json!({
-            "id": count, "change": text, "problem": optional("string"),
+            "id": count, "change": text, "problem": optional("string"), "runs": yes,
             "plugin": { "anyOf": [named("Plugin"), { "type": "null" }] },
         })),
         "PluginHistoryEntry": record(json!({

@@ -1,0 +1,247 @@
+//! The arguments of `plugin`.
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::OneName;
+
+/// `plugin`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  mcpjungle plugin list
+  mcpjungle plugin plan add corp-acl ./corp_acl.wasm --replace builtin-acl
+  mcpjungle plugin add corp-acl ./corp_acl.wasm --replace builtin-acl
+  mcpjungle plugin rollback
+
+A change runs at once, and no request is lost on the way: calls in flight end on the old policies.
+docs/plugins/administration.md tells more.")]
+pub(crate) struct PluginArguments {
+    #[command(subcommand)]
+    pub(crate) command: PluginCommand,
+}
+
+/// What can be done with plugins.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// Install a policy, which runs at once
+    #[command(after_help = ADD_EXAMPLES)]
+    Add(AddPlugin),
+    /// Show the policies as they run, stage by stage
+    #[command(after_help = "Examples:\n  mcpjungle plugin list\n  mcpjungle plugin list --json")]
+    List,
+    /// Show one plugin: what it is, its settings, grants and limits
+    #[command(after_help = "Example:\n  mcpjungle plugin get corp-acl")]
+    Get(OneName),
+    /// Give a plugin another component, other settings, grants or limits
+    #[command(after_help = UPDATE_EXAMPLES)]
+    Update(UpdatePlugin),
+    /// Have a disabled plugin asked again
+    #[command(after_help = "Example:\n  mcpjungle plugin enable corp-acl")]
+    Enable(OneName),
+    /// Have a plugin not asked; it keeps its place
+    #[command(after_help = "\
+Example:
+  mcpjungle plugin disable corp-acl
+
+Without its policies the other ones decide alone: `mcpjungle plugin plan disable corp-acl` says
+beforehand who would see what.")]
+    Disable(OneName),
+    /// Take a plugin out
+    #[command(after_help = "\
+Example:
+  mcpjungle plugin remove corp-acl
+
+Nothing takes its place by itself. To have a stock policy back in its place:
+  mcpjungle plugin add builtin-acl builtin:acl --replace corp-acl")]
+    Remove(OneName),
+    /// Put plugins in another order
+    #[command(after_help = "\
+Example:
+  mcpjungle plugin order builtin-acl corp-acl
+
+Those that are named stand in this order where the first of them stood; others keep their places.")]
+    Order(PluginNames),
+    /// Undo the last change, or go back to the version that a plugin had before
+    #[command(after_help = "\
+Examples:
+  mcpjungle plugin rollback            (undoes the last change, whatever it was)
+  mcpjungle plugin rollback corp-acl   (gives this plugin the version that it had before)
+
+Each once more goes one step further back.")]
+    Rollback(RollBackPlugin),
+    /// Show the changes that were made, by whom and when
+    #[command(after_help = "Example:\n  mcpjungle plugin history")]
+    History,
+    /// Show who would see which items appear and disappear after a change, and change nothing
+    #[command(after_help = "\
+Examples:
+  mcpjungle plugin plan add corp-acl ./corp_acl.wasm --replace builtin-acl
+  mcpjungle plugin plan update corp-acl ./corp_acl.wasm --grant kv
+  mcpjungle plugin plan remove corp-acl
+
+Takes what the command itself takes.")]
+    Plan(PlanArguments),
+}
+
+const ADD_EXAMPLES: &str = "\
+Examples:
+  mcpjungle plugin add corp-acl ./corp_acl.wasm --replace builtin-acl
+  mcpjungle plugin add limits ./rate_limit.wasm --after builtin-auth --grant kv \\
+      --settings '{\"per_minute\": 60}'
+  mcpjungle plugin add jwt ./jwt.wasm --before builtin-auth --grant http:login.example.com \\
+      --settings ./jwt.yaml --deadline 2000
+  mcpjungle plugin add builtin-acl builtin:acl --replace corp-acl
+
+The component is tried before anything changes: it is compiled, started and given its settings.
+Unless --fail-open is given, a call that it gives no answer to is refused.";
+
+const UPDATE_EXAMPLES: &str = "\
+Examples:
+  mcpjungle plugin update corp-acl ./corp_acl.wasm
+  mcpjungle plugin update limits --settings '{\"per_minute\": 120}'
+  mcpjungle plugin update jwt ./jwt.wasm --grant kv --revoke http:login.example.com
+
+What is not given stays as it is; settings are replaced as a whole. A version that wants more than
+was granted is refused until it is granted. `mcpjungle plugin rollback NAME` goes back.";
+
+/// `plugin add`.
+#[derive(Debug, Args)]
+pub(crate) struct AddPlugin {
+    /// Name to give it: letters, digits, - and _
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// The component: a .wasm file, or builtin:auth, builtin:groups, builtin:acl, builtin:headers
+    #[arg(value_name = "FILE")]
+    pub(crate) component: String,
+    /// Take this plugin's place, which is removed
+    #[arg(long, value_name = "PLUGIN", conflicts_with_all = ["before", "after"])]
+    pub(crate) replace: Option<String>,
+    /// Be asked before this plugin
+    #[arg(long, value_name = "PLUGIN", conflicts_with = "after")]
+    pub(crate) before: Option<String>,
+    /// Be asked after this plugin [default: after all]
+    #[arg(long, value_name = "PLUGIN")]
+    pub(crate) after: Option<String>,
+    #[command(flatten)]
+    pub(crate) options: PluginOptions,
+}
+
+/// `plugin update`.
+#[derive(Debug, Args)]
+pub(crate) struct UpdatePlugin {
+    /// Its name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// The new component: a .wasm file, or builtin:NAME [default: the one that it has]
+    #[arg(value_name = "FILE")]
+    pub(crate) component: Option<String>,
+    #[command(flatten)]
+    pub(crate) options: PluginOptions,
+    /// A grant that it loses; may be repeated
+    #[arg(long, value_name = "GRANT")]
+    pub(crate) revoke: Vec<String>,
+    /// Refuse calls that it gives no answer to
+    #[arg(long, conflicts_with = "fail_open")]
+    pub(crate) fail_closed: bool,
+}
+
+/// What a component is run with.
+#[derive(Debug, Args)]
+pub(crate) struct PluginOptions {
+    /// Its settings: a JSON object, or a JSON or YAML file that holds one
+    #[arg(long, value_name = "FILE|JSON")]
+    pub(crate) settings: Option<String>,
+    /// What it may use: kv, http:HOST or secret:NAME; may be repeated
+    #[arg(long, value_name = "GRANT")]
+    pub(crate) grant: Vec<String>,
+    /// Milliseconds that a call may take [default: 250]
+    #[arg(long, value_name = "MS")]
+    pub(crate) deadline: Option<u32>,
+    /// MiB of memory that an instance may have [default: 16]
+    #[arg(long, value_name = "MIB")]
+    pub(crate) memory: Option<u32>,
+    /// Whether instances are used for several calls [default: reuse]
+    #[arg(long, value_name = "HOW", value_enum)]
+    pub(crate) isolation: Option<IsolationWord>,
+    /// Let calls pass that it gives no answer to
+    #[arg(long)]
+    pub(crate) fail_open: bool,
+    /// Ask it at this stage only; may be repeated [default: all that it exports]
+    #[arg(long = "stage", value_name = "STAGE")]
+    pub(crate) stages: Vec<String>,
+}
+
+/// Whether instances are used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum IsolationWord {
+    /// One call after the other
+    Reuse,
+    /// A fresh instance for each call
+    PerCall,
+}
+
+impl IsolationWord {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Reuse => "reuse",
+            Self::PerCall => "per-call",
+        }
+    }
+}
+
+/// `plugin order`.
+#[derive(Debug, Args)]
+pub(crate) struct PluginNames {
+    /// Names of plugins, in the order in which they are to be asked
+    #[arg(value_name = "NAME", required = true)]
+    pub(crate) names: Vec<String>,
+}
+
+/// `plugin rollback`.
+#[derive(Debug, Args)]
+pub(crate) struct RollBackPlugin {
+    /// Only this plugin, to the version that it had before [default: undo the last change]
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+}
+
+/// `plugin plan`.
+#[derive(Debug, Args)]
+pub(crate) struct PlanArguments {
+    #[command(subcommand)]
+    pub(crate) command: PlanCommand,
+}
+
+/// What can be planned.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PlanCommand {
+    /// As if a policy were installed
+    #[command(after_help = "\
+Example:
+  mcpjungle plugin plan add corp-acl ./corp_acl.wasm --replace builtin-acl
+
+Takes what `plugin add` takes.")]
+    Add(AddPlugin),
+    /// As if a plugin had another component, other settings, grants or limits
+    #[command(after_help = "\
+Example:
+  mcpjungle plugin plan update corp-acl ./corp_acl.wasm
+
+Takes what `plugin update` takes.")]
+    Update(UpdatePlugin),
+    /// As if a plugin were asked again
+    #[command(after_help = "Example:\n  mcpjungle plugin plan enable corp-acl")]
+    Enable(OneName),
+    /// As if a plugin were not asked
+    #[command(after_help = "Example:\n  mcpjungle plugin plan disable corp-acl")]
+    Disable(OneName),
+    /// As if a plugin were taken out
+    #[command(after_help = "Example:\n  mcpjungle plugin plan remove corp-acl")]
+    Remove(OneName),
+    /// As if plugins stood in another order
+    #[command(after_help = "Example:\n  mcpjungle plugin plan order builtin-acl corp-acl")]
+    Order(PluginNames),
+    /// As if the last change were undone, or a plugin had the version that it had before
+    #[command(after_help = "Example:\n  mcpjungle plugin plan rollback")]
+    Rollback(RollBackPlugin),
+}
