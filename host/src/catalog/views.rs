@@ -134,6 +134,11 @@ impl View {
         self.snapshot_revision
     }
 
+    /// The pipeline that it was made by.
+    pub fn pipeline_revision(&self) -> u64 {
+        self.pipeline_revision
+    }
+
     fn retained_bytes(&self) -> usize {
         self.result.len() + self.items.len() * 2 * size_of::<usize>() + BYTES_PER_VIEW
     }

@@ -42,7 +42,8 @@ async fn a_changed_file_runs_a_bad_one_is_refused_and_the_api_answers_409() {
     assert!(gateway.log().contains("has the digest sha256:"), "it says why");
     assert!(lists(&client, "raw__numbers").await && !lists(&client, "raw__echo").await, "the old policies stay");
 
-    for change in [&["plugin", "rollback"][..], &["plugin", "disable", "deny"], &["plugin", "add", "x", "builtin:acl"]] {
+    for change in [&["plugin", "rollback"][..], &["plugin", "disable", "deny"], &["plugin", "add", "x", "builtin:acl"]]
+    {
         let finished = gateway.run(change);
         assert_eq!(finished.code, Some(1), "{finished:?}");
         assert!(finished.stderr.contains("policies.yaml: change that file"), "{finished:?}");

@@ -16,7 +16,10 @@ async fn what_does_not_start_is_mended_in_safe_mode() {
     let client = Client::connect(safe.url("/mcp")).await;
     assert!(lists(&client, "raw__numbers").await, "stock policies only");
     let printed = safe.succeed(&["plugin", "update", "deny", "--settings", r#"{"deny": 1}"#]);
-    assert!(printed.contains("the gateway would still not start: plugin `deny` does not accept its settings"), "{printed}");
+    assert!(
+        printed.contains("the gateway would still not start: plugin `deny` does not accept its settings"),
+        "{printed}"
+    );
     drop(safe);
 
     let mut command = bare_command(home.path());

@@ -13,7 +13,9 @@ async fn a_plugin_hides_a_tool_until_it_is_rolled_back() {
     let (gateway, upstream, client) = with_upstream().await;
     assert!(lists(&client, "raw__numbers").await);
     let printed = add_deny(&gateway, "raw__numbers");
-    for part in ["Done: add deny (change 1).", "Stages:     authorizer", "It fails closed", "`mcpjungle plugin rollback`"] {
+    for part in
+        ["Done: add deny (change 1).", "Stages:     authorizer", "It fails closed", "`mcpjungle plugin rollback`"]
+    {
         assert!(printed.contains(part), "{part}: {printed}");
     }
     assert!(!lists(&client, "raw__numbers").await);
@@ -69,9 +71,30 @@ async fn no_request_fails_while_policies_are_swapped() {
 }
 
 #[tokio::test]
+async fn a_call_in_flight_ends_on_the_old_version() {
+    let (gateway, upstream, client) = with_upstream().await;
+    let settings = |word: &str| {
+        serde_json::json!({ "result": serde_json::json!({ "content": [], "word": word }).to_string() }).to_string()
+    };
+    let file = component("house-rules.wasm");
+    gateway.succeed(&["plugin", "add", "house", &file, "--stage", "guard", "--settings", &settings("old")]);
+    let released = upstream.path("go");
+    let arguments = serde_json::json!({ "file": released }).to_string();
+    let caller = Client::connect(gateway.url("/mcp")).await;
+    let call = tokio::spawn(async move { caller.call("raw__wait_for", &arguments).await });
+    until("the call to reach the upstream", || upstream.requests("tools/call").len() == 1).await;
+    gateway.succeed(&["plugin", "update", "house", "--settings", &settings("new")]);
+    let next = client.call("raw__numbers", "{}").await;
+    assert!(next.contains(r#""word":"new""#), "{next}");
+    std::fs::write(&released, "").expect("the file can be made");
+    let ended = call.await.expect("the call in flight is answered");
+    assert!(ended.contains(r#""word":"old""#), "{ended}");
+}
+
+#[tokio::test]
 async fn who_sees_something_else_is_told_and_nobody_else() {
     let (gateway, _upstream, concerned) = with_upstream().await;
-    gateway.create_group(&serde_json::json!({ "name": "few", "included_tools": ["raw__echo"] }));
+    gateway.create_group(&serde_json::json!({ "name": "few", "included_tools": ["raw__echo", "raw__spaced"] }));
     let unconcerned = Client::connect(gateway.url("/v0/groups/few/mcp")).await;
     for client in [&concerned, &unconcerned] {
         client.list("tools/list", "tools").await;
