@@ -3,6 +3,7 @@
 mod answers;
 mod identities;
 mod plugin_secrets;
+mod plugins;
 mod requests;
 
 use anyhow::{Context, anyhow, bail};
@@ -16,6 +17,7 @@ use crate::progress::Progress;
 use crate::settings::ClientSettings;
 
 pub(crate) use answers::{AuditPage, Embedded, Group, Health, McpClient, Server, Tool, ToolResult};
+pub(crate) use plugins::{HistoryEntry, Plan, PlanRow, Plugin, PluginChange, Policies, Stage, Step};
 
 /// What is said to a person who waits.
 const WAITING: &str = "waiting for the gateway";

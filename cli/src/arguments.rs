@@ -27,8 +27,9 @@ pub(crate) use identities::{
     UpdateClientArguments, UpdateUserArguments,
 };
 pub(crate) use plugin::{
-    BenchArguments, CheckArguments, ComponentArguments, Language, NewPluginArguments, PluginArguments, PluginCommand,
-    PolicyStage, SecretCommand, SetSecretArguments, TestArguments, UsedCapability,
+    AddPlugin, BenchArguments, CheckArguments, ComponentArguments, Language, NewPluginArguments, PlanCommand,
+    PluginArguments, PluginCommand, PluginOptions, PolicyStage, SecretCommand, SetSecretArguments, TestArguments,
+    UpdatePlugin, UsedCapability,
 };
 pub(crate) use upkeep::{DatabaseArguments, RekeyArguments, ResetArguments, UpkeepArguments, UpkeepKind};
 

@@ -136,11 +136,11 @@ async fn perform(
         Command::Explain(arguments) => explain::run(arguments, api, printer).await,
         Command::Export(export) => export::run(export, api, environment, printer).await,
         Command::Apply(apply) => apply::run(apply, api, environment, printer).await,
+        Command::Plugin(arguments) => plugin::run(&arguments.command, api, environment, printer).await,
         Command::Audit(audit) => match audit.kind {
             Some(AuditKind::Verify) => audit::verify::run(api, printer).await,
             None => audit::read::run(&audit.read, api, printer).await,
         },
-        Command::Plugin(arguments) => plugin::run(&arguments.command, api, environment, printer).await,
     }
 }
 

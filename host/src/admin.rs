@@ -35,6 +35,7 @@ mod identities;
 mod input;
 mod openapi;
 mod plugin_secrets;
+mod plugins;
 mod prompts;
 mod record;
 mod resources;
@@ -108,7 +109,8 @@ fn open_to_users() -> Routes {
 /// one, too; what an authenticator calls a client or a user is not.
 fn open_to_admins() -> Routes {
     use openapi::{
-        audit as of_audit, items, plugin_secrets as of_secrets, servers as of_servers, tool_groups as of_groups,
+        audit as of_audit, items, plugin_secrets as of_secrets, plugins as of_plugins, servers as of_servers,
+        tool_groups as of_groups,
     };
     Routes::default()
         .get("/audit", audit::list, of_audit::list())
@@ -132,6 +134,19 @@ fn open_to_admins() -> Routes {
         .put("/tool-groups/{name}", tool_groups::update::update, of_groups::update())
         .delete("/tool-groups/{name}", tool_groups::delete::delete, of_groups::delete())
         .get("/tool-groups/{name}/effective-tools", tool_groups::effective::list, of_groups::effective_tools())
+        .get("/plugins", plugins::list::list, of_plugins::list())
+        .post("/plugins", plugins::change::add, of_plugins::add())
+        .post("/plugins/components", plugins::upload::upload, of_plugins::upload())
+        .get("/plugins/history", plugins::history::list, of_plugins::history())
+        .post("/plugins/order", plugins::change::order, of_plugins::order())
+        .post("/plugins/plan", plugins::plan::plan, of_plugins::plan())
+        .post("/plugins/rollback", plugins::change::roll_back, of_plugins::roll_back())
+        .get("/plugins/{name}", plugins::list::find, of_plugins::find())
+        .patch("/plugins/{name}", plugins::change::update, of_plugins::update())
+        .delete("/plugins/{name}", plugins::change::remove, of_plugins::remove())
+        .post("/plugins/{name}/enable", plugins::change::enable, of_plugins::enable())
+        .post("/plugins/{name}/disable", plugins::change::disable, of_plugins::disable())
+        .post("/plugins/{name}/rollback", plugins::change::roll_back_one, of_plugins::roll_back_one())
 }
 
 /// Clients and users, which development mode does not have. That is said before anything else.

@@ -26,6 +26,7 @@ pub use directory::{FixedDirectory, SnapshotDirectory};
 pub use group::CatalogGroup;
 pub use identities::Identities;
 pub use uri::{ResourceAddress, resource_uri, template_uri};
+pub(crate) use views::visible_items;
 pub use views::{View, ViewScope, Views};
 
 /// Everything that requests are served from.

@@ -9,7 +9,7 @@
 //! and a file taken away while no gateway ran is noticed at the next start.
 
 mod reconcile;
-mod watch;
+pub(crate) mod watch;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::TaskTracker;
 
+use crate::admin::with_sources;
 use crate::audit::{Audit, AuditSettings, AuditStartError, keep_shipping, policy_failed};
 use crate::catalog::{Snapshot, SnapshotDirectory, Views};
 use crate::downstream::{EdgePolicy, Sessions, changes, credentials};
@@ -28,7 +29,9 @@ mod lending;
 mod policies;
 
 use policies::Policies;
-pub use policies::{AdminAuthentication, ChangeError, PolicyError, PolicySource, RunningPlugin, RunningPolicies, Wish};
+pub use policies::{
+    AdminAuthentication, ChangeError, ChangeMade, PolicyError, PolicySource, RunningPlugin, RunningPolicies, Wish,
+};
 
 /// How often the database is asked whether another gateway has changed it.
 const STORE_CHECK: Duration = Duration::from_secs(1);
@@ -92,7 +95,9 @@ pub enum StartError {
     PluginHost(#[from] LoadError),
     #[error(transparent)]
     Policies(PolicyError),
-    #[error("{0}; `mcpjungle start --safe-mode` runs the stock plugins only, so that this can be mended")]
+    #[error(
+        "{}; `mcpjungle start --safe-mode` runs the stock plugins only, so that this can be mended", with_sources(.0)
+    )]
     InstalledPolicies(PolicyError),
     #[error("cannot set up upstream connections: {0}")]
     Upstreams(#[from] UpstreamError),
@@ -123,7 +128,7 @@ pub struct Gateway {
     pub calls: TaskTracker,
     /// Keeps the catalog up to date with its upstreams.
     pub sync: CatalogSync,
-    /// Counts of policies' calls, or of their failures only.
+    /// Counts of policies' calls.
     pub policy_metrics: Arc<PolicyMetrics>,
     /// What else is counted, if anybody wants to know.
     pub metrics: Option<Metrics>,
@@ -149,8 +154,7 @@ impl Gateway {
     /// Opens the store, loads the policies and reads the catalog. No upstream is contacted.
     pub async fn open(settings: GatewaySettings) -> Result<Arc<Self>, StartError> {
         let metrics = settings.metrics.map(Metrics::new);
-        let policy_metrics =
-            Arc::new(if metrics.is_some() { PolicyMetrics::detailed() } else { PolicyMetrics::default() });
+        let policy_metrics = Arc::<PolicyMetrics>::default();
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let directory = Arc::new(SnapshotDirectory::new(settings.mode, Arc::clone(&snapshot)));
         let store = Store::open(settings.database, settings.keys).await?;
@@ -204,6 +208,9 @@ impl Gateway {
         tokio::spawn(changes::tell(Arc::downgrade(&gateway), views_change));
         tokio::spawn(credentials::watch(Arc::downgrade(&gateway), Arc::clone(&gateway.credentials_outdated)));
         tokio::spawn(follow_store(Arc::downgrade(&gateway)));
+        if let PolicySource::File(path) = gateway.policy_source() {
+            tokio::spawn(policies::file::follow(Arc::downgrade(&gateway), path.clone()));
+        }
         tokio::spawn(end_idle_sessions(Arc::downgrade(&gateway)));
         tokio::spawn(lending::sweep(Arc::downgrade(&gateway)));
         tokio::spawn(keep_shipping(Arc::downgrade(&gateway)));

@@ -31,7 +31,7 @@ mod resource;
 
 use catalog::CatalogMetrics;
 pub use host_calls::{HostCall, HostCallMetrics, HostCallResult};
-pub use policies::{PolicyMetrics, StageMetrics};
+pub use policies::{PolicyMetrics, StageMetrics, StageReport};
 pub use resource::{ResourceAttributes, ResourceError};
 
 use exposition::{family, gauge};

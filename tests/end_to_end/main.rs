@@ -25,6 +25,7 @@ mod openapi;
 #[cfg(feature = "e2e")]
 mod plugin_authors;
 mod plugin_grants;
+mod plugins;
 mod policies;
 #[cfg(feature = "e2e")]
 #[path = "../fixtures/postgres.rs"]

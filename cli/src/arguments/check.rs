@@ -35,12 +35,17 @@ pub(super) fn with_excess(command: Command) -> Command {
 
 /// Refuses arguments that are too many.
 pub(super) fn refuse_excess(matches: &ArgMatches, root: &Command, words: &[OsString]) -> Result<(), Interruption> {
-    let mut deepest = matches;
-    while let Some((_, deeper)) = deepest.subcommand() {
+    let (mut deepest, mut command) = (matches, Some(root));
+    while let Some((name, deeper)) = deepest.subcommand() {
+        command = command.and_then(|command| command.find_subcommand(name));
         deepest = deeper;
     }
+    let taken = command.map_or(1, |command| command.get_positionals().filter(|one| one.get_id() != EXCESS).count());
     match deepest.try_get_many::<String>(EXCESS) {
-        Ok(Some(excess)) => Err(usage(root, words, format!("accepts 1 arg(s), received {}", 1 + excess.len()))),
+        Ok(Some(excess)) => {
+            let received = taken + excess.len();
+            Err(usage(root, words, format!("accepts {taken} arg(s), received {received}")))
+        }
         // Nothing too many, or a command that takes no arguments at all.
         Ok(None) | Err(_) => Ok(()),
     }

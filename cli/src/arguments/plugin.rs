@@ -1,11 +1,15 @@
 //! The arguments of `plugin`.
 
+mod administration;
 mod new;
 mod secret;
 mod workbench;
 
 use clap::{Args, Subcommand};
 
+use super::OneName;
+use administration::{ADD_EXAMPLES, PlanArguments, PluginNames, RollBackPlugin, UPDATE_EXAMPLES};
+pub(crate) use administration::{AddPlugin, PlanCommand, PluginOptions, UpdatePlugin};
 pub(crate) use new::{Language, NewPluginArguments, PolicyStage, UsedCapability};
 pub(crate) use secret::{SecretArguments, SecretCommand, SetSecretArguments};
 pub(crate) use workbench::{BenchArguments, CheckArguments, ComponentArguments, TestArguments};
@@ -18,14 +22,19 @@ Examples:
   mcpjungle plugin check ./policy.wasm
   mcpjungle plugin test ./policy.wasm --cases cases.yaml
   mcpjungle plugin bench ./policy.wasm
+  mcpjungle plugin plan add deny-list ./policy.wasm
+  mcpjungle plugin add deny-list ./policy.wasm
+  mcpjungle plugin list
+  mcpjungle plugin rollback
 
-docs/plugins/testing.md has the whole format of cases files.")]
+A change runs at once, and no request is lost on the way: calls in flight end on the old policies.
+docs/plugins/tutorial.md is where to begin.")]
 pub(crate) struct PluginArguments {
     #[command(subcommand)]
     pub(crate) command: PluginCommand,
 }
 
-/// What can be done with a policy component.
+/// What can be done with policies.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
     /// Write the project of a new policy
@@ -80,6 +89,64 @@ Measures compiling, starting an instance, memory, and the calls of each stage on
 the questions of a cases file, or with a usual one for each stage. Ends within 10 seconds. A
 component that fails is no longer measured, and the status is 1.")]
     Bench(BenchArguments),
+    /// Install a policy, which runs at once
+    #[command(after_help = ADD_EXAMPLES)]
+    Add(AddPlugin),
+    /// Show the policies as they run, stage by stage
+    #[command(after_help = "Examples:\n  mcpjungle plugin list\n  mcpjungle plugin list --json")]
+    List,
+    /// Show one plugin: what it is, its settings, grants and limits
+    #[command(after_help = "Example:\n  mcpjungle plugin get corp-acl")]
+    Get(OneName),
+    /// Give a plugin another component, other settings, grants or limits
+    #[command(after_help = UPDATE_EXAMPLES)]
+    Update(UpdatePlugin),
+    /// Have a disabled plugin asked again
+    #[command(after_help = "Example:\n  mcpjungle plugin enable corp-acl")]
+    Enable(OneName),
+    /// Have a plugin not asked; it keeps its place
+    #[command(after_help = "\
+Example:
+  mcpjungle plugin disable corp-acl
+
+Without its policies the other ones decide alone: `mcpjungle plugin plan disable corp-acl` says
+beforehand who would see what.")]
+    Disable(OneName),
+    /// Take a plugin out
+    #[command(after_help = "\
+Example:
+  mcpjungle plugin remove corp-acl
+
+Nothing takes its place by itself. To have a stock policy back in its place:
+  mcpjungle plugin add builtin-acl builtin:acl --replace corp-acl")]
+    Remove(OneName),
+    /// Put plugins in another order
+    #[command(after_help = "\
+Example:
+  mcpjungle plugin order builtin-acl corp-acl
+
+Those that are named stand in this order where the first of them stood; others keep their places.")]
+    Order(PluginNames),
+    /// Undo the last change, or go back to the version that a plugin had before
+    #[command(after_help = "\
+Examples:
+  mcpjungle plugin rollback            (undoes the last change, whatever it was)
+  mcpjungle plugin rollback corp-acl   (gives this plugin the version that it had before)
+
+Each once more goes one step further back.")]
+    Rollback(RollBackPlugin),
+    /// Show the changes that were made, by whom and when
+    #[command(after_help = "Example:\n  mcpjungle plugin history")]
+    History,
+    /// Show who would see which items appear and disappear after a change, and change nothing
+    #[command(after_help = "\
+Examples:
+  mcpjungle plugin plan add corp-acl ./corp_acl.wasm --replace builtin-acl
+  mcpjungle plugin plan update corp-acl ./corp_acl.wasm --grant kv
+  mcpjungle plugin plan remove corp-acl
+
+Takes what the command itself takes.")]
+    Plan(PlanArguments),
     /// Keep secrets that plugins may be granted
     Secret(SecretArguments),
 }
@@ -89,7 +156,18 @@ impl PluginCommand {
     pub(crate) fn is_offline(&self) -> bool {
         match self {
             Self::New(_) | Self::Check(_) | Self::Test(_) | Self::Bench(_) => true,
-            Self::Secret(_) => false,
+            Self::Add(_)
+            | Self::List
+            | Self::Get(_)
+            | Self::Update(_)
+            | Self::Enable(_)
+            | Self::Disable(_)
+            | Self::Remove(_)
+            | Self::Order(_)
+            | Self::Rollback(_)
+            | Self::History
+            | Self::Plan(_)
+            | Self::Secret(_) => false,
         }
     }
 }

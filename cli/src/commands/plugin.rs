@@ -1,11 +1,20 @@
 //! `plugin`: policy components, tried here without a gateway, or administered in one.
 
+mod add;
 mod bench;
+mod change;
 mod check;
+mod get;
+mod history;
+mod list;
 mod new;
+mod plan;
 mod secret;
 mod settings;
+mod source;
+mod table;
 mod test;
+mod update;
 
 use std::process::ExitCode;
 
@@ -35,7 +44,7 @@ pub(crate) fn run_offline(
             PluginCommand::Check(check) => check::run(check, environment, &progress, printer).await,
             PluginCommand::Test(test) => test::run(test, environment, &progress, printer).await,
             PluginCommand::Bench(bench) => bench::run(bench, environment, &progress, printer).await,
-            PluginCommand::Secret(_) => unreachable!("it asks a gateway"),
+            _ => unreachable!("it asks a gateway"),
         }
     });
     // A component that is still being compiled is not waited for: nobody wants it any more.
@@ -51,6 +60,20 @@ pub(super) async fn run(
     printer: &mut Printer,
 ) -> anyhow::Result<()> {
     match command {
+        PluginCommand::Add(plugin) => add::run(plugin, api, environment, printer).await,
+        PluginCommand::List => list::run(api, printer).await,
+        PluginCommand::Get(plugin) => get::run(&plugin.name, api, printer).await,
+        PluginCommand::Update(plugin) => update::run(plugin, api, environment, printer).await,
+        PluginCommand::Enable(plugin) => change::run(api.change_plugin(&plugin.name, "enable").await, printer),
+        PluginCommand::Disable(plugin) => change::run(api.change_plugin(&plugin.name, "disable").await, printer),
+        PluginCommand::Remove(plugin) => change::run(api.remove_plugin(&plugin.name).await, printer),
+        PluginCommand::Order(order) => change::run(api.order_plugins(&order.names).await, printer),
+        PluginCommand::Rollback(back) => match &back.name {
+            Some(name) => change::run(api.change_plugin(name, "rollback").await, printer),
+            None => change::run(api.roll_back_plugins().await, printer),
+        },
+        PluginCommand::History => history::run(api, printer).await,
+        PluginCommand::Plan(plan) => plan::run(&plan.command, api, environment, printer).await,
         PluginCommand::Secret(secret) => secret::run(&secret.command, api, environment, printer).await,
         PluginCommand::New(_) | PluginCommand::Check(_) | PluginCommand::Test(_) | PluginCommand::Bench(_) => {
             unreachable!("it asks no gateway")

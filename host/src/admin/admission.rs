@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{ConnectInfo, FromRequest as _, OriginalUri, Request, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequest as _, OriginalUri, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::AUTHORIZATION;
@@ -22,6 +22,10 @@ use crate::pipeline::{self, Denial, Endpoint, HttpRequest, Mode, Principal, Prin
 use crate::protocol::ProtocolVersion;
 use crate::upstream::{ClientDeclaration, NoClient};
 use crate::walk::{Caller, Refusal};
+
+/// Where components of plugins are uploaded, and how long they may be: interpreters are long.
+const COMPONENTS: &str = "/api/v0/plugins/components";
+const MAX_COMPONENT_BYTES: usize = 64 << 20;
 
 /// A request that the authenticators let in.
 #[derive(Debug, Clone)]
@@ -68,7 +72,11 @@ pub(super) async fn admit(
     let (request_id, as_of) = (gateway.next_request_id(), AsOf::now(&gateway));
     let (head, body) = request.into_parts();
     let mut principal = authenticate(&gateway, &request_id, peer, &uri, &head).await?;
-    let RawBody(body) = RawBody::from_request(Request::from_parts(head.clone(), body), &()).await?;
+    let mut request = Request::from_parts(head.clone(), body);
+    if uri.path() == COMPONENTS && may_administer(gateway.mode, principal.kind) {
+        DefaultBodyLimit::max(MAX_COMPONENT_BYTES).apply(&mut request);
+    }
+    let RawBody(body) = RawBody::from_request(request, &()).await?;
     if !as_of.is_recent(&gateway) {
         principal = authenticate(&gateway, &request_id, peer, &uri, &head).await?;
     }

@@ -6,9 +6,11 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
 use crate::downstream::plain_error;
-use crate::gateway::RefreshError;
+use crate::gateway::{ChangeError, PolicyError, RefreshError};
+use crate::installation::EditError;
 use crate::names::NameError;
 use crate::pipeline::{Denial, Stage};
+use crate::plugin::LoadError;
 use crate::store::StoreError;
 use crate::sync::FollowError;
 use crate::upstream::UpstreamError;
@@ -38,6 +40,11 @@ impl ApiError {
 
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// The request is well formed, and a component or what it is run with is not as it must be.
+    fn unusable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, message)
     }
 
     pub(super) fn unauthenticated(message: impl Into<String>) -> Self {
@@ -172,6 +179,57 @@ impl From<FollowError> for ApiError {
             FollowError::Store(error) => error.into(),
             FollowError::Refresh(error) => error.into(),
         }
+    }
+}
+
+impl From<ChangeError> for ApiError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Edit(error) => error.into(),
+            ChangeError::Policy(error) => error.into(),
+            ChangeError::Refresh(error) => error.into(),
+            ChangeError::FromFile(_) | ChangeError::NothingToUndo | ChangeError::TooOld => {
+                Self::conflict(error.to_string())
+            }
+            ChangeError::Busy => Self::unavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<EditError> for ApiError {
+    fn from(error: EditError) -> Self {
+        match error {
+            EditError::NotInstalled(_) => Self::not_found(error.to_string()),
+            EditError::AlreadyInstalled(_) | EditError::NoPreviousVersion(_) => Self::conflict(error.to_string()),
+            EditError::BadName(_)
+            | EditError::ReservedName(_)
+            | EditError::NamedTwice(_)
+            | EditError::EmptyOrder
+            | EditError::NotGranted { .. }
+            | EditError::NoChange(_) => Self::invalid(error.to_string()),
+        }
+    }
+}
+
+impl From<PolicyError> for ApiError {
+    fn from(error: PolicyError) -> Self {
+        match error {
+            PolicyError::Store(error) => error.into(),
+            PolicyError::Load(error) => error.into(),
+            PolicyError::Plan(_) | PolicyError::NoComponent { .. } => Self::unusable(with_sources(&error)),
+        }
+    }
+}
+
+impl From<LoadError> for ApiError {
+    fn from(error: LoadError) -> Self {
+        let wanted = error.missing_grants();
+        let flags: Vec<_> = wanted.iter().map(|capability| format!("--grant {}", capability.example())).collect();
+        let remedy = match flags.as_slice() {
+            [] => String::new(),
+            flags => format!(" (`mcpjungle plugin` takes {})", flags.join(" ")),
+        };
+        Self::unusable(format!("{}{remedy}: nothing was changed", with_sources(&error)))
     }
 }
 

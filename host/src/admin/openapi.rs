@@ -16,6 +16,7 @@ pub(super) mod clients;
 pub(super) mod items;
 mod operation;
 pub(super) mod plugin_secrets;
+pub(super) mod plugins;
 mod routes;
 mod schemas;
 pub(super) mod servers;
@@ -73,6 +74,7 @@ fn tags() -> Value {
         { "name": "clients", "description": "MCP clients and what they may use; in enterprise mode only." },
         { "name": "users", "description": "People with access to this API; in enterprise mode only." },
         { "name": "plugin secrets", "description": "What plugins that are granted it may know." },
+        { "name": "plugins", "description": "The policies that decide, stage by stage, and the components they are." },
         { "name": "audit", "description": "Who did what, and what was refused." },
     ])
 }

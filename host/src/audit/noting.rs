@@ -362,6 +362,7 @@ fn is_change(method: &Method, segments: &[&str], query: &str) -> bool {
     match (method, segments) {
         // They are recorded as the calls that they are; and one only looks something up.
         (_, ["tools", "invoke"] | ["prompts", "render"] | ["resources", "read" | "get"] | ["audit", "verify"]) => false,
+        (_, ["plugins", "plan"]) => false,
         (&Method::GET | &Method::HEAD, ["server_configs"]) => {
             // As the route reads it, which sees through what is encoded.
             url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "reveal")

@@ -58,6 +58,9 @@ pub struct View {
     expires_at: Option<Instant>,
 }
 
+/// Items with their servers, in the order of lists.
+pub(crate) type VisibleItems = Vec<(Arc<CatalogServer>, Arc<CatalogItem>)>;
+
 /// Whose view of what.
 #[derive(Clone, Copy)]
 pub struct ViewScope<'a> {
@@ -131,6 +134,11 @@ impl View {
         self.snapshot_revision
     }
 
+    /// The pipeline that it was made by.
+    pub fn pipeline_revision(&self) -> u64 {
+        self.pipeline_revision
+    }
+
     fn retained_bytes(&self) -> usize {
         self.result.len() + self.items.len() * 2 * size_of::<usize>() + BYTES_PER_VIEW
     }
@@ -142,14 +150,18 @@ impl View {
     }
 }
 
+/// What the principal sees at the request's endpoint of a kind, and for how long that holds.
+pub(crate) async fn visible_items(scope: ViewScope<'_>, kind: ItemKind) -> Result<(VisibleItems, Validity), Denial> {
+    let mut items = candidates(scope, kind);
+    let holds = retain_selected(scope, &mut items).await?;
+    let listing = scope.pipeline.authorize_items(scope.request, scope.principal, &policy_items(&items)).await?;
+    retain_visible(&mut items, &listing);
+    Ok((items, holds.shorter(listing.holds)))
+}
+
 async fn make_view(scope: ViewScope<'_>, kind: ItemKind, hasher: &RandomState) -> Result<(View, Validity), Denial> {
     let asked_at = Instant::now();
-    let mut items = candidates(scope, kind);
-    let mut holds = retain_selected(scope, &mut items).await?;
-    let listing = scope.pipeline.authorize_items(scope.request, scope.principal, &policy_items(&items)).await?;
-    holds = holds.shorter(listing.holds);
-    retain_visible(&mut items, &listing);
-
+    let (items, holds) = visible_items(scope, kind).await?;
     let expires_at = match holds {
         Validity::Milliseconds(milliseconds) => Some(asked_at + Duration::from_millis(milliseconds.into())),
         Validity::UntilChange | Validity::NotKept => None,

@@ -1,4 +1,4 @@
-//! Noticing that a folder has changed, and has come to rest. It is looked at
+//! Noticing that a folder, or a file, has changed, and has come to rest. It is looked at
 //! again and again: that also sees what others write over a network, swapped
 //! links, and files renamed over files, with nothing that could overflow.
 
@@ -10,21 +10,23 @@ use std::path::{Path, PathBuf};
 use crate::configuration::find_files;
 
 /// Each file, with what changes when it is written or replaced; nothing for one that is a dead link.
-pub(super) type Fingerprint = Vec<(PathBuf, Option<Stamp>)>;
+pub(crate) type Fingerprint = Vec<(PathBuf, Option<Stamp>)>;
 
 /// Device, inode, size, and time of the last change to the file in seconds and nanoseconds: also
 /// when others were let read it, which leaves the contents as they were.
-type Stamp = (u64, u64, u64, i64, i64);
+pub(crate) type Stamp = (u64, u64, u64, i64, i64);
 
 /// The folder as it is now.
 pub(super) fn fingerprint(folder: &Path) -> io::Result<Fingerprint> {
     // A file in its place would be taken for a folder of one.
     fs::read_dir(folder)?;
-    let stamp = |path: &PathBuf| {
-        let found = fs::metadata(path).ok()?;
-        Some((found.dev(), found.ino(), found.size(), found.ctime(), found.ctime_nsec()))
-    };
     Ok(find_files(folder)?.into_iter().map(|path| (path.clone(), stamp(&path))).collect())
+}
+
+/// What tells that a file is another one now; `None` if it cannot be seen.
+pub(crate) fn stamp(path: &Path) -> Option<Stamp> {
+    let found = fs::metadata(path).ok()?;
+    Some((found.dev(), found.ino(), found.size(), found.ctime(), found.ctime_nsec()))
 }
 
 /// How many looks in a row must see the same before it counts; more for an empty folder,
@@ -34,7 +36,7 @@ const LOOKS_AT_REST_IF_EMPTY: u32 = 10;
 
 /// What was seen of a folder.
 #[derive(Debug, Default)]
-pub(super) struct Watch {
+pub(crate) struct Watch {
     last: Option<Fingerprint>,
     /// How many looks in a row saw that.
     looks: u32,
@@ -48,7 +50,7 @@ impl Watch {
     /// Takes a look; whether something has changed since it was last said so. Not yet while
     /// it still changes: several files are often written together, or one in several steps.
     /// So too at first: something may be filling the folder while the gateway starts.
-    pub(super) fn see(&mut self, now: Fingerprint) -> bool {
+    pub(crate) fn see(&mut self, now: Fingerprint) -> bool {
         self.lost = None;
         self.looks = if self.last.as_ref() == Some(&now) { self.looks.saturating_add(1) } else { 1 };
         let enough = if now.is_empty() { LOOKS_AT_REST_IF_EMPTY } else { LOOKS_AT_REST };

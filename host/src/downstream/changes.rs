@@ -12,7 +12,8 @@ use crate::pipeline::{Endpoint, ItemKind, Principal, Request};
 pub(super) fn note(gateway: &Gateway, session: &Session, kind: ItemKind, view: &View) {
     session.note_list(kind, view.digest);
     // Between the making of the view and the note, who tells of changes may have passed by.
-    if gateway.snapshot().revision != view.snapshot_revision() {
+    let has_snapshot = gateway.snapshot().revision == view.snapshot_revision();
+    if !has_snapshot || gateway.pipeline().revision() != view.pipeline_revision() {
         gateway.views_changed();
     }
 }

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use thiserror::Error;
@@ -11,12 +12,19 @@ use tokio::sync::Mutex;
 
 use crate::admin::with_sources;
 use crate::gateway::{Gateway, RefreshError};
-use crate::installation::{ComponentRef, Edit, EditError, Installation, InstalledPlugin, PluginVersion};
-use crate::pipeline::{FailureListener, Pipeline, Plugin};
-use crate::plugin::{ComponentSource, LoadError, PipelinePlan, PlanError, PluginHost, PluginPlan, Stock, digest_of};
+use crate::installation::{Edit, EditError, InstalledPlugin};
+use crate::pipeline::{FailureListener, Pipeline, Plugin, Stage};
+use crate::plugin::{LoadError, PlanError, PluginHost};
 use crate::store::{NextInstallation, Store, StoreError, StoredInstallation};
 use crate::telemetry::PolicyMetrics;
 
+pub(super) mod file;
+mod load;
+
+use load::Loader;
+
+/// How long what another gateway installed is not tried again here once it did not load.
+const RETRY: Duration = Duration::from_secs(30);
 /// How often a change is made anew because another gateway's came first.
 const ATTEMPTS: usize = 5;
 
@@ -57,6 +65,8 @@ pub struct RunningPolicies {
 pub struct RunningPlugin {
     /// As it is installed.
     pub installed: InstalledPlugin,
+    /// The stages that it is asked at, or would be if it were enabled.
+    pub stages: Vec<Stage>,
     /// As it is loaded; `None` if it is disabled.
     pub loaded: Option<Arc<Plugin>>,
 }
@@ -65,7 +75,7 @@ pub struct RunningPlugin {
 #[derive(Debug, Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum PolicyError {
-    #[error("cannot load the policies: {0}")]
+    #[error(transparent)]
     Load(#[from] LoadError),
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -95,6 +105,17 @@ pub enum ChangeError {
     Refresh(#[from] RefreshError),
 }
 
+/// A change that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeMade {
+    /// Which one, in the history.
+    pub id: i64,
+    /// What was done.
+    pub summary: String,
+    /// In safe mode, where nothing is tried before: why what is installed now would still not start.
+    pub problem: Option<String>,
+}
+
 /// What an administrator wants changed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Wish {
@@ -115,6 +136,8 @@ pub(crate) struct Policies {
     /// Held while policies are tried and put in place of others.
     changing: Mutex<()>,
     running: ArcSwap<RunningPolicies>,
+    /// What another gateway installed and could not be loaded here, and when that was found.
+    failed: parking_lot::Mutex<Option<(i64, Instant)>>,
     /// The last problem that was logged.
     told: parking_lot::Mutex<String>,
     /// Read by every call: one step less than through `running`.
@@ -147,6 +170,7 @@ impl Policies {
             source,
             revision: AtomicU64::new(1),
             changing: Mutex::new(()),
+            failed: parking_lot::Mutex::default(),
             told: parking_lot::Mutex::default(),
             pipeline: ArcSwap::new(Arc::clone(&running.pipeline)),
             running: ArcSwap::from_pointee(running),
@@ -193,6 +217,7 @@ impl Policies {
     }
 
     fn publish(&self, running: RunningPolicies) {
+        self.told.lock().clear();
         self.pipeline.store(Arc::clone(&running.pipeline));
         self.running.store(Arc::new(running));
     }
@@ -220,7 +245,7 @@ impl Gateway {
     }
 
     /// Makes a change of the installed plugins, after it was tried. Calls in flight end on the old ones.
-    pub async fn change_policies(&self, wish: &Wish, author: &str) -> Result<(), ChangeError> {
+    pub async fn change_policies(&self, wish: &Wish, author: &str) -> Result<ChangeMade, ChangeError> {
         let _turn = self.policies.changing.lock().await;
         for _ in 0..ATTEMPTS {
             let base = self.store.installation().await.map_err(PolicyError::from)?;
@@ -230,7 +255,10 @@ impl Gateway {
                 PolicySource::SafeMode => None,
                 PolicySource::Store | PolicySource::File(_) => Some(self.policies.try_out(&self.store, &next).await?),
             };
-            let summary = wish.summary();
+            let summary = match wish {
+                Wish::Edit(edit) => edit.summary(),
+                Wish::RollBack => format!("go back to the plugins after change {}", next.id),
+            };
             let stored = NextInstallation {
                 base: base.id,
                 undone_to: next.undone_to,
@@ -239,14 +267,29 @@ impl Gateway {
                 author,
             };
             let Some(id) = self.store.install(stored).await.map_err(PolicyError::from)? else { continue };
-            if let Some(tried) = tried {
-                self.swap_policies(RunningPolicies { id, ..tried });
-            }
+            let problem = match tried {
+                Some(tried) => {
+                    self.swap_policies(RunningPolicies { id, ..tried });
+                    None
+                }
+                None => self.policies.try_out(&self.store, &next).await.err().map(|error| with_sources(&error)),
+            };
             tracing::info!(change = summary, author, "the installed plugins have changed");
+            if let Wish::Edit(Edit::Remove { name }) = wish {
+                self.forget_values(name).await;
+            }
             self.refresh().await?;
-            return Ok(());
+            return Ok(ChangeMade { id, summary, problem });
         }
         Err(ChangeError::Busy)
+    }
+
+    /// What a plugin that is gone has kept.
+    async fn forget_values(&self, plugin: &str) {
+        if let Err(error) = self.store.delete_plugin_values(plugin).await {
+            let error: &(dyn std::error::Error + 'static) = &error;
+            tracing::warn!(plugin.name = plugin, error, "what a removed plugin has kept is still in the database");
+        }
     }
 
     /// What would run after a change; nothing changes.
@@ -278,23 +321,38 @@ impl Gateway {
     /// Runs what another gateway installed, if anything.
     pub(crate) async fn follow_policies(&self) -> Result<(), PolicyError> {
         let _turn = self.policies.changing.lock().await;
-        if self.policies.source != PolicySource::Store || self.snapshot().installation == self.policies.running().id {
+        let wanted = self.snapshot().installation;
+        if self.policies.source != PolicySource::Store || wanted == self.policies.running().id {
+            return Ok(());
+        }
+        // Compiling it takes long: not once a second.
+        let has_failed = |failed: &mut (i64, Instant)| failed.0 == wanted && failed.1.elapsed() < RETRY;
+        if self.policies.failed.lock().as_mut().is_some_and(has_failed) {
             return Ok(());
         }
         let stored = self.store.installation().await?;
-        let loaded = self.policies.try_out(&self.store, &stored).await?;
+        let loaded = match self.policies.try_out(&self.store, &stored).await {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                *self.policies.failed.lock() = Some((wanted, Instant::now()));
+                return Err(error);
+            }
+        };
         self.swap_policies(loaded);
         tracing::info!("the plugins that another gateway installed run here, too");
         Ok(())
     }
 
-    /// Runs what a policies file says now.
-    pub async fn reload_policies_file(&self, path: &Path) -> Result<(), PolicyError> {
+    /// Runs what a policies file says now; whether that is something else than before.
+    pub async fn reload_policies_file(&self, path: &Path) -> Result<bool, PolicyError> {
         let _turn = self.policies.changing.lock().await;
         let running = self.policies.running();
         let loaded = self.policies.loader(&running).load_file(path, self.policies.next_revision()).await?;
+        if loaded.runs_same_as(&running) {
+            return Ok(false);
+        }
         self.swap_policies(loaded);
-        Ok(())
+        Ok(true)
     }
 
     /// Lists are made anew, clients are told whose view has changed, and sessions that the
@@ -307,129 +365,20 @@ impl Gateway {
     }
 }
 
+impl RunningPolicies {
+    /// Whether the very same plugins run in the same order.
+    fn runs_same_as(&self, other: &Self) -> bool {
+        let loaded = |plugin: &RunningPlugin| plugin.loaded.as_ref().map(Arc::as_ptr);
+        self.plugins.iter().map(loaded).eq(other.plugins.iter().map(loaded))
+    }
+}
+
 impl Wish {
-    fn summary(&self) -> String {
+    /// What it does, for the history.
+    pub fn summary(&self) -> String {
         match self {
             Self::Edit(edit) => edit.summary(),
             Self::RollBack => "undo the last change".to_owned(),
         }
     }
-}
-
-/// What loading needs.
-struct Loader<'a> {
-    host: &'a PluginHost,
-    metrics: &'a PolicyMetrics,
-    failures: &'a Option<FailureListener>,
-    /// Plugins that have not changed go on as they are, with what they keep in memory.
-    running: Option<&'a RunningPolicies>,
-}
-
-impl Loader<'_> {
-    async fn load_installed(
-        &self,
-        store: &Store,
-        stored: StoredInstallation,
-        revision: u64,
-    ) -> Result<RunningPolicies, PolicyError> {
-        let loading = stored.installation.plugins.into_iter().map(async |installed| {
-            let loaded = match self.unchanged(&installed) {
-                _ if !installed.enabled => None,
-                Some(unchanged) => Some(unchanged),
-                None => {
-                    let bytes = read_component(store, &installed).await?;
-                    Some(self.host.load(&installed.version.plan(&installed.name, bytes)).await?)
-                }
-            };
-            Ok::<_, PolicyError>(RunningPlugin { installed, loaded })
-        });
-        let plugins = futures_util::future::try_join_all(loading).await?;
-        self.order(stored.id, plugins, revision)
-    }
-
-    /// The components are read now: what is checked is what runs.
-    async fn load_file(&self, path: &Path, revision: u64) -> Result<RunningPolicies, PolicyError> {
-        let plan = PipelinePlan::read(path)?;
-        let loading = plan.plugins.into_iter().map(async |mut plan| {
-            let installed = read_planned(&mut plan).await?;
-            let loaded = match self.unchanged(&installed) {
-                Some(unchanged) => unchanged,
-                None => self.host.load(&plan).await?,
-            };
-            Ok::<_, PolicyError>(RunningPlugin { installed, loaded: Some(loaded) })
-        });
-        let plugins = futures_util::future::try_join_all(loading).await?;
-        self.order(0, plugins, revision)
-    }
-
-    async fn load_stock(&self, revision: u64) -> Result<RunningPolicies, PolicyError> {
-        let stock = Installation::stock().plugins.into_iter().map(async |installed| {
-            let loaded = self.host.load(&installed.version.plan(&installed.name, Arc::default())).await?;
-            Ok::<_, PolicyError>(RunningPlugin { installed, loaded: Some(loaded) })
-        });
-        let plugins = futures_util::future::try_join_all(stock).await?;
-        self.order(0, plugins, revision)
-    }
-
-    /// A pipeline that knows who somebody is, and nothing else.
-    async fn load_admin(&self) -> Result<Arc<Pipeline>, PolicyError> {
-        let plugin = self.host.load(&PluginPlan::stock(Stock::Auth)).await?;
-        let pipeline = self.host.order(&[plugin], 0, &PolicyMetrics::default())?;
-        Ok(Arc::new(pipeline.reporting_to(self.failures.clone())))
-    }
-
-    fn order(&self, id: i64, plugins: Vec<RunningPlugin>, revision: u64) -> Result<RunningPolicies, PolicyError> {
-        let loaded: Vec<_> = plugins.iter().filter_map(|plugin| plugin.loaded.clone()).collect();
-        let pipeline = self.host.order(&loaded, revision, self.metrics)?.reporting_to(self.failures.clone());
-        Ok(RunningPolicies { id, plugins, pipeline: Arc::new(pipeline) })
-    }
-
-    fn unchanged(&self, installed: &InstalledPlugin) -> Option<Arc<Plugin>> {
-        let is_same = |plugin: &&RunningPlugin| {
-            plugin.installed.name == installed.name && plugin.installed.version == installed.version
-        };
-        self.running?.plugins.iter().find(is_same)?.loaded.clone()
-    }
-}
-
-async fn read_component(store: &Store, installed: &InstalledPlugin) -> Result<Arc<[u8]>, PolicyError> {
-    let ComponentRef::Digest(digest) = &installed.version.component else { return Ok(Arc::default()) };
-    store
-        .component(digest)
-        .await?
-        .ok_or_else(|| PolicyError::NoComponent { plugin: Arc::clone(&installed.name), digest: Arc::clone(digest) })
-}
-
-/// The plugin of a policies file as if it were installed; its component becomes the bytes of its file.
-async fn read_planned(plan: &mut PluginPlan) -> Result<InstalledPlugin, PolicyError> {
-    let component = match &plan.component {
-        ComponentSource::Stock(stock) => ComponentRef::Stock(*stock),
-        ComponentSource::Bytes(bytes) => ComponentRef::Digest(digest_of(bytes)),
-        ComponentSource::File(path) => {
-            let read = tokio::fs::read(path).await.map_err(|source| LoadError::Read {
-                plugin: Arc::clone(&plan.name),
-                path: path.display().to_string(),
-                source,
-            });
-            let bytes: Arc<[u8]> = read?.into();
-            let digest = digest_of(&bytes);
-            plan.component = ComponentSource::Bytes(bytes);
-            ComponentRef::Digest(digest)
-        }
-    };
-    let settings = serde_json::from_str(&plan.settings).expect("settings of a plan are a JSON object");
-    Ok(InstalledPlugin {
-        name: Arc::clone(&plan.name),
-        enabled: true,
-        version: PluginVersion {
-            component,
-            stages: plan.stages.clone(),
-            settings,
-            grants: plan.grants.clone(),
-            limits: plan.limits,
-            isolation: plan.isolation,
-            fail_open: plan.fail_open,
-        },
-        previous: Vec::new(),
-    })
 }

@@ -249,6 +249,23 @@ impl PluginVersion {
     }
 }
 
+impl VersionChanges {
+    /// Which parts are different.
+    fn summary(&self) -> String {
+        let parts = [
+            ("component", self.component.is_some()),
+            ("stages", self.stages.is_some()),
+            ("settings", self.settings.is_some()),
+            ("grants", self.grant.iter().chain(self.revoke.iter()).next().is_some()),
+            ("limits", self.limits != LimitChanges::default()),
+            ("isolation", self.isolation.is_some()),
+            ("failing open", self.fail_open.is_some()),
+        ];
+        let named: Vec<_> = parts.into_iter().filter(|(_, is_given)| *is_given).map(|(part, _)| part).collect();
+        named.join(", ")
+    }
+}
+
 impl LimitChanges {
     /// These bounds with what is different.
     pub fn applied_to(&self, limits: Limits) -> Limits {
@@ -269,7 +286,7 @@ impl Edit {
         match self {
             Self::Add { name, place: Place::Replace(replaced), .. } => format!("add {name} in place of {replaced}"),
             Self::Add { name, .. } => format!("add {name}"),
-            Self::Update { name, .. } => format!("update {name}"),
+            Self::Update { name, changes } => format!("update {name} ({})", changes.summary()),
             Self::SetEnabled { name, enabled: true } => format!("enable {name}"),
             Self::SetEnabled { name, enabled: false } => format!("disable {name}"),
             Self::Remove { name } => format!("remove {name}"),

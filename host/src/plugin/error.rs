@@ -30,6 +30,8 @@ pub enum LoadError {
         .capability.example()
     )]
     ImportNotGranted { plugin: Arc<str>, import: String, capability: Capability },
+    #[error("plugin `{plugin}` imports what was not granted: {}", .missing.iter().map(not_granted).collect::<Vec<_>>().join("; "))]
+    ImportsNotGranted { plugin: Arc<str>, missing: Vec<(String, Capability)> },
     #[error("plugin `{plugin}` imports `{import}`, which this gateway does not know")]
     UnknownImport { plugin: Arc<str>, import: String },
     #[error("plugin `{plugin}` does not fit the policy contract")]
@@ -48,6 +50,23 @@ pub enum LoadError {
     SettingsInvalid { plugin: Arc<str>, problem: String },
     #[error("plugin `{plugin}` does not accept its settings: {problem:?}")]
     SettingsRefused { plugin: Arc<str>, problem: String },
-    #[error("enterprise mode needs an authenticator, and no policy is one")]
+    #[error(
+        "enterprise mode needs an authenticator, and no policy is one: keep `builtin-auth`, or put another in its place"
+    )]
     NoAuthenticator,
+}
+
+fn not_granted((import, capability): &(String, Capability)) -> String {
+    format!("`{import}`, {}: grant it with `{}`", capability.describe(), capability.example())
+}
+
+impl LoadError {
+    /// What must be granted for it to load, if that is what is missing.
+    pub fn missing_grants(&self) -> Vec<Capability> {
+        match self {
+            Self::ImportNotGranted { capability, .. } => vec![*capability],
+            Self::ImportsNotGranted { missing, .. } => missing.iter().map(|(_, capability)| *capability).collect(),
+            _ => Vec::new(),
+        }
+    }
 }

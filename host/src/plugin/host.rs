@@ -1,18 +1,24 @@
 //! The plugin host: from a plan to a pipeline.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::pipeline::{Directory, Mode, Pipeline, Plugin};
+use crate::pipeline::{Description, Directory, Mode, Pipeline, Plugin};
 use crate::plugin::capabilities::Capabilities;
 use crate::plugin::error::LoadError;
+use crate::plugin::limits::Limits;
 use crate::plugin::load::{Examination, Runtime};
 use crate::plugin::log::PluginLog;
 use crate::plugin::outbound_http::OutboundHttp;
-use crate::plugin::policies::{PipelinePlan, PluginPlan};
+use crate::plugin::policies::{ComponentSource, PipelinePlan, PluginPlan};
 use crate::plugin::state::PluginContext;
 use crate::telemetry::PolicyMetrics;
+
+/// Bounds on a look at a component that is not installed: in milliseconds, and in MiB.
+const LOOK_DEADLINE_MS: NonZeroU32 = NonZeroU32::new(5_000).expect("not zero");
+const LOOK_MEMORY_MIB: NonZeroU32 = NonZeroU32::new(256).expect("not zero");
 
 /// How the plugin host is set up.
 #[derive(Clone, Default)]
@@ -72,6 +78,18 @@ impl PluginHost {
         let (runtime, linking) = (Arc::clone(&self.runtime), plan.clone());
         let linked = blocking(move || runtime.link(&linking)).await?;
         linked.start(plan, self.context(plan), &self.runtime).await.map(Arc::new)
+    }
+
+    /// What a component says of itself. It needs no settings and is granted nothing, and has more
+    /// memory and time than it may be given later: whether that is enough shows when it is installed.
+    pub async fn describe(&self, name: &str, bytes: Arc<[u8]>) -> Result<Description, LoadError> {
+        let mut plan = PluginPlan::new(name, ComponentSource::Bytes(bytes));
+        plan.limits = Limits { deadline_ms: LOOK_DEADLINE_MS, memory_mib: LOOK_MEMORY_MIB, ..plan.limits };
+        let (runtime, linking) = (Arc::clone(&self.runtime), plan.clone());
+        let linked = blocking(move || runtime.link_ungranted(&linking)).await?;
+        // Whatever it does with what it imports, nothing of the gateway's is behind it.
+        let context = self.lending(Capabilities::default()).context(&plan);
+        linked.describe(&plan, context, &self.runtime).await
     }
 
     /// What the instances of a plugin share.

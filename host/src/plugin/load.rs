@@ -73,26 +73,34 @@ impl Runtime {
 
     /// Reads, compiles and links: work for a thread that may block.
     pub(crate) fn link(&self, plan: &PluginPlan) -> Result<Linked, LoadError> {
+        self.link_if(plan, |imports| check_grants(plan, imports))
+    }
+
+    /// The same for a look at what the component says of itself, for which nothing is granted.
+    pub(crate) fn link_ungranted(&self, plan: &PluginPlan) -> Result<Linked, LoadError> {
+        self.link_if(plan, |_| Ok(()))
+    }
+
+    fn link_if(
+        &self,
+        plan: &PluginPlan,
+        check: impl FnOnce(&[Import]) -> Result<(), LoadError>,
+    ) -> Result<Linked, LoadError> {
         let bytes = read_component(plan)?;
         let digest = check_digest(plan, &bytes)?;
         let compiled = self.compile(plan, &bytes)?;
-        self.link_compiled(plan, digest, compiled)
+        check(&imports_of(&plan.name, &compiled.0)?)?;
+        link_checked(plan, digest, compiled)
     }
 
+    /// For a component that was compiled for this plan before.
     pub(crate) fn link_compiled(
-        &self,
         plan: &PluginPlan,
         digest: Arc<str>,
-        (component, linker, reserved): Compiled<'_>,
+        compiled: Compiled<'_>,
     ) -> Result<Linked, LoadError> {
-        check_grants(plan, &imports_of(&plan.name, &component)?)?;
-        check_exports(&plan.name, &component)?;
-        let link_error =
-            |error: wasmtime::Error| LoadError::Link { plugin: Arc::clone(&plan.name), source: error.into() };
-        let instances = linker.instantiate_pre(&component).map_err(link_error)?;
-        let indices = ExportIndices::find(&instances).map_err(link_error)?;
-        let stages = choose_stages(plan, &indices)?;
-        Ok(Linked { digest, instances, indices, stages, reserved })
+        check_grants(plan, &imports_of(&plan.name, &compiled.0)?)?;
+        link_checked(plan, digest, compiled)
     }
 
     /// Compiles, and says what there is: work for a thread that may block.
@@ -150,6 +158,20 @@ impl Runtime {
     }
 }
 
+/// Nothing that it imports is missing; what it exports is still to be seen.
+fn link_checked(
+    plan: &PluginPlan,
+    digest: Arc<str>,
+    (component, linker, reserved): Compiled<'_>,
+) -> Result<Linked, LoadError> {
+    check_exports(&plan.name, &component)?;
+    let link_error = |error: wasmtime::Error| LoadError::Link { plugin: Arc::clone(&plan.name), source: error.into() };
+    let instances = linker.instantiate_pre(&component).map_err(link_error)?;
+    let indices = ExportIndices::find(&instances).map_err(link_error)?;
+    let stages = choose_stages(plan, &indices)?;
+    Ok(Linked { digest, instances, indices, stages, reserved })
+}
+
 /// With what it may import, and its share of the pool.
 pub(crate) type Compiled<'a> = (Component, &'a Linker<State>, Option<OwnedSemaphorePermit>);
 
@@ -163,6 +185,18 @@ impl Linked {
     pub(crate) fn into_pool(self, plan: &PluginPlan, context: PluginContext, runtime: &Runtime) -> InstancePool {
         let linked = pool::Linked { instances: self.instances, indices: self.indices, reserved: self.reserved };
         InstancePool::new(Arc::new(context), plan.isolation, linked, Arc::clone(&runtime.engines.ticker))
+    }
+
+    /// Starts an instance, and asks it what it says of itself.
+    pub(crate) async fn describe(
+        self,
+        plan: &PluginPlan,
+        context: PluginContext,
+        runtime: &Runtime,
+    ) -> Result<Description, LoadError> {
+        let stage = self.stages[0];
+        let described = v0_1::describe(&self.into_pool(plan, context, runtime), stage).await;
+        described.map_err(|error| LoadError::Start { plugin: Arc::clone(&plan.name), source: error.into() })
     }
 
     /// Starts a first instance, has it accept its settings, and makes the plugin.
@@ -274,15 +308,20 @@ fn imports_of(plugin: &Arc<str>, component: &Component) -> Result<Vec<Import>, L
 }
 
 fn check_grants(plan: &PluginPlan, imports: &[Import]) -> Result<(), LoadError> {
-    for import in imports {
-        if let Some(capability) = import.needs
-            && !plan.grants.allow(capability)
-        {
-            let import = import.name.clone();
-            return Err(LoadError::ImportNotGranted { plugin: Arc::clone(&plan.name), import, capability });
+    let missing = |import: &Import| {
+        let capability = import.needs.filter(|capability| !plan.grants.allow(*capability))?;
+        Some((import.name.clone(), capability))
+    };
+    let mut missing: Vec<_> = imports.iter().filter_map(missing).collect();
+    let plugin = Arc::clone(&plan.name);
+    match (missing.pop(), missing.is_empty()) {
+        (None, _) => Ok(()),
+        (Some((import, capability)), true) => Err(LoadError::ImportNotGranted { plugin, import, capability }),
+        (Some(last), false) => {
+            missing.push(last);
+            Err(LoadError::ImportsNotGranted { plugin, missing })
         }
     }
-    Ok(())
 }
 
 /// Holds the settings against the schema that the component brings along.

@@ -127,7 +127,7 @@ impl Workpiece {
     fn link(&self, plan: &PluginPlan) -> Result<Linked, LoadError> {
         let slots = self.is_pooled.then(|| self.runtime.engines.reserve_slots(plan.limits.instances.get())).flatten();
         let compiled = (self.component.clone(), self.runtime.linker(self.is_pooled)?, slots);
-        self.runtime.link_compiled(plan, Arc::clone(&self.digest), compiled)
+        Runtime::link_compiled(plan, Arc::clone(&self.digest), compiled)
     }
 }
 

@@ -20,16 +20,29 @@ const BOUNDS: [f64; 15] = [
     0.1, 0.25,
 ];
 
-/// How often policies were asked, denied and failed.
+/// How often policies were asked, denied and failed. Administrators see it wherever they look
+/// at plugins, so it is always counted: two looks at the clock for each call.
 #[derive(Default)]
 pub struct PolicyMetrics {
     /// Locked when a pipeline is made and when metrics are read, never by a call.
     stages: Mutex<BTreeMap<PluginStage, Arc<StageMetrics>>>,
     /// By plugin; locked as `stages` is.
     host_calls: Mutex<BTreeMap<String, Arc<HostCallMetrics>>>,
-    /// Whether more than failures is counted.
-    is_detailed: bool,
     unobserved: AtomicU64,
+}
+
+/// What was counted of one plugin in one stage.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct StageReport {
+    /// Calls that have ended, failed ones included.
+    pub calls: u64,
+    /// Those that were answered with a denial.
+    pub denials: u64,
+    /// Those that gave no usable answer.
+    pub failures: u64,
+    /// What 99 of 100 calls stayed below, in seconds, interpolated between the bounds that are
+    /// counted by; `None` before the first call.
+    pub p99: Option<f64>,
 }
 
 /// The values of the labels: two names that are the same when cut share their counters.
@@ -40,32 +53,29 @@ fn key(plugin: &str, stage: Stage) -> PluginStage {
 }
 
 /// What one plugin does in one stage.
-#[derive(Default)]
 pub struct StageMetrics {
     failures_passed: AtomicU64,
     failures_denied: AtomicU64,
-    /// Absent where only failures are counted.
-    details: Option<Details>,
-}
-
-struct Details {
     denials: AtomicU64,
     /// Of all calls, failed ones included: its count is theirs.
     latency: Histogram,
 }
 
-impl PolicyMetrics {
-    /// Counts calls, denials and latencies too, which costs every call two looks at the clock.
-    pub fn detailed() -> Self {
-        Self { is_detailed: true, ..Self::default() }
+impl Default for StageMetrics {
+    fn default() -> Self {
+        Self {
+            failures_passed: AtomicU64::new(0),
+            failures_denied: AtomicU64::new(0),
+            denials: AtomicU64::new(0),
+            latency: histogram(&BOUNDS),
+        }
     }
+}
 
+impl PolicyMetrics {
     /// The counters of a plugin in a stage: those of an earlier pipeline, if it had the same plugin.
     pub fn stage(&self, plugin: &str, stage: Stage) -> Arc<StageMetrics> {
-        let mut stages = self.stages.lock();
-        let details = || Details { denials: AtomicU64::new(0), latency: histogram(&BOUNDS) };
-        let fresh = || StageMetrics { details: self.is_detailed.then(details), ..StageMetrics::default() };
-        Arc::clone(stages.entry(key(plugin, stage)).or_insert_with(|| Arc::new(fresh())))
+        Arc::clone(self.stages.lock().entry(key(plugin, stage)).or_default())
     }
 
     /// Where a plugin's use of what it was granted is counted: as for stages, across versions of it.
@@ -78,13 +88,15 @@ impl PolicyMetrics {
         self.unobserved.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// What was counted of this plugin in this stage.
+    pub fn report(&self, plugin: &str, stage: Stage) -> StageReport {
+        let found = self.stages.lock().get(&key(plugin, stage)).cloned();
+        found.map(|metrics| metrics.report()).unwrap_or_default()
+    }
+
     /// How many calls of this plugin failed in this stage.
     pub fn failures(&self, plugin: &str, stage: Stage) -> u64 {
-        let stages = self.stages.lock();
-        let found = stages.get(&key(plugin, stage));
-        found.map_or(0, |stage| {
-            stage.failures_passed.load(Ordering::Relaxed) + stage.failures_denied.load(Ordering::Relaxed)
-        })
+        self.report(plugin, stage).failures
     }
 
     pub(super) fn collect(&self) -> [MetricFamily; 6] {
@@ -99,11 +111,9 @@ impl PolicyMetrics {
                 let labels = [labels[0], labels[1], ("result", result)];
                 failures.push(counter(&labels, count.load(Ordering::Relaxed) as f64));
             }
-            if let Some(details) = &metrics.details {
-                calls.push(counter(&labels, details.latency.get_sample_count() as f64));
-                denials.push(counter(&labels, details.denials.load(Ordering::Relaxed) as f64));
-                latencies.push(seconds(&labels, &details.latency));
-            }
+            calls.push(counter(&labels, metrics.latency.get_sample_count() as f64));
+            denials.push(counter(&labels, metrics.denials.load(Ordering::Relaxed) as f64));
+            latencies.push(seconds(&labels, &metrics.latency));
         }
         let mut host_calls = self.host_calls.lock();
         host_calls.retain(|_, metrics| Arc::strong_count(metrics) > 1);
@@ -141,20 +151,17 @@ impl PolicyMetrics {
 }
 
 impl StageMetrics {
-    /// Waits for a call into the plugin, and takes its time if that is wanted.
+    /// Waits for a call into the plugin, and takes its time.
     pub async fn time<T>(&self, call: impl Future<Output = T>) -> T {
-        let Some(details) = &self.details else { return call.await };
         let started = Instant::now();
         let answer = call.await;
-        details.latency.observe(started.elapsed().as_secs_f64());
+        self.latency.observe(started.elapsed().as_secs_f64());
         answer
     }
 
     /// Counts one denial.
     pub fn record_denial(&self) {
-        if let Some(details) = &self.details {
-            details.denials.fetch_add(1, Ordering::Relaxed);
-        }
+        self.denials.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts one failed call; `passed` if the plugin may fail open.
@@ -162,6 +169,42 @@ impl StageMetrics {
         let count = if passed { &self.failures_passed } else { &self.failures_denied };
         count.fetch_add(1, Ordering::Relaxed);
     }
+
+    fn report(&self) -> StageReport {
+        let sample = prometheus::core::Metric::metric(&self.latency);
+        let buckets: Vec<_> = sample
+            .get_histogram()
+            .get_bucket()
+            .iter()
+            .map(|bucket| (bucket.upper_bound(), bucket.cumulative_count()))
+            .collect();
+        let calls = sample.get_histogram().get_sample_count();
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        StageReport {
+            calls,
+            denials: count(&self.denials),
+            failures: count(&self.failures_passed) + count(&self.failures_denied),
+            p99: percentile(&buckets, calls, 0.99),
+        }
+    }
+}
+
+/// What this share of all calls stayed below. `buckets` are upper bounds with how many calls stayed
+/// below each; of calls above the last one no more is known than that.
+fn percentile(buckets: &[(f64, u64)], calls: u64, share: f64) -> Option<f64> {
+    if calls == 0 {
+        return None;
+    }
+    let rank = share * calls as f64;
+    let (mut lower, mut below) = (0.0, 0);
+    for &(upper, up_to) in buckets {
+        if up_to as f64 >= rank && up_to > below {
+            let part = (rank - below as f64) / (up_to - below) as f64;
+            return Some(lower + (upper - lower) * part);
+        }
+        (lower, below) = (upper, up_to);
+    }
+    Some(lower)
 }
 
 #[cfg(test)]
@@ -173,7 +216,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_plugin_keeps_its_counts_from_pipeline_to_pipeline_and_loses_them_with_the_last() {
-        let metrics = PolicyMetrics::detailed();
+        let metrics = PolicyMetrics::default();
         let in_old_pipeline = metrics.stage("acl", Stage::Authorizer);
         in_old_pipeline.time(async {}).await;
         let in_new_pipeline = metrics.stage("acl", Stage::Authorizer);
@@ -215,14 +258,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_details_only_failures_are_counted() {
+    async fn a_report_says_what_was_counted() {
         let metrics = PolicyMetrics::default();
+        assert_eq!(metrics.report("acl", Stage::Guard), StageReport::default());
         let stage = metrics.stage("acl", Stage::Guard);
         stage.time(async {}).await;
         stage.record_denial();
         stage.record_failure(false);
         stage.record_failure(true);
-        assert_eq!(metrics.failures("acl", Stage::Guard), 2);
-        assert!(!text(metrics.collect().to_vec()).unwrap().contains("latency"));
+        let report = metrics.report("acl", Stage::Guard);
+        assert_eq!((report.calls, report.denials, report.failures), (1, 1, 2));
+        assert!(report.p99.is_some_and(|p99| p99 > 0.0 && p99 < 0.25), "{report:?}");
+        assert!(text(metrics.collect().to_vec()).unwrap().contains("latency"));
+    }
+
+    #[test]
+    fn a_percentile_lies_between_the_bounds_of_its_bucket() {
+        let buckets = [(1.0, 0), (2.0, 50), (4.0, 100), (8.0, 100)];
+        for (share, expected) in [(0.25, 1.5), (0.5, 2.0), (0.75, 3.0), (1.0, 4.0)] {
+            assert_eq!(percentile(&buckets, 100, share), Some(expected));
+        }
+        assert_eq!(percentile(&buckets, 0, 0.99), None);
+        assert_eq!(percentile(&buckets, 10_000, 0.99), Some(8.0), "above the last bound no more is known");
     }
 }

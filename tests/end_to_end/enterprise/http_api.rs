@@ -69,6 +69,21 @@ pub(super) const ROUTES: &str = r#"
 | PUT /api/v0/clients/new                     | {"access_token": "another-token"}                                  | 401    | 401       | 401     | 403  | 200   |
 | DELETE /api/v0/clients/new                  |                                                                    | 401    | 401       | 401     | 403  | 204   |
 
+| GET /api/v0/plugins                         |                                                                    | 401    | 401       | 401     | 403  | 200   |
+| GET /api/v0/plugins/history                 |                                                                    | 401    | 401       | 401     | 403  | 200   |
+| GET /api/v0/plugins/builtin-acl             |                                                                    | 401    | 401       | 401     | 403  | 200   |
+| POST /api/v0/plugins/components             | (not a component)                                                  | 401    | 401       | 401     | 403  | 400   |
+| POST /api/v0/plugins/plan                   | {"disable": {"name": "builtin-acl"}}                               | 401    | 401       | 401     | 403  | 200   |
+| POST /api/v0/plugins                        | {"name": "new", "component": "builtin:acl"}                        | 401    | 401       | 401     | 403  | 201   |
+| PATCH /api/v0/plugins/new                   | {"fail_open": true}                                                | 401    | 401       | 401     | 403  | 200   |
+| POST /api/v0/plugins/new/rollback           |                                                                    | 401    | 401       | 401     | 403  | 200   |
+| POST /api/v0/plugins/new/disable            |                                                                    | 401    | 401       | 401     | 403  | 200   |
+| POST /api/v0/plugins/new/enable             |                                                                    | 401    | 401       | 401     | 403  | 200   |
+| POST /api/v0/plugins/order                  | {"names": ["new", "builtin-acl"]}                                  | 401    | 401       | 401     | 403  | 200   |
+| POST /api/v0/plugins/rollback               |                                                                    | 401    | 401       | 401     | 403  | 200   |
+| DELETE /api/v0/plugins/new                  |                                                                    | 401    | 401       | 401     | 403  | 200   |
+| DELETE /api/v0/plugins/builtin-auth         |                                                                    | 401    | 401       | 401     | 403  | 422   |
+
 | POST /api/v0/explain                        | {"client": "echoer", "tool": "one__echo"}                          | 401    | 401       | 401     | 403  | 200   |
 
 | PUT /api/v0/plugin-secrets/github%2Fann     | {"value": "s3cret"}                                                | 401    | 401       | 401     | 403  | 200   |

@@ -167,7 +167,7 @@ fn line(record: &str) -> String {
 }
 
 /// A caller's words cannot move the cursor of a terminal, or look like another line.
-fn plain(text: &str) -> String {
+pub(in crate::commands) fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter.is_control() {

@@ -48,6 +48,12 @@ impl Operation {
         self.fails(&[400, 413])
     }
 
+    /// A body of bytes.
+    pub(super) fn binary_body(mut self, media_type: &str) -> Self {
+        self.body = Some(json!({ "required": true, "content": { media_type: { "schema": {} } } }));
+        self.fails(&[400, 413])
+    }
+
     /// An answer with a JSON body.
     pub(super) fn answers(mut self, status: u16, description: &str, schema: &Value) -> Self {
         let content = json!({ "application/json": { "schema": schema } });
@@ -102,9 +108,13 @@ fn meaning(status: u16) -> &'static str {
             "The Host or Origin is not allowed, a policy refused, the caller's role does not allow it, or the request \
              needs enterprise mode."
         }
-        404 => "There is no such server, tool, prompt, resource, group, client or user.",
-        409 => "The name, or the access token, is taken.",
+        404 => "There is no such server, tool, prompt, resource, group, client, user or plugin.",
+        409 => {
+            "The name, or the access token, is taken; or there is no earlier version or change to go back to; or the \
+             policies are those of a file."
+        }
         413 => "The body is too long.",
+        422 => "A component, its settings or its grants are not as they must be; nothing was changed.",
         500 => "The MCP server failed or could not be reached, or the gateway's database failed.",
         503 => "A policy could not decide, or too many calls are in flight.",
         _ => "An error.",

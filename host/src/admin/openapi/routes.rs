@@ -25,7 +25,7 @@ pub(in crate::admin) struct Described {
 }
 
 impl Routes {
-    /// Adds a route for GET; so the next three for their methods.
+    /// Adds a route for GET; so the next four for their methods.
     pub(in crate::admin) fn get<H, T>(self, path: &str, handler: H, operation: Operation) -> Self
     where
         H: Handler<T, Arc<Gateway>>,
@@ -48,6 +48,14 @@ impl Routes {
         T: 'static,
     {
         self.add((MethodFilter::PUT, "put"), path, handler, operation)
+    }
+
+    pub(in crate::admin) fn patch<H, T>(self, path: &str, handler: H, operation: Operation) -> Self
+    where
+        H: Handler<T, Arc<Gateway>>,
+        T: 'static,
+    {
+        self.add((MethodFilter::PATCH, "patch"), path, handler, operation)
     }
 
     pub(in crate::admin) fn delete<H, T>(self, path: &str, handler: H, operation: Operation) -> Self

@@ -5,6 +5,8 @@ use serde_json::{Map, Value, json};
 
 use crate::admin::identities::MAX_GRACE_SECONDS;
 
+mod plugins;
+
 /// The rule of [`crate::names::ServerName`].
 const SERVER_NAME: &str = "^_?[A-Za-z0-9-]+(_[A-Za-z0-9-]+)*$";
 /// The rule of [`crate::names::GroupName`].
@@ -36,6 +38,7 @@ pub(super) fn all() -> Value {
         identities(),
         plugin_secrets(),
         audit(),
+        plugins::schemas(),
     ];
     let all: Map<String, Value> = groups
         .into_iter()

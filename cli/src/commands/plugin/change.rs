@@ -1,0 +1,55 @@
+//! What is said of a change that was made: the same for all of them.
+
+use std::io::{self, Write as _};
+
+use super::get::describe;
+use crate::api::{Answer, PluginChange};
+use crate::commands::audit::read::plain;
+use crate::printer::Printer;
+
+/// Says what was done.
+pub(super) fn run(made: anyhow::Result<Answer<PluginChange>>, printer: &mut Printer) -> anyhow::Result<()> {
+    let made = made?;
+    if printer.is_json() {
+        return Ok(printer.json(&made.body)?);
+    }
+    print_change(&made.value, printer)?;
+    Ok(writeln!(printer, "`mcpjungle plugin list` shows the policies as they run.")?)
+}
+
+/// The same, with the plugin that it was about.
+pub(super) fn run_and_describe(
+    made: anyhow::Result<Answer<PluginChange>>,
+    printer: &mut Printer,
+) -> anyhow::Result<()> {
+    let made = made?;
+    if printer.is_json() {
+        return Ok(printer.json(&made.body)?);
+    }
+    print_change(&made.value, printer)?;
+    if let Some(plugin) = &made.value.plugin {
+        writeln!(printer)?;
+        describe(plugin, printer)?;
+        writeln!(printer)?;
+        writeln!(
+            printer,
+            "{}",
+            if plugin.fail_open {
+                "It fails open: a call that it gives no answer to passes."
+            } else {
+                "It fails closed: a call that it gives no answer to is refused."
+            }
+        )?;
+    }
+    writeln!(printer, "`mcpjungle plugin list` shows it at work; `mcpjungle plugin rollback` undoes this change.")?;
+    Ok(())
+}
+
+fn print_change(made: &PluginChange, printer: &mut Printer) -> io::Result<()> {
+    writeln!(printer, "Done: {} (change {}).", plain(&made.change), made.id)?;
+    match &made.problem {
+        Some(problem) => writeln!(printer, "Without --safe-mode the gateway would still not start: {}", plain(problem)),
+        None if made.runs => Ok(()),
+        None => writeln!(printer, "The gateway is in safe mode: this runs once it is started without --safe-mode."),
+    }
+}

@@ -1,0 +1,110 @@
+//! Plugins: what is installed, how it runs, and changing it. A change is tried before anything is stored.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::admin::admission::Admission;
+use crate::admin::change::finish;
+use crate::admin::error::ApiError;
+use crate::gateway::{ChangeMade, Gateway, PolicySource, RunningPlugin, Wish};
+use crate::installation::{ComponentRef, InstalledPlugin};
+use crate::pipeline::{Plugin, Stage};
+use crate::plugin::{Grants, Isolation, Limits, digest_of};
+
+pub(super) mod change;
+pub(super) mod history;
+pub(super) mod list;
+pub(super) mod plan;
+pub(super) mod upload;
+
+/// A plugin as it is installed.
+#[derive(Debug, Serialize)]
+pub(super) struct PluginView {
+    name: String,
+    /// `enabled` or `disabled`.
+    state: &'static str,
+    /// Whether this gateway asks it: not if it is disabled, and in safe mode only stock plugins are.
+    running: bool,
+    component: ComponentRef,
+    digest: String,
+    /// Of the component, in its own words; empty while it does not run.
+    version: String,
+    summary: String,
+    stages: Vec<Stage>,
+    settings: serde_json::Map<String, serde_json::Value>,
+    grants: Grants,
+    limits: Limits,
+    isolation: Isolation,
+    fail_open: bool,
+    /// How many earlier versions `rollback` can go back to, one by one.
+    previous_versions: usize,
+}
+
+impl PluginView {
+    fn of_running(plugin: &RunningPlugin) -> Self {
+        Self::new(&plugin.installed, plugin.stages.clone(), plugin.loaded.as_deref())
+    }
+
+    /// One that does not run here.
+    fn of_installed(installed: &InstalledPlugin) -> Self {
+        Self::new(installed, installed.version.stages.clone().unwrap_or_default(), None)
+    }
+
+    fn new(installed: &InstalledPlugin, stages: Vec<Stage>, loaded: Option<&Plugin>) -> Self {
+        let version = &installed.version;
+        let description = loaded.map(|plugin| plugin.description.clone()).unwrap_or_default();
+        Self {
+            name: installed.name.to_string(),
+            state: if installed.enabled { "enabled" } else { "disabled" },
+            running: loaded.is_some(),
+            component: version.component.clone(),
+            digest: digest(&version.component),
+            version: description.version,
+            summary: description.summary,
+            stages,
+            settings: version.settings.clone(),
+            grants: version.grants.clone(),
+            limits: version.limits,
+            isolation: version.isolation,
+            fail_open: version.fail_open,
+            previous_versions: installed.previous.len(),
+        }
+    }
+}
+
+fn digest(component: &ComponentRef) -> String {
+    match component {
+        ComponentRef::Stock(stock) => digest_of(stock.component()).to_string(),
+        ComponentRef::Digest(digest) => digest.to_string(),
+    }
+}
+
+/// The plugins that changes are about: those that run, or in safe mode those that are installed.
+async fn installed(gateway: &Gateway) -> Result<Vec<PluginView>, ApiError> {
+    if *gateway.policy_source() == PolicySource::SafeMode {
+        let stored = gateway.store.installation().await?;
+        return Ok(stored.installation.plugins.iter().map(PluginView::of_installed).collect());
+    }
+    Ok(gateway.running_policies().plugins.iter().map(PluginView::of_running).collect())
+}
+
+fn missing(name: &str) -> ApiError {
+    ApiError::not_found(format!("plugin `{name}` is not installed"))
+}
+
+/// Makes a change, whether or not the caller still waits for it.
+async fn make(gateway: &Arc<Gateway>, admission: &Admission, wish: Wish) -> Result<ChangeMade, ApiError> {
+    let (gateway, admission) = (Arc::clone(gateway), admission.clone());
+    finish(async move {
+        let made = gateway.change_policies(&wish, &admission.principal.name).await?;
+        tracing::info!(
+            request.id = %admission.request_id,
+            principal.name = %admission.principal.name,
+            change = made.summary,
+            "changed the installed plugins"
+        );
+        Ok(made)
+    })
+    .await
+}

@@ -1,0 +1,145 @@
+//! `POST /plugins/plan`: what clients would see after a change. Nothing changes, and nothing is counted.
+//!
+//! - `audience`: who is looked at, and where.
+//! - `compare`: what they see with the policies that run and with those that would.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+
+use crate::admin::error::ApiError;
+use crate::admin::input::JsonBody;
+use crate::admin::plugins::change::{Addition, NewOrder};
+use crate::admin::plugins::list::{StageView, stages};
+use crate::gateway::{Gateway, RunningPolicies, Wish};
+use crate::installation::{Edit, VersionChanges};
+use crate::pipeline::{Pipeline, Plugin, Stage};
+use crate::telemetry::PolicyMetrics;
+
+mod audience;
+mod compare;
+
+use compare::{Comparison, Row};
+
+/// The change that is asked about: one of these.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(in crate::admin) enum Planned {
+    Add(Addition),
+    Update(PlannedUpdate),
+    Enable(OnePlugin),
+    Disable(OnePlugin),
+    Remove(OnePlugin),
+    Order(NewOrder),
+    /// Of one plugin, or with no name of the last change.
+    Rollback(MaybePlugin),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::admin) struct PlannedUpdate {
+    name: String,
+    changes: VersionChanges,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::admin) struct OnePlugin {
+    name: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::admin) struct MaybePlugin {
+    #[serde(default)]
+    name: Option<String>,
+}
+
+/// What would be.
+#[derive(Debug, Serialize)]
+pub(in crate::admin) struct Plan {
+    /// What would be done.
+    change: String,
+    /// The pipeline as it would run.
+    stages: Vec<StageView>,
+    /// Who would see something else, and where; those who would see the same are left out.
+    rows: Vec<Row>,
+    /// How many lists were made with both pipelines.
+    looked_at: usize,
+    /// What the rows do not say.
+    notes: Vec<String>,
+}
+
+impl Planned {
+    fn into_wish(self) -> Result<Wish, ApiError> {
+        Ok(Wish::Edit(match self {
+            Self::Add(addition) => addition.into_edit()?,
+            Self::Update(PlannedUpdate { name, changes }) => Edit::Update { name, changes: Box::new(changes) },
+            Self::Enable(OnePlugin { name }) => Edit::SetEnabled { name, enabled: true },
+            Self::Disable(OnePlugin { name }) => Edit::SetEnabled { name, enabled: false },
+            Self::Remove(OnePlugin { name }) => Edit::Remove { name },
+            Self::Order(order) => Edit::Order { names: order.names },
+            Self::Rollback(MaybePlugin { name: Some(name) }) => Edit::RollBackPlugin { name },
+            Self::Rollback(MaybePlugin { name: None }) => return Ok(Wish::RollBack),
+        }))
+    }
+}
+
+pub(in crate::admin) async fn plan(
+    State(gateway): State<Arc<Gateway>>,
+    JsonBody(planned): JsonBody<Planned>,
+) -> Result<Json<Plan>, ApiError> {
+    let wish = planned.into_wish()?;
+    let running = gateway.running_policies();
+    let tried = gateway.try_policies(&wish).await?;
+    let (old, new) = (uncounted(&gateway, &running)?, uncounted(&gateway, &tried)?);
+    let mut notes = Vec::new();
+    if authenticators(&running) != authenticators(&tried) {
+        notes.push(
+            "other authenticators would decide who is let in: sessions that they do not let in would end. This plan \
+             takes every client to be let in as it is stored"
+                .to_owned(),
+        );
+    }
+    if decides_beyond_lists(&running) != decides_beyond_lists(&tried) {
+        notes.push("guards, header-injectors or observers would change, too: they act on calls, not on lists".into());
+    }
+    let comparison = Comparison::make(&gateway, &old, &new).await;
+    notes.extend(comparison.notes);
+    Ok(Json(Plan {
+        change: wish.summary(),
+        // Nothing has been counted of what does not run yet.
+        stages: stages(&tried, &PolicyMetrics::default()),
+        rows: comparison.rows,
+        looked_at: comparison.looked_at,
+        notes,
+    }))
+}
+
+/// The same policies, counted nowhere.
+fn uncounted(gateway: &Gateway, policies: &RunningPolicies) -> Result<Pipeline, ApiError> {
+    let plugins: Vec<Arc<Plugin>> = policies.plugins.iter().filter_map(|plugin| plugin.loaded.clone()).collect();
+    Ok(gateway.plugin_host().order(&plugins, policies.pipeline.revision(), &PolicyMetrics::default())?)
+}
+
+/// What decides at a stage: names and the very instances.
+type Deciders = Vec<(Stage, Vec<*const Plugin>)>;
+
+fn deciders(policies: &RunningPolicies, stages: &[Stage]) -> Deciders {
+    let of_stage = |stage: &Stage| {
+        let loaded = policies.plugins.iter().filter_map(|plugin| plugin.loaded.as_ref());
+        let plugins = loaded.filter(|plugin| plugin.stages.contains(stage)).map(Arc::as_ptr).collect();
+        (*stage, plugins)
+    };
+    stages.iter().map(of_stage).collect()
+}
+
+fn authenticators(policies: &RunningPolicies) -> Deciders {
+    deciders(policies, &[Stage::Authenticator])
+}
+
+fn decides_beyond_lists(policies: &RunningPolicies) -> Deciders {
+    deciders(policies, &[Stage::Guard, Stage::HeaderInjector, Stage::Observer])
+}

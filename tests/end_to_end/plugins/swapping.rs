@@ -1,0 +1,154 @@
+//! Swapping under load: what runs goes on, and what is asked next is decided anew.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::harness::client::Client;
+use crate::harness::live::Live;
+use crate::harness::{until, until_true};
+use crate::plugins::{add_deny, as_json, component, deny, installed, lists, with_upstream};
+
+#[tokio::test]
+async fn a_plugin_hides_a_tool_until_it_is_rolled_back() {
+    let (gateway, upstream, client) = with_upstream().await;
+    assert!(lists(&client, "raw__numbers").await);
+    let printed = add_deny(&gateway, "raw__numbers");
+    for part in
+        ["Done: add deny (change 1).", "Stages:     authorizer", "It fails closed", "`mcpjungle plugin rollback`"]
+    {
+        assert!(printed.contains(part), "{part}: {printed}");
+    }
+    assert!(!lists(&client, "raw__numbers").await);
+    assert!(client.call("raw__numbers", "{}").await.contains("-32602"));
+    assert_eq!(upstream.requests("tools/call").len(), 0, "the upstream was not asked");
+
+    let listed = as_json(&gateway, &["plugin", "list"]);
+    let authorizers = listed["stages"].as_array().expect("stages");
+    let authorizers = authorizers.iter().find(|stage| stage["stage"] == "authorizer").expect("the stage");
+    let deny = &authorizers["plugins"][1];
+    assert_eq!((&deny["name"], &deny["state"]), (&"deny".into(), &"enabled".into()), "{listed}");
+    assert!(deny["calls"].as_u64() >= Some(2) && deny["denials"].as_u64() >= Some(1), "{deny}");
+    assert!(deny["p99_us"].as_f64().is_some_and(|p99| p99 > 0.0), "{deny}");
+    assert!(gateway.succeed(&["plugin", "list"]).contains("authorizer\n  PLUGIN "));
+
+    gateway.succeed(&["plugin", "rollback"]);
+    assert!(lists(&client, "raw__numbers").await);
+    assert!(client.call("raw__numbers", "{}").await.contains("1.50e+3"));
+    assert!(!installed(&gateway).contains(&"deny".to_owned()));
+}
+
+#[tokio::test]
+async fn no_request_fails_while_policies_are_swapped() {
+    let (gateway, _upstream, _) = with_upstream().await;
+    add_deny(&gateway, "raw__nobody");
+    let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let mut callers = Vec::new();
+    for _ in 0..4 {
+        let client = Client::connect(gateway.url("/mcp")).await;
+        let (stop, answered) = (Arc::clone(&stop), Arc::clone(&answered));
+        callers.push(tokio::spawn(async move {
+            while !stop.load(Ordering::Relaxed) {
+                let answer = client.call("raw__numbers", "{}").await;
+                assert!(answer.contains("1.50e+3"), "{answer}");
+                answered.fetch_add(1, Ordering::Relaxed);
+            }
+        }));
+    }
+    for round in 0..5 {
+        let before = answered.load(Ordering::Relaxed);
+        gateway.succeed(&["plugin", "update", "deny", "--settings", &deny(&format!("raw__other{round}"))]);
+        gateway.succeed(&["plugin", "rollback", "deny"]);
+        gateway.succeed(&["plugin", "disable", "deny"]);
+        gateway.succeed(&["plugin", "enable", "deny"]);
+        until("calls go on", || answered.load(Ordering::Relaxed) > before).await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    for caller in callers {
+        caller.await.expect("no call failed");
+    }
+    let history = gateway.succeed(&["plugin", "history"]);
+    assert!(history.contains("update deny") && history.contains("roll back deny"), "{history}");
+}
+
+#[tokio::test]
+async fn a_call_in_flight_ends_on_the_old_version() {
+    let (gateway, upstream, client) = with_upstream().await;
+    let settings = |word: &str| {
+        serde_json::json!({ "result": serde_json::json!({ "content": [], "word": word }).to_string() }).to_string()
+    };
+    let file = component("house-rules.wasm");
+    gateway.succeed(&["plugin", "add", "house", &file, "--stage", "guard", "--settings", &settings("old")]);
+    let released = upstream.path("go");
+    let arguments = serde_json::json!({ "file": released }).to_string();
+    let caller = Client::connect(gateway.url("/mcp")).await;
+    let call = tokio::spawn(async move { caller.call("raw__wait_for", &arguments).await });
+    until("the call to reach the upstream", || upstream.requests("tools/call").len() == 1).await;
+    gateway.succeed(&["plugin", "update", "house", "--settings", &settings("new")]);
+    let next = client.call("raw__numbers", "{}").await;
+    assert!(next.contains(r#""word":"new""#), "{next}");
+    std::fs::write(&released, "").expect("the file can be made");
+    let ended = call.await.expect("the call in flight is answered");
+    assert!(ended.contains(r#""word":"old""#), "{ended}");
+}
+
+#[tokio::test]
+async fn who_sees_something_else_is_told_and_nobody_else() {
+    let (gateway, _upstream, concerned) = with_upstream().await;
+    gateway.create_group(&serde_json::json!({ "name": "few", "included_tools": ["raw__echo", "raw__spaced"] }));
+    let unconcerned = Client::connect(gateway.url("/v0/groups/few/mcp")).await;
+    for client in [&concerned, &unconcerned] {
+        client.list("tools/list", "tools").await;
+    }
+    let (mut heard, mut silent) = (Live::listen(&concerned).await, Live::listen(&unconcerned).await);
+    add_deny(&gateway, "raw__numbers");
+    let told = heard.next().await.expect("the stream is open");
+    assert!(told.contains("notifications/tools/list_changed"), "{told}");
+    // What it is told first is what concerns it: the change before it was not told.
+    gateway.succeed(&["plugin", "update", "deny", "--settings", &deny("raw__echo")]);
+    let told = silent.next().await.expect("the stream is open");
+    assert!(told.contains("notifications/tools/list_changed"), "{told}");
+    assert!(!lists(&unconcerned, "raw__echo").await);
+    assert!(!gateway.log().contains("panicked"));
+}
+
+#[tokio::test]
+async fn stock_policies_are_replaced_and_put_back() {
+    let (gateway, _upstream, client) = with_upstream().await;
+    let file = component("deny-one-tool.wasm");
+    let ours = deny("raw__numbers");
+    gateway.succeed(&["plugin", "add", "corp", &file, "--replace", "builtin-acl", "--settings", &ours]);
+    assert_eq!(installed(&gateway), ["builtin-auth", "builtin-groups", "corp", "builtin-headers"]);
+    assert!(!lists(&client, "raw__numbers").await);
+    gateway.succeed(&["plugin", "add", "builtin-acl", "builtin:acl", "--replace", "corp"]);
+    assert_eq!(installed(&gateway), ["builtin-auth", "builtin-groups", "builtin-acl", "builtin-headers"]);
+    until_true("the tool is back", async || lists(&client, "raw__numbers").await).await;
+}
+
+#[tokio::test]
+async fn what_is_installed_outlives_the_gateway_however_it_ends() {
+    let (mut gateway, upstream, _client) = with_upstream().await;
+    add_deny(&gateway, "raw__numbers");
+    for round in 0..3 {
+        // Dies in the midst of changes: what the next one finds is whole, old or new.
+        let base = gateway.url("/api/v0/plugins/deny");
+        let changes = tokio::spawn(async move {
+            let http = crate::harness::client::http_client();
+            for verb in ["disable", "enable"].iter().cycle() {
+                if http.post(format!("{base}/{verb}")).send().await.is_err() {
+                    return;
+                }
+            }
+        });
+        let before = gateway.succeed(&["plugin", "history"]).lines().count();
+        until("some changes", || gateway.succeed(&["plugin", "history"]).lines().count() > before + round).await;
+        gateway.signal(rustix::process::Signal::KILL);
+        gateway.ended().await;
+        changes.await.expect("it only asks");
+        gateway = crate::harness::gateway::Gateway::start_in(gateway.keep_home(), &[]);
+        assert!(installed(&gateway).contains(&"deny".to_owned()));
+        gateway.succeed(&["plugin", "enable", "deny"]);
+        let client = Client::connect(gateway.url("/mcp")).await;
+        assert!(!lists(&client, "raw__numbers").await, "round {round}");
+    }
+    drop(upstream);
+}
