@@ -7,6 +7,7 @@
 //! - `policies`: what the stages cost, without a network.
 //! - `scale`: many clients and tools beside few; `crowd` is what has them.
 //! - `stored`: what is put into databases directly.
+//! - `swaps`: policies that are changed under load, and the memory that this leaves behind.
 //! - `drive`: load on one endpoint, for a profiler.
 //! - `report`: the table.
 
@@ -29,6 +30,7 @@ mod report;
 mod scale;
 mod start;
 mod stored;
+mod swaps;
 mod targets;
 mod upstream;
 
@@ -81,6 +83,11 @@ enum Role {
     StaticFile(lists::StaticFile),
     /// Load on one endpoint, and nothing measured but how much it takes.
     Drive(drive::Drive),
+    /// Thousands of changes of a gateway's policies under load: what fails, and what memory it takes.
+    Soak(swaps::Soak),
+    /// A gateway that changes its policies when it is told to.
+    #[command(hide = true)]
+    SwappingGateway(swaps::SwappingGateway),
 }
 
 /// How much to measure.
@@ -108,10 +115,14 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     // One thread each for load and upstream: on a small machine they must not starve what is measured.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // What is measured runs as it runs everywhere.
+    let whole_machine = || tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match arguments.role {
         Some(Role::Upstream(settings)) => runtime.block_on(upstream::serve(settings)),
         Some(Role::StaticFile(file)) => runtime.block_on(lists::serve_file(file)),
         Some(Role::Drive(drive)) => runtime.block_on(drive.run()),
+        Some(Role::Soak(soak)) => runtime.block_on(soak.run()),
+        Some(Role::SwappingGateway(gateway)) => whole_machine()?.block_on(gateway.run()),
         None => runtime.block_on(measure(&arguments.options)),
     }
 }
