@@ -48,7 +48,10 @@ struct Look {
 impl Soak {
     /// Changes, calls and measures; an error if a call fails or memory grows too much.
     pub(crate) async fn run(self) -> Result<()> {
-        ensure!(self.settled_after < self.swaps, "memory is compared after --settled-after, so there must be more --swaps");
+        ensure!(
+            self.settled_after < self.swaps,
+            "memory is compared after --settled-after, so there must be more --swaps"
+        );
         let upstream = Upstream::start(&upstream::Settings { port: 0, session_ids: false, tools: gateway::TOOLS })?;
         let mut gateway = Swapping::start(&upstream.url())?;
         let load = Load::start(&gateway.url(), self.sessions).await?;

@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::plugin::error::LoadError;
+use crate::plugin::turns::Turns;
 
 /// How often a busy guest gives way and its deadline is looked at.
 const TICK: Duration = Duration::from_millis(1);
@@ -36,6 +37,7 @@ pub(crate) struct Engines {
     on_demand: OnceLock<Engine>,
     cache: Option<Cache>,
     pub(crate) ticker: Arc<Ticker>,
+    pub(crate) turns: Turns,
 }
 
 impl Engines {
@@ -52,7 +54,7 @@ impl Engines {
         };
         let ticker = Arc::new(Ticker::start(pooled.iter().cloned().collect())?);
         let slots = Arc::new(Semaphore::new(POOL_SLOTS as usize));
-        Ok(Self { pooled, slots, on_demand: OnceLock::new(), cache, ticker })
+        Ok(Self { pooled, slots, on_demand: OnceLock::new(), cache, ticker, turns: Turns::new() })
     }
 
     /// Sets slots of the pool aside for the instances of one plugin, until the answer
