@@ -5,6 +5,7 @@
 //! - `load`: calls that are timed and verified, one by one.
 //! - `calls`, `lists`, `start`: the measurements.
 //! - `policies`: what the stages cost, without a network.
+//! - `loops`: what policies that never end cost others; `hostile` makes them.
 //! - `scale`: many clients and tools beside few; `crowd` is what has them.
 //! - `stored`: what is put into databases directly.
 //! - `swaps`: policies that are changed under load, and the memory that this leaves behind.
@@ -21,8 +22,12 @@ mod calls;
 mod crowd;
 mod drive;
 mod gateway;
+#[path = "../../host/tests/hostile/component.rs"]
+#[expect(dead_code, reason = "tests need more of it")]
+mod hostile;
 mod lists;
 mod load;
+mod loops;
 mod nginx;
 mod policies;
 mod process;
@@ -65,6 +70,13 @@ struct Options {
     /// Only the measurement of many clients and tools.
     #[arg(long)]
     only_scale: bool,
+    /// Only the measurements of policies: in process, and beside policies that never end.
+    #[arg(long)]
+    only_policies: bool,
+    /// A further authorizer to measure in process, as NAME=FILE of a component that allows
+    /// everything with the settings in the file beside it whose name ends in `.json` instead.
+    #[arg(long, value_name = "NAME=FILE")]
+    authorizer: Vec<String>,
     /// A smoke run: everything once, and briefly. Its figures mean nothing.
     #[arg(long)]
     quick: bool,
@@ -132,6 +144,13 @@ async fn measure(options: &Options) -> Result<()> {
     if options.only_scale {
         return scale::run(&effort, options.quick, options.postgres.as_deref()).await;
     }
+    if options.only_policies {
+        policies::run(&process::Directory::new()?.path(), &options.authorizer).await?;
+        return match &options.gateway {
+            Some(gateway) => loops::measure(gateway, &effort).await,
+            None => Ok(()),
+        };
+    }
     let mut report = Report::default();
     calls::measure_without_session_ids(options, &effort, &mut report).await?;
     calls::measure_with_session_ids(options, &effort, &mut report).await?;
@@ -141,7 +160,10 @@ async fn measure(options: &Options) -> Result<()> {
     }
     report.print();
     println!("\npolicies, in process");
-    policies::run(&process::Directory::new()?.path()).await?;
+    policies::run(&process::Directory::new()?.path(), &options.authorizer).await?;
+    if let Some(gateway) = &options.gateway {
+        loops::measure(gateway, &effort).await?;
+    }
     scale::run(&effort, options.quick, options.postgres.as_deref()).await?;
     match &options.json {
         Some(file) => report.write(file),

@@ -27,6 +27,8 @@ enum Task {
     Test(test::Test),
     /// Measure the gateway beside a direct connection and nginx.
     Bench(bench::Bench),
+    /// Change a gateway's policies ten thousand times under load: no call may fail, and memory may not grow.
+    Soak(bench::Soak),
 }
 
 fn main() -> Result<()> {
@@ -34,5 +36,6 @@ fn main() -> Result<()> {
         Task::Plugins(task) => task.run(),
         Task::Test(task) => task.run(),
         Task::Bench(task) => task.run(),
+        Task::Soak(task) => task.run(),
     }
 }

@@ -13,6 +13,8 @@ use mcpjungle_host::server::{Server, Transport};
 use mcpjungle_host::upstream::Offer;
 use serde_json::json;
 use tokio::net::TcpListener;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::process::Directory;
 use crate::upstream::{TOOL, definition_of};
@@ -41,6 +43,8 @@ pub(crate) struct SwappingGateway {
 impl SwappingGateway {
     /// Prints its port and does what it reads from standard input, until that ends.
     pub(crate) async fn run(self) -> Result<()> {
+        let log = tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).with_writer(std::io::stderr).finish();
+        log.init();
         let folder = Directory::new()?;
         let gateway = open(&folder, &self.upstream).await?;
         let mut changes = Changes::start(Arc::clone(&gateway)).await?;
