@@ -37,7 +37,6 @@ pub(crate) struct Engines {
     on_demand: OnceLock<Engine>,
     cache: Option<Cache>,
     pub(crate) ticker: Arc<Ticker>,
-    pub(crate) turns: Turns,
 }
 
 impl Engines {
@@ -54,7 +53,7 @@ impl Engines {
         };
         let ticker = Arc::new(Ticker::start(pooled.iter().cloned().collect())?);
         let slots = Arc::new(Semaphore::new(POOL_SLOTS as usize));
-        Ok(Self { pooled, slots, on_demand: OnceLock::new(), cache, ticker, turns: Turns::new() })
+        Ok(Self { pooled, slots, on_demand: OnceLock::new(), cache, ticker })
     }
 
     /// Sets slots of the pool aside for the instances of one plugin, until the answer
@@ -81,6 +80,8 @@ impl Engines {
 pub(crate) struct Ticker {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+    /// For guests that are still at work when it ticks.
+    pub(crate) turns: Turns,
 }
 
 struct Shared {
@@ -110,7 +111,7 @@ impl Ticker {
             move || shared.run()
         });
         match thread {
-            Ok(thread) => Ok(Self { shared, thread: Some(thread) }),
+            Ok(thread) => Ok(Self { shared, thread: Some(thread), turns: Turns::new() }),
             Err(source) => Err(LoadError::Ticker { source }),
         }
     }

@@ -144,9 +144,9 @@ impl Linked {
         context: PluginContext,
         runtime: &Runtime,
     ) -> Result<Plugin, LoadError> {
-        let (ticker, turns) = (Arc::clone(&runtime.engines.ticker), runtime.engines.turns.clone());
+        let ticker = Arc::clone(&runtime.engines.ticker);
         let linked = pool::Linked { instances: self.instances, indices: self.indices, reserved: self.reserved };
-        let pool = InstancePool::new(Arc::new(context), plan.isolation, linked, ticker, turns);
+        let pool = InstancePool::new(Arc::new(context), plan.isolation, linked, ticker);
         let failed = |error: CallError| LoadError::Start { plugin: Arc::clone(&plan.name), source: error.into() };
         let description = v0_1::describe(&pool, self.stages[0]).await.map_err(failed)?;
         check_settings(plan, &description)?;

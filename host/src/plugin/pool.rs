@@ -15,7 +15,7 @@ use crate::plugin::engine::{Ticker, Ticking};
 use crate::plugin::limits::Stop;
 use crate::plugin::policies::Isolation;
 use crate::plugin::state::{PluginContext, State};
-use crate::plugin::turns::{Turn, Turns};
+use crate::plugin::turns::Turn;
 use crate::plugin::v0_1::{ExportIndices, Exports};
 
 /// Calls after which an instance is replaced: what a guest leaks does not add up for ever.
@@ -28,7 +28,6 @@ pub(crate) struct InstancePool {
     plugin: Arc<PluginContext>,
     isolation: Isolation,
     ticker: Arc<Ticker>,
-    turns: Turns,
     idle: Mutex<Idle>,
     /// Those that no idle instance holds: one for each instance that may be at work.
     slots: Arc<Semaphore>,
@@ -68,16 +67,9 @@ struct Instance {
 }
 
 impl InstancePool {
-    pub(crate) fn new(
-        plugin: Arc<PluginContext>,
-        isolation: Isolation,
-        linked: Linked,
-        ticker: Arc<Ticker>,
-        turns: Turns,
-    ) -> Self {
+    pub(crate) fn new(plugin: Arc<PluginContext>, isolation: Isolation, linked: Linked, ticker: Arc<Ticker>) -> Self {
         let slots = (plugin.limits.instances.get() as usize).min(Semaphore::MAX_PERMITS);
-        let slots = Arc::new(Semaphore::new(slots));
-        Self { plugin, isolation, ticker, turns, idle: Mutex::default(), slots, linked }
+        Self { plugin, isolation, ticker, idle: Mutex::default(), slots: Arc::new(Semaphore::new(slots)), linked }
     }
 
     /// An instance for one call, with a deadline that runs from here. Dropping the
@@ -132,7 +124,7 @@ impl InstancePool {
         store.set_hostcall_fuel(self.plugin.limits.output_bytes());
         store.set_max_component_handles(COMPONENT_HANDLES);
         let turn = Turn::default();
-        let (own_turn, turns) = (turn.clone(), self.turns.clone());
+        let (own_turn, turns) = (turn.clone(), self.ticker.turns.clone());
         store.epoch_deadline_callback(move |mut store| {
             store.data_mut().budget.check_deadline()?;
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(own_turn.wait(&turns))))
