@@ -6,6 +6,7 @@ mod commands;
 mod explain;
 mod files;
 mod identities;
+mod plugin;
 mod upkeep;
 
 use std::ffi::OsString;
@@ -24,6 +25,10 @@ pub(crate) use files::{ApplyArguments, CompletionArguments, ExportArguments, Fil
 pub(crate) use identities::{
     CreateClientArguments, CreateUserArguments, InitServerArguments, LoginArguments, RotationArguments,
     UpdateClientArguments, UpdateUserArguments,
+};
+pub(crate) use plugin::{
+    BenchArguments, CheckArguments, ComponentArguments, PluginArguments, PluginCommand, SecretCommand,
+    SetSecretArguments, TestArguments,
 };
 pub(crate) use upkeep::{DatabaseArguments, RekeyArguments, ResetArguments, UpkeepArguments, UpkeepKind};
 
@@ -107,6 +112,8 @@ pub(crate) enum Command {
     Server(UpkeepArguments),
     /// Show who did what, and what was refused
     Audit(AuditArguments),
+    /// Write, try and install policies of your own: WebAssembly components
+    Plugin(PluginArguments),
     /// Print a script with which your shell completes arguments
     Completion(CompletionArguments),
 }

@@ -10,6 +10,7 @@ mod group;
 mod init_server;
 mod login;
 mod mcp_client;
+pub(crate) mod plugin;
 mod prompt;
 mod resource;
 mod server;
@@ -139,6 +140,7 @@ async fn perform(
             Some(AuditKind::Verify) => audit::verify::run(api, printer).await,
             None => audit::read::run(&audit.read, api, printer).await,
         },
+        Command::Plugin(arguments) => plugin::run(&arguments.command, api, environment, printer).await,
     }
 }
 

@@ -5,6 +5,7 @@
 //! - `engine`, `pool`, `turns`, `limits`: where components run, one call at a time, and under which bounds.
 //! - `state`, `log`: what one instance carries with it.
 //! - `grants`, `capabilities`, `outbound_http`, `memory`: what a plugin may use if it is granted.
+//! - `workpiece`: a component that is being tried and measured, for `workbench`.
 //! - `v0_1`: track 0.1 of the contract: what components import, export, ask and answer.
 //!
 //! To support a further track: freeze the WIT folder of this one, put the new one beside
@@ -27,14 +28,19 @@ mod state;
 mod stock;
 mod turns;
 mod v0_1;
+mod workpiece;
 
-pub use capabilities::{Capabilities, KeyValue, KeyValueError, KeyValueFuture, SecretSource};
+pub use capabilities::{
+    Capabilities, KeyValue, KeyValueError, KeyValueFuture, LONGEST_KEY, LONGEST_VALUE, MOST_BYTES, MOST_KEYS,
+    SecretSource,
+};
+pub(crate) use capabilities::{NUMBER_SIZE, check_entry, expiry, number_of};
 pub use error::LoadError;
 pub use grants::{Capability, Grant, GrantError, Grants, HttpGrant};
 pub use host::{PluginHost, PluginSettings};
 pub use limits::Limits;
 pub use load::{Examination, Import, digest_of};
 pub use memory::MemoryKeyValue;
-pub use outbound_http::OutboundHttp;
 pub use policies::{ComponentSource, Isolation, PipelinePlan, PlanError, PluginPlan, is_plugin_name};
 pub use stock::Stock;
+pub use workpiece::{CONTRACT, InstanceCost, Instances, Workpiece};

@@ -35,8 +35,10 @@ fn without_a_command_help_shows_what_there_is() {
       export      Write every server and tool group to a file
       apply       Make servers and tool groups what files say
       validate    Check configuration files
+      plugin      Check, test and measure policy components
       server      Look after a gateway's database, on its own machine
       audit       Show who did what, and what was refused
+      plugin      Look after policies that are WebAssembly components
       completion  Print a script with which your shell completes arguments
 
     Examples:
@@ -175,6 +177,10 @@ fn the_help_of_every_command_has_an_example() {
         "export",
         "apply",
         "validate",
+        "plugin",
+        "plugin check",
+        "plugin test",
+        "plugin bench",
         "server",
         "server reset-admin-token",
         "server rekey",

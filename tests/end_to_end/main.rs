@@ -23,6 +23,7 @@ mod lost_database;
 mod metrics;
 #[cfg(feature = "e2e")]
 mod openapi;
+mod plugin_grants;
 mod policies;
 #[cfg(feature = "e2e")]
 #[path = "../fixtures/postgres.rs"]
@@ -43,5 +44,7 @@ mod shutdown;
 mod storage;
 mod sudden_death;
 mod swaps;
+#[cfg(feature = "e2e")]
+mod tutorial;
 mod upkeep;
 mod upstream_stdio;

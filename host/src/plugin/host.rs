@@ -9,6 +9,7 @@ use crate::plugin::capabilities::Capabilities;
 use crate::plugin::error::LoadError;
 use crate::plugin::load::{Examination, Runtime};
 use crate::plugin::log::PluginLog;
+use crate::plugin::outbound_http::OutboundHttp;
 use crate::plugin::policies::{PipelinePlan, PluginPlan};
 use crate::plugin::state::PluginContext;
 use crate::telemetry::PolicyMetrics;
@@ -26,7 +27,7 @@ pub struct PluginSettings {
 
 /// Loads components and makes pipelines of them. One per process is enough.
 pub struct PluginHost {
-    runtime: Arc<Runtime>,
+    pub(crate) runtime: Arc<Runtime>,
     directory: Arc<dyn Directory>,
     capabilities: Capabilities,
     started: Instant,
@@ -70,17 +71,31 @@ impl PluginHost {
     pub async fn load(&self, plan: &PluginPlan) -> Result<Arc<Plugin>, LoadError> {
         let (runtime, linking) = (Arc::clone(&self.runtime), plan.clone());
         let linked = blocking(move || runtime.link(&linking)).await?;
-        let context = PluginContext {
+        linked.start(plan, self.context(plan), &self.runtime).await.map(Arc::new)
+    }
+
+    /// What the instances of a plugin share.
+    pub(crate) fn context(&self, plan: &PluginPlan) -> PluginContext {
+        PluginContext {
             name: Arc::clone(&plan.name),
             settings: plan.settings.clone(),
             limits: plan.limits,
             grants: plan.grants.clone(),
             directory: Arc::clone(&self.directory),
+            http: OutboundHttp::new(plan.grants.clone()),
+            host_calls: self.capabilities.metrics.host_calls(&plan.name),
             capabilities: self.capabilities.clone(),
             log: Arc::new(PluginLog::new(Arc::clone(&plan.name))),
             started: self.started,
-        };
-        linked.start(plan, context, &self.runtime).await.map(Arc::new)
+            memory_peak: Arc::default(),
+        }
+    }
+
+    /// The same engines, with other things to lend.
+    #[must_use]
+    pub fn lending(&self, capabilities: Capabilities) -> Self {
+        let (runtime, directory) = (Arc::clone(&self.runtime), Arc::clone(&self.directory));
+        Self { runtime, directory, capabilities, started: self.started }
     }
 
     /// Compiles a component and says what it exports and imports, without running it. `name` is for messages.
@@ -91,7 +106,7 @@ impl PluginHost {
 }
 
 /// Compiling takes longer than a thread of the runtime may be held.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),

@@ -1,6 +1,8 @@
 //! What a plugin may use up in one call, and who counts it.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +20,8 @@ pub struct Limits {
     pub host_calls: u32,
     /// Bytes that leave the component in one answer or one host call, in KiB.
     pub output_kib: NonZeroU32,
+    /// Bytes of the body of one answer to an outbound HTTP request, in KiB.
+    pub http_kib: NonZeroU32,
     /// Instances at work at the same time; further calls wait.
     pub instances: NonZeroU32,
 }
@@ -30,6 +34,7 @@ impl Default for Limits {
             memory_mib: number(16),
             host_calls: 1_000,
             output_kib: number(1_024),
+            http_kib: number(1_024),
             instances: number(16),
         }
     }
@@ -42,6 +47,10 @@ impl Limits {
 
     pub(crate) fn memory_bytes(&self) -> usize {
         (self.memory_mib.get() as usize).saturating_mul(1 << 20)
+    }
+
+    pub(crate) fn http_bytes(&self) -> usize {
+        (self.http_kib.get() as usize).saturating_mul(1 << 10)
     }
 
     pub(crate) fn output_bytes(&self) -> usize {
@@ -73,7 +82,10 @@ pub(crate) struct Budget {
     /// growth, so this explains a failure and does not make one.
     pub(crate) stopped_by: Option<Stop>,
     memory_limit: usize,
-    memory_used: usize,
+    /// In bytes; a linear memory never shrinks.
+    pub(crate) memory_used: usize,
+    /// The most that any instance of the plugin has used, in bytes. Written when a memory grows, which is seldom.
+    pub(crate) memory_peak: Option<Arc<AtomicUsize>>,
     table_elements_used: usize,
 }
 
@@ -85,6 +97,7 @@ impl Budget {
             stopped_by: None,
             memory_limit: limits.memory_bytes(),
             memory_used: 0,
+            memory_peak: None,
             table_elements_used: 0,
         }
     }
@@ -134,6 +147,9 @@ impl ResourceLimiter for Budget {
             return Ok(false);
         }
         self.memory_used = used;
+        if let Some(peak) = &self.memory_peak {
+            peak.fetch_max(used, Ordering::Relaxed);
+        }
         Ok(true)
     }
 

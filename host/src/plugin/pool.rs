@@ -213,6 +213,11 @@ impl Lease<'_> {
         (store, exports, Bounds { deadline: self.deadline, turn })
     }
 
+    /// Bytes of linear memory that the instance has.
+    pub(crate) fn memory_used(&self) -> usize {
+        self.instance.store.data().budget.memory_used
+    }
+
     /// Gives the instance back if it can be trusted with another call.
     pub(crate) fn finish<T>(self, answer: Result<wasmtime::Result<T>, Late>) -> Result<T, CallError> {
         match answer {

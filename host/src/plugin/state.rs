@@ -1,6 +1,7 @@
 //! What one instance carries with it on the host's side.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
 use wasmtime::component::ResourceTable;
@@ -11,6 +12,8 @@ use crate::plugin::capabilities::Capabilities;
 use crate::plugin::grants::Grants;
 use crate::plugin::limits::{Budget, Limits};
 use crate::plugin::log::{PluginLog, StandardOutput};
+use crate::plugin::outbound_http::OutboundHttp;
+use crate::telemetry::HostCallMetrics;
 
 /// Things that a guest may hold of WASI at the same time: streams, pollables.
 const WASI_RESOURCES: usize = 256;
@@ -26,10 +29,15 @@ pub(crate) struct PluginContext {
     pub(crate) limits: Limits,
     pub(crate) grants: Grants,
     pub(crate) capabilities: Capabilities,
+    /// Its own connections, under its own grants.
+    pub(crate) http: OutboundHttp,
+    pub(crate) host_calls: Arc<HostCallMetrics>,
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) log: Arc<PluginLog>,
     /// The clock's zero.
     pub(crate) started: Instant,
+    /// The most memory that any instance has used, in bytes.
+    pub(crate) memory_peak: Arc<AtomicUsize>,
 }
 
 /// What a store holds.
@@ -47,7 +55,8 @@ struct Wasi {
 
 impl State {
     pub(crate) fn new(plugin: Arc<PluginContext>, deadline: Instant) -> Self {
-        let budget = Budget::new(&plugin.limits, deadline);
+        let mut budget = Budget::new(&plugin.limits, deadline);
+        budget.memory_peak = Some(Arc::clone(&plugin.memory_peak));
         Self { plugin, budget, wasi: None }
     }
 }
