@@ -19,6 +19,9 @@ use component::{Hostile, Other};
 const DEADLINE: Duration = Duration::from_millis(250);
 const POLICY_UNAVAILABLE: i64 = -31000;
 const LOOPS: usize = 8;
+/// A listing that shows each item that it is asked about, until something changes.
+const SHOWS_ALL: &str = "(memory.fill (i32.const 128) (i32.const 1) (i32.const 1024))
+    (i32.store (i32.const 64) (i32.const 128)) (i32.store (i32.const 68) (local.get 15)) (i32.const 64)";
 
 /// A gateway with the stock policies and a hostile one behind them, and its upstream `raw`.
 fn gateway_with(write: impl FnOnce(&Path)) -> (Gateway, RawServer) {
@@ -53,19 +56,25 @@ fn error_code(answer: &str) -> Value {
 
 #[tokio::test]
 async fn a_policy_that_traps_is_an_error_and_never_an_empty_list() {
-    let traps = Hostile { authorize: "unreachable", authorize_items: "unreachable", ..Hostile::default() };
+    let traps = Hostile { authorize: "unreachable", authorize_items: SHOWS_ALL, ..Hostile::default() };
     let (gateway, upstream, client) = authorizer(traps).await;
-    for _ in 0..50 {
+    for _ in 0..100 {
         let refused = client.call("raw__numbers", "{}").await;
         assert_eq!(error_code(&refused), POLICY_UNAVAILABLE, "{refused}");
-        let listed = client.ask("tools/list", "{}").await;
-        assert_eq!(error_code(&listed), POLICY_UNAVAILABLE, "{listed}");
     }
     assert_eq!(upstream.requests("tools/call").len(), 0, "the upstream was not asked");
     let answer = client.call("raw__spaced", "{}").await;
     assert!(answer.contains("result"), "{answer}");
     let lines = gateway.log().matches("a policy gave no usable answer").count();
     assert!((1..100).contains(&lines), "{lines} lines for 100 failures");
+
+    // What there is to list decides what a client is told first, so it hears it there already.
+    let (gateway, upstream) = gateway_with(|home| {
+        Hostile { authorize_items: "unreachable", ..Hostile::default() }.write(home, "hostile");
+    });
+    gateway.register(&upstream.registration("raw"));
+    let refused = Client::new(gateway.url("/mcp")).post(INITIALIZE).await.message();
+    assert_eq!(error_code(&refused), POLICY_UNAVAILABLE, "{refused}");
 }
 
 #[tokio::test]
@@ -91,7 +100,7 @@ async fn an_authenticator_that_traps_or_loops_lets_nobody_in() {
 
 #[tokio::test]
 async fn eight_calls_that_loop_leave_everybody_elses_answered() {
-    let looping = Hostile { authorize: "(loop (br 0)) unreachable", ..Hostile::default() };
+    let looping = Hostile { authorize: "(loop (br 0)) unreachable", authorize_items: SHOWS_ALL, ..Hostile::default() };
     let (gateway, upstream, client) = authorizer(looping).await;
     let mut quiet = latencies(&client, 300).await;
     let mut loops = tokio::task::JoinSet::new();
@@ -139,10 +148,8 @@ async fn latencies(client: &Client, calls: usize) -> Vec<Duration> {
 #[tokio::test]
 async fn a_policy_that_changes_its_mind_is_held_to_what_it_says_at_the_call() {
     // Shows what it is asked about until something changes, and refuses the calls that begin with `n`.
-    let shows = "(memory.fill (i32.const 128) (i32.const 1) (i32.const 1024))
-        (i32.store (i32.const 64) (i32.const 128)) (i32.store (i32.const 68) (local.get 15)) (i32.const 64)";
     let denies = "(i32.store8 (i32.const 1280) (i32.const 1)) (i32.const 1280)";
-    let contradicting = Hostile { authorize: denies, authorize_items: shows, ..Hostile::default() };
+    let contradicting = Hostile { authorize: denies, authorize_items: SHOWS_ALL, ..Hostile::default() };
     let (_gateway, upstream, client) = authorizer(contradicting).await;
     let listed = client.list("tools/list", "tools").await.join("\n");
     assert!(listed.contains("raw__numbers"), "{listed}");

@@ -90,7 +90,7 @@ fn with_schema(schema: &str) -> (String, String) {
          (i32.const 64)",
         schema.len()
     );
-    let quoted = schema.replace('\\', "\\5c").replace('"', "\\22");
+    let quoted = schema.replace('\n', " ").replace('\\', "\\5c").replace('"', "\\22");
     (describe, format!(r#"(data (i32.const 512) "{quoted}")"#))
 }
 
