@@ -27,6 +27,10 @@ use crate::process::Directory;
 use crate::stored;
 use crate::upstream::definition_of;
 
+/// What an upstream answers first.
+pub(crate) const INITIALIZE: &str =
+    r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"0"}}"#;
+
 const ONE_SERVER: &str = "one-server";
 const EVERY_TOOL: &str = "every-tool";
 
@@ -77,7 +81,7 @@ impl Crowd {
         gateway.store.initialize(Mode::Enterprise, Some(admin)).await?;
         ensure!(gateway.store.revision().await? <= 2, "the database is not empty");
         for number in 0..size.servers {
-            let server = server(number)?;
+            let server = server(&server_name(number))?;
             gateway.store.put_server(&server, &offer(size.tools_per_server), false).await?;
         }
         let one_server = vec![server_name(0)];
@@ -212,7 +216,8 @@ impl Crowd {
     }
 }
 
-fn settings(folder: &Directory, database: Database, keys: KeySource) -> GatewaySettings {
+/// A gateway's, in enterprise mode.
+pub(crate) fn settings(folder: &Directory, database: Database, keys: KeySource) -> GatewaySettings {
     let upstreams = UpstreamSettings {
         init_timeout: Duration::from_secs(10),
         session_idle_timeout: None,
@@ -239,9 +244,9 @@ fn settings(folder: &Directory, database: Database, keys: KeySource) -> GatewayS
 }
 
 /// A server that nobody calls here.
-fn server(number: usize) -> Result<Server> {
+pub(crate) fn server(name: &str) -> Result<Server> {
     Ok(Server {
-        name: ServerName::parse(&server_name(number))?,
+        name: ServerName::parse(name)?,
         description: String::new(),
         transport: Transport::StreamableHttp {
             url: "http://127.0.0.1:9/mcp".parse()?,
@@ -255,10 +260,8 @@ fn server(number: usize) -> Result<Server> {
 }
 
 fn offer(tools: usize) -> Offer {
-    let initialize =
-        r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"0"}}"#;
     let tools = (0..tools).map(|number| definition_of(&tool_name(number)).into());
-    Offer { initialize: initialize.into(), tools: tools.collect(), ..Offer::default() }
+    Offer { initialize: INITIALIZE.into(), tools: tools.collect(), ..Offer::default() }
 }
 
 fn headers(token: &str) -> Result<HeaderMap> {

@@ -95,6 +95,26 @@ impl Home {
         self.start(&["--policies", file.to_str().context("temporary paths are UTF-8")?])
     }
 
+    /// Starts one with the stock policies and one more, for one stage.
+    pub(crate) fn start_with_policy(
+        &self,
+        name: &str,
+        component: &[u8],
+        stage: &str,
+        settings: &str,
+    ) -> Result<Gateway> {
+        let component_file = format!("{name}.wasm");
+        fs::write(self.directory.path().join(&component_file), component)?;
+        let stock: String = ["auth", "groups", "acl", "headers"]
+            .map(|name| format!("  - {{name: {name}, component: 'builtin:{name}'}}\n"))
+            .concat();
+        let file = self.directory.path().join("policies.yaml");
+        let own =
+            format!("  - {{name: {name}, component: {component_file}, stages: [{stage}], settings: {settings}}}\n");
+        fs::write(&file, format!("policies:\n{stock}{own}"))?;
+        self.start(&["--policies", file.to_str().context("temporary paths are UTF-8")?])
+    }
+
     /// Registers an upstream.
     pub(crate) fn register(&self, gateway: &Gateway, name: &str, url: &str, session_mode: &str) -> Result<()> {
         let server = json!({ "name": name, "transport": "streamable_http", "url": url, "session_mode": session_mode });

@@ -94,6 +94,17 @@ impl Session {
         Ok(taken)
     }
 
+    /// One call that is answered with an error: all of the answer.
+    pub(crate) async fn call_refused(&mut self) -> Result<Value> {
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{}","arguments":{{"n":1}}}}}}"#,
+            self.tool
+        );
+        let (status, _, answer) = self.post(body.into()).await?;
+        ensure!(status == 200, "call: status {status}");
+        Ok(serde_json::from_slice(&answer)?)
+    }
+
     /// Asks for progress with each call.
     pub(crate) fn wanting_progress(mut self) -> Self {
         self.wants_progress = true;

@@ -5,8 +5,10 @@
 //! - `load`: calls that are timed and verified, one by one.
 //! - `calls`, `lists`, `start`: the measurements.
 //! - `policies`: what the stages cost, without a network.
+//! - `loops`: what policies that never end cost others; `hostile` makes them.
 //! - `scale`: many clients and tools beside few; `crowd` is what has them.
 //! - `stored`: what is put into databases directly.
+//! - `swaps`: policies that are changed under load, and the memory that this leaves behind.
 //! - `drive`: load on one endpoint, for a profiler.
 //! - `report`: the table.
 
@@ -20,8 +22,12 @@ mod calls;
 mod crowd;
 mod drive;
 mod gateway;
+#[path = "../../host/tests/hostile/component.rs"]
+#[expect(dead_code, reason = "tests need more of it")]
+mod hostile;
 mod lists;
 mod load;
+mod loops;
 mod nginx;
 mod policies;
 mod process;
@@ -29,6 +35,7 @@ mod report;
 mod scale;
 mod start;
 mod stored;
+mod swaps;
 mod targets;
 mod upstream;
 
@@ -63,6 +70,13 @@ struct Options {
     /// Only the measurement of many clients and tools.
     #[arg(long)]
     only_scale: bool,
+    /// Only the measurements of policies: in process, and beside policies that never end.
+    #[arg(long)]
+    only_policies: bool,
+    /// A further authorizer to measure in process, as NAME=FILE of a component that allows
+    /// everything with the settings in the file beside it whose name ends in `.json` instead.
+    #[arg(long, value_name = "NAME=FILE")]
+    authorizer: Vec<String>,
     /// A smoke run: everything once, and briefly. Its figures mean nothing.
     #[arg(long)]
     quick: bool,
@@ -81,6 +95,11 @@ enum Role {
     StaticFile(lists::StaticFile),
     /// Load on one endpoint, and nothing measured but how much it takes.
     Drive(drive::Drive),
+    /// Thousands of changes of a gateway's policies under load: what fails, and what memory it takes.
+    Soak(swaps::Soak),
+    /// A gateway that changes its policies when it is told to.
+    #[command(hide = true)]
+    SwappingGateway(swaps::SwappingGateway),
 }
 
 /// How much to measure.
@@ -108,10 +127,14 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     // One thread each for load and upstream: on a small machine they must not starve what is measured.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // What is measured runs as it runs everywhere.
+    let whole_machine = || tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match arguments.role {
         Some(Role::Upstream(settings)) => runtime.block_on(upstream::serve(settings)),
         Some(Role::StaticFile(file)) => runtime.block_on(lists::serve_file(file)),
         Some(Role::Drive(drive)) => runtime.block_on(drive.run()),
+        Some(Role::Soak(soak)) => runtime.block_on(soak.run()),
+        Some(Role::SwappingGateway(gateway)) => whole_machine()?.block_on(gateway.run()),
         None => runtime.block_on(measure(&arguments.options)),
     }
 }
@@ -120,6 +143,13 @@ async fn measure(options: &Options) -> Result<()> {
     let effort = Effort::of(options);
     if options.only_scale {
         return scale::run(&effort, options.quick, options.postgres.as_deref()).await;
+    }
+    if options.only_policies {
+        policies::run(&process::Directory::new()?.path(), &options.authorizer).await?;
+        return match &options.gateway {
+            Some(gateway) => loops::measure(gateway, &effort).await,
+            None => Ok(()),
+        };
     }
     let mut report = Report::default();
     calls::measure_without_session_ids(options, &effort, &mut report).await?;
@@ -130,7 +160,10 @@ async fn measure(options: &Options) -> Result<()> {
     }
     report.print();
     println!("\npolicies, in process");
-    policies::run(&process::Directory::new()?.path()).await?;
+    policies::run(&process::Directory::new()?.path(), &options.authorizer).await?;
+    if let Some(gateway) = &options.gateway {
+        loops::measure(gateway, &effort).await?;
+    }
     scale::run(&effort, options.quick, options.postgres.as_deref()).await?;
     match &options.json {
         Some(file) => report.write(file),

@@ -1,22 +1,35 @@
 //! Policies in process: one warm call per stage, all stages of one call as a
-//! slope over 0 to 8 authorizers, and a fresh instance.
+//! slope over 0 to 8 authorizers, a fresh instance, and what one more policy costs a call.
 
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use mcpjungle_host::catalog::FixedDirectory;
 use mcpjungle_host::group::ToolGroup;
 use mcpjungle_host::names::{CanonicalName, GroupName, ServerName};
 use mcpjungle_host::pipeline::{
-    Denial, Endpoint, HttpRequest, Item, ItemKind, Mode, Pipeline, Principal, Request, UpstreamView,
+    Denial, Endpoint, HttpRequest, Item, ItemKind, Mode, Pipeline, Principal, Request, Stage, UpstreamView,
 };
 use mcpjungle_host::plugin::{ComponentSource, Isolation, PipelinePlan, PluginHost, PluginPlan, PluginSettings, Stock};
 use mcpjungle_host::telemetry::PolicyMetrics;
 
 const GROUP: &str = "reading";
 const MOST_AUTHORIZERS: usize = 8;
+/// An authorizer and a guard as somebody else would write them, and settings with which both let calls pass.
+pub(crate) const AUTHORIZER: &[u8] = include_bytes!("../../tests/fixtures/policies/deny-one-tool.wasm");
+pub(crate) const AUTHORIZER_SETTINGS: &str = r#"{"deny": ["up__no-such-tool"]}"#;
+pub(crate) const GUARD: &[u8] = include_bytes!("../../tests/fixtures/policies/house-rules.wasm");
+pub(crate) const GUARD_SETTINGS: &str = r#"{"arguments": {"{\"no\":1}": "{}"}}"#;
+
+/// What a further authorizer in another language may take.
+const FURTHER_MEMORY_MIB: NonZeroU32 = NonZeroU32::new(64).expect("it is not zero");
+
+/// What a guard looks at.
+const ARGUMENTS: &str = r#"{"path":"/srv/reports/2026/annual.txt","encoding":"utf-8","limit":4096,"follow":false}"#;
+
 const ROUNDS: usize = 9;
 const CALLS_PER_ROUND: u32 = 2_000;
 
@@ -95,13 +108,16 @@ impl Question {
         self.authenticate(pipeline).await?;
         self.select(pipeline).await?;
         self.authorize(pipeline).await?;
+        if pipeline.reviews_arguments() {
+            pipeline.review_arguments(&self.request, &self.principal, &self.item, ARGUMENTS).await?;
+        }
         self.headers(pipeline).await
     }
 }
 
 /// Measures and prints. `cache_dir` is where compiled code is kept; it is used
 /// twice, so that the second assembly shows a warm start.
-pub async fn run(cache_dir: &Path) -> Result<()> {
+pub async fn run(cache_dir: &Path, further: &[String]) -> Result<()> {
     let question = Question::new()?;
     let stock = PipelinePlan::stock();
     assemble(cache_dir, &stock).await?;
@@ -142,7 +158,53 @@ pub async fn run(cache_dir: &Path) -> Result<()> {
         points.push((authorizers as f64, took.as_secs_f64()));
     }
     println!("slope, each further authorizer     {:>9}", show(Duration::from_secs_f64(slope(&points).max(0.0))));
+    one_more(cache_dir, &question, further).await
+}
+
+/// The stock stages, and each of these beside them: all of a call's decisions.
+async fn one_more(cache_dir: &Path, question: &Question, further: &[String]) -> Result<()> {
+    let mut plans = vec![
+        ("no policy".to_owned(), PipelinePlan { plugins: Vec::new() }),
+        ("stock stages".to_owned(), PipelinePlan::stock()),
+        (
+            "+ an authorizer in Rust".to_owned(),
+            beside_stock(custom(Stage::Authorizer, AUTHORIZER, AUTHORIZER_SETTINGS)),
+        ),
+        ("+ a guard on arguments in Rust".to_owned(), beside_stock(custom(Stage::Guard, GUARD, GUARD_SETTINGS))),
+    ];
+    for further in further {
+        let (name, path) = further.split_once('=').context("say --authorizer NAME=FILE")?;
+        let settings = Path::new(path).with_extension("json");
+        let settings = if settings.exists() { std::fs::read_to_string(settings)? } else { "{}".to_owned() };
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read {path}"))?;
+        let mut plugin = custom(Stage::Authorizer, &bytes, &settings);
+        plugin.limits.memory_mib = FURTHER_MEMORY_MIB;
+        plans.push((format!("+ an authorizer in {name}"), beside_stock(plugin)));
+    }
+    let mut stock_us = None;
+    for (number, (name, plan)) in plans.iter().enumerate() {
+        let (_host, pipeline) = assemble(cache_dir, plan).await?;
+        let took = median(async || question.whole_call(&pipeline).await).await?.as_secs_f64() * 1e6;
+        let more = stock_us.map(|stock: f64| format!("{:>+9.2} µs", took - stock)).unwrap_or_default();
+        println!("{name:<35}{took:>6.2} µs{more}");
+        if number == 1 {
+            stock_us = Some(took);
+        }
+    }
     Ok(())
+}
+
+fn custom(stage: Stage, component: &[u8], settings: &str) -> PluginPlan {
+    let mut plugin = PluginPlan::new("custom", ComponentSource::Bytes(component.into()));
+    plugin.stages = Some(vec![stage]);
+    settings.clone_into(&mut plugin.settings);
+    plugin
+}
+
+fn beside_stock(plugin: PluginPlan) -> PipelinePlan {
+    let mut plan = PipelinePlan::stock();
+    plan.plugins.push(plugin);
+    plan
 }
 
 fn with_authorizers(count: usize) -> PipelinePlan {

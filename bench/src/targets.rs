@@ -5,11 +5,15 @@ use anyhow::{Context, Result};
 use crate::Options;
 use crate::gateway::{Gateway, Home};
 use crate::nginx::Nginx;
+use crate::policies::{AUTHORIZER, AUTHORIZER_SETTINGS, GUARD, GUARD_SETTINGS};
 use crate::process::Family;
 use crate::upstream::Upstream;
 
 const SERVER: &str = "up";
 const WITHOUT_POLICIES: &str = "gateway, no policies";
+/// Beside the stock ones, in development mode.
+const WITH_AUTHORIZER: &str = "gateway, + authorizer";
+const WITH_GUARD: &str = "gateway, + guard";
 
 /// One way to the upstream.
 pub(crate) struct Target {
@@ -29,7 +33,7 @@ pub(crate) struct Setting {
 }
 
 impl Setting {
-    /// Direct and nginx; the gateway with all stages in both modes, and with none; further gateways.
+    /// Direct and nginx; the gateway with all stages in both modes, with none, and with one more; further gateways.
     pub(crate) async fn around(
         upstream: &Upstream,
         session_mode: &str,
@@ -47,17 +51,28 @@ impl Setting {
                 ("gateway, enterprise", Home::enterprise(binary, SERVER).await?),
                 ("gateway, development", Home::new(binary)?),
                 (WITHOUT_POLICIES, Home::new(binary)?),
+                (WITH_AUTHORIZER, Home::new(binary)?),
+                (WITH_GUARD, Home::new(binary)?),
             ];
             for (name, home) in homes {
                 // The group is made while there are policies: without any, nobody may.
                 let first = home.start(&[])?;
                 home.register(&first, SERVER, &upstream.url(), session_mode)?;
                 home.create_group(&first, SERVER)?;
-                let gateway = if name == WITHOUT_POLICIES {
-                    drop(first);
-                    home.start_without_policies()?
-                } else {
-                    first
+                let gateway = match name {
+                    WITHOUT_POLICIES => {
+                        drop(first);
+                        home.start_without_policies()?
+                    }
+                    WITH_AUTHORIZER => {
+                        drop(first);
+                        home.start_with_policy("custom", AUTHORIZER, "authorizer", AUTHORIZER_SETTINGS)?
+                    }
+                    WITH_GUARD => {
+                        drop(first);
+                        home.start_with_policy("custom", GUARD, "guard", GUARD_SETTINGS)?
+                    }
+                    _ => first,
                 };
                 let (url, token, family) =
                     (gateway.group_url(), home.client_token().map(str::to_owned), Some(gateway.family()));

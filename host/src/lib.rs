@@ -30,6 +30,7 @@ pub mod gateway;
 pub mod group;
 pub mod identity;
 pub mod installation;
+mod line_rate;
 pub mod names;
 pub mod pipeline;
 pub mod plugin;

@@ -5,10 +5,12 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
+use crate::line_rate::LineRate;
 use crate::telemetry::{PolicyMetrics, StageMetrics};
 
 mod directory;
@@ -23,6 +25,9 @@ pub use model::{
     Observation, Outcome, Principal, PrincipalKind, Reason, Request, Review, UpstreamView, Validity,
 };
 pub use stages::{Authenticator, Authorizer, CallError, Guard, HeaderInjector, Observer, StageFuture, ToolFilter};
+
+/// Failures of one plugin in one stage that are logged each second; all are counted.
+const LOGGED_FAILURES_PER_SECOND: u32 = 10;
 
 /// One kind of decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -181,6 +186,8 @@ struct Step<T: ?Sized> {
     fail_open: bool,
     policy: Arc<T>,
     metrics: Arc<StageMetrics>,
+    /// A plugin that always fails must not fill the log.
+    logged_failures: LineRate,
 }
 
 /// A policy that gave no usable answer.
@@ -213,6 +220,7 @@ impl Steps<'_> {
                 fail_open: plugin.fail_open,
                 policy: Arc::clone(policy),
                 metrics: self.metrics.stage(&plugin.name, stage),
+                logged_failures: LineRate::new(LOGGED_FAILURES_PER_SECOND),
             })
         };
         self.plugins.iter().filter_map(step).collect()
@@ -466,13 +474,7 @@ impl Pipeline {
                 if let Some(tell) = &self.failures {
                     tell(Failure { decider: &step.decider, fail_open: step.fail_open, error: &error, request });
                 }
-                tracing::error!(
-                    plugin.name = %step.decider.plugin,
-                    plugin.stage = %step.decider.stage,
-                    plugin.fail_open = step.fail_open,
-                    %error,
-                    "a policy gave no usable answer"
-                );
+                step.log_failure(&error);
                 if step.fail_open { Ok(None) } else { Err(Denial::Unavailable { decider: step.decider.clone() }) }
             }
         }
@@ -480,6 +482,18 @@ impl Pipeline {
 }
 
 impl<T: ?Sized> Step<T> {
+    fn log_failure(&self, error: &CallError) {
+        let Some(not_logged) = self.logged_failures.take_line(Instant::now()) else { return };
+        tracing::error!(
+            plugin.name = %self.decider.plugin,
+            plugin.stage = %self.decider.stage,
+            plugin.fail_open = self.fail_open,
+            not_logged,
+            %error,
+            "a policy gave no usable answer"
+        );
+    }
+
     fn denied(&self, reason: Reason) -> DeniedBy {
         self.metrics.record_denial();
         DeniedBy { decider: self.decider.clone(), reason }

@@ -1,4 +1,11 @@
-//! Components that misbehave: each is a denial within its deadline, and other calls go on.
+//! Components that misbehave: each is a denial within its deadline, and other calls go on. Each test
+//! prints its figures in one line; `cargo nextest run --no-capture --test plugin_hostile` shows them all.
+//!
+//! - here: loops, growth, recursion, answers of an authorizer, host calls, instances.
+//! - `answers`: malformed answers of the other stages.
+//! - `loading`: what misbehaves before it is installed.
+//! - `storms`: thousands of failures, floods of host calls and of callers.
+//! - `minds`: policies that contradict themselves.
 
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
@@ -6,17 +13,34 @@ use std::time::{Duration, Instant};
 use mcpjungle_host::pipeline::{Denial, Stage};
 use mcpjungle_host::plugin::{Isolation, Limits, LoadError, PluginPlan, Stock};
 
+#[path = "hostile/answers.rs"]
+mod answers;
 #[path = "hostile/component.rs"]
 mod component;
+#[path = "hostile/figures.rs"]
+mod figures;
+#[path = "hostile/loading.rs"]
+mod loading;
+#[path = "hostile/log.rs"]
+mod log;
+#[path = "hostile/minds.rs"]
+mod minds;
 #[expect(dead_code, reason = "tests of the stock components need more of it")]
 #[path = "hostile/rig.rs"]
 mod rig;
+#[path = "hostile/storms.rs"]
+mod storms;
 
 use component::Hostile;
+use figures::Figures;
+use log::CapturedLog;
 use rig::{Rig, file_plugin};
 
 /// Enough to tell a deadline from an endless loop on a busy machine.
 const DEADLINE_MS: u32 = 100;
+
+/// What a failing call may take: its deadline, and what a busy machine adds.
+const BOUND: Duration = Duration::from_millis(DEADLINE_MS as u64 + 900);
 
 fn limits() -> Limits {
     Limits { deadline_ms: number(DEADLINE_MS), ..Limits::default() }
@@ -45,11 +69,11 @@ async fn failure_with(hostile: Hostile<'_>, change: impl FnOnce(&mut PluginPlan)
     let log = CapturedLog::default();
     let _guard = log.install();
 
-    let asked = Instant::now();
+    let figures = Figures::start();
     let denial = rig.authorize("time__x").await.unwrap_err();
-    let took = asked.elapsed();
+    let took = figures.print(1);
     assert_unavailable(&denial);
-    assert!(took < Duration::from_millis(u64::from(DEADLINE_MS) + 900), "took {took:?}");
+    assert!(took < BOUND, "took {took:?}");
     assert_eq!(rig.failures("hostile"), 1);
 
     // The next call runs on another instance, or on one that the last call could not harm.
@@ -103,6 +127,31 @@ async fn a_table_cannot_grow_without_end() {
 }
 
 #[tokio::test]
+async fn recursion_without_end_is_a_trap() {
+    let hostile = Hostile {
+        top_level: "(func $deeper (param i64) (result i64)
+            (i64.add (call $deeper (i64.add (local.get 0) (i64.const 1))) (local.get 0)))",
+        authorize: "(drop (call $deeper (i64.const 0))) unreachable",
+        ..Default::default()
+    };
+    let error = failure(hostile).await;
+    assert!(error.ends_with("trapped in stage authorizer: wasm trap: call stack exhausted"), "{error}");
+}
+
+#[tokio::test]
+async fn an_endless_loop_over_many_items_ends_at_its_deadline_too() {
+    let rig = rig_with(Hostile { authorize_items: "(loop (br 0)) unreachable", ..Default::default() }, |_| {}).await;
+    let log = CapturedLog::default();
+    let _guard = log.install();
+    let figures = Figures::start();
+    let denial = rig.authorize_items(&["time__now", "time__zone"]).await.unwrap_err();
+    let took = figures.print(1);
+    assert_unavailable(&denial);
+    assert!(took < BOUND, "took {took:?}");
+    assert_eq!(log.error(), "plugin `hostile` missed its deadline of 100 ms in stage authorizer");
+}
+
+#[tokio::test]
 async fn a_trap_is_a_denial() {
     let error = failure(Hostile { authorize: "unreachable", ..Default::default() }).await;
     assert_eq!(
@@ -150,13 +199,47 @@ async fn an_answer_that_is_not_text_is_malformed() {
 }
 
 #[tokio::test]
-async fn a_list_of_the_wrong_length_is_malformed_and_never_an_empty_list() {
-    let rig = rig_with(Hostile::default(), |_| {}).await;
-    let log = CapturedLog::default();
-    let _guard = log.install();
-    let denial = rig.authorize_items(&["time__now", "time__zone"]).await.unwrap_err();
-    assert_unavailable(&denial);
-    assert_eq!(log.error(), "plugin `hostile` gave a malformed answer in stage authorizer: 0 answers about 2 items");
+async fn a_decision_that_there_is_not_is_malformed() {
+    let authorize = "(i32.store8 (i32.const 64) (i32.const 7)) (i32.const 64)";
+    let error = failure(Hostile { authorize, ..Default::default() }).await;
+    assert!(error.starts_with("plugin `hostile` gave a malformed answer in stage authorizer: "), "{error}");
+    assert!(error.contains("discriminant"), "{error}");
+}
+
+/// A listing of `visible` answers at `address` that holds as long as `validity` says.
+fn listing(address: u32, visible: u32, validity: u32) -> String {
+    format!(
+        "(i32.store (i32.const 64) (i32.const {address}))
+         (i32.store offset=4 (i32.const 64) (i32.const {visible}))
+         (i32.store8 offset=8 (i32.const 64) (i32.const {validity}))
+         (i32.const 64)"
+    )
+}
+
+#[tokio::test]
+async fn a_malformed_listing_is_unavailable_and_never_an_empty_list() {
+    for (authorize_items, expected) in [
+        (String::new(), ": 0 answers about 2 items"),
+        (listing(128, 1, 0), ": 1 answers about 2 items"),
+        (listing(128, 3, 0), ": 3 answers about 2 items"),
+        (listing(65_536, 65_536, 0), ": 65536 answers about 2 items"),
+        (listing(128, 2, 9), "discriminant"),
+        (listing(128, 1 << 30, 0), "out of bounds"),
+        (listing(u32::MAX, 2, 0), "out of bounds"),
+        (listing(128, u32::MAX, 0), "out of bounds"),
+    ] {
+        let rig = rig_with(Hostile { authorize_items: &authorize_items, ..Default::default() }, |_| {}).await;
+        let log = CapturedLog::default();
+        let _guard = log.install();
+        let figures = Figures::start();
+        let denial = rig.authorize_items(&["time__now", "time__zone"]).await.unwrap_err();
+        figures.print(1);
+        assert_unavailable(&denial);
+        let error = log.error();
+        assert!(error.starts_with("plugin `hostile` gave a malformed answer in stage authorizer: "), "{error}");
+        assert!(error.contains(expected), "{authorize_items}: {error}");
+        rig.authorize("time__now").await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -189,25 +272,8 @@ async fn an_import_that_was_not_granted_is_refused_by_name() {
     assert_eq!(
         error.to_string(),
         "plugin `hostile` imports `mcpjungle:policy/key-value@0.1.0`, \
-         a store of values that outlive a call, which was not granted"
+         a store of values that outlive a call, which was not granted: grant it with `kv`"
     );
-}
-
-#[tokio::test]
-async fn a_component_that_does_not_start_is_not_installed() {
-    for (top_level, expected) in [
-        ("(func $start unreachable) (start $start)", "trapped"),
-        ("(func $start (loop (br 0))) (start $start)", "missed its deadline"),
-        ("(memory $other 1000)", "bytes of memory"),
-    ] {
-        let folder = tempfile::tempdir().unwrap();
-        let hostile = Hostile { top_level, ..Default::default() };
-        let mut plan = file_plugin("hostile", &hostile.write(folder.path(), "hostile"));
-        plan.limits = limits();
-        let error = Rig::try_new(vec![plan], mcpjungle_host::pipeline::Mode::Development).await.err().unwrap();
-        let LoadError::Start { source, .. } = error else { panic!("{error}") };
-        assert!(source.to_string().contains(expected), "{source}");
-    }
 }
 
 #[tokio::test]
@@ -221,6 +287,7 @@ async fn a_plugin_may_be_let_fail_open_and_that_is_counted() {
 /// Counts its calls in its own memory and denies all but the first.
 const ONLY_ONCE: Hostile<'static> = Hostile {
     worlds: &[],
+    trigger: None,
     top_level: "(global $calls (mut i32) (i32.const 0))",
     authorize: "(block (result i32)
         (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
@@ -283,50 +350,6 @@ async fn instances_pass_from_call_to_call_when_there_are_more_calls_than_instanc
     }
     callers.join_all().await;
     assert_eq!(rig.failures("hostile"), 0);
-}
-
-/// What the gateway logs at level error while it is installed.
-#[derive(Clone, Default)]
-struct CapturedLog(std::sync::Arc<std::sync::Mutex<String>>);
-
-impl CapturedLog {
-    fn install(&self) -> tracing::subscriber::DefaultGuard {
-        tracing::subscriber::set_default(self.clone())
-    }
-
-    fn error(&self) -> String {
-        self.0.lock().unwrap().clone()
-    }
-}
-
-impl tracing::Subscriber for CapturedLog {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        *metadata.level() == tracing::Level::ERROR
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        struct ErrorField<'a>(&'a mut String);
-        impl tracing::field::Visit for ErrorField<'_> {
-            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-                if field.name() == "error" {
-                    *self.0 = format!("{value:?}");
-                }
-            }
-        }
-        event.record(&mut ErrorField(&mut self.0.lock().unwrap()));
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
 }
 
 /// The hostile authorizer is named, and nothing else is said of it.

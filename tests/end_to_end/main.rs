@@ -15,6 +15,7 @@ mod groups_of_clients;
 mod harness;
 mod hidden;
 mod holes;
+mod hostile_policies;
 mod house_rules;
 mod late_bodies;
 #[cfg(feature = "e2e")]
@@ -45,6 +46,7 @@ mod shared_database;
 mod shutdown;
 mod storage;
 mod sudden_death;
+mod swaps;
 #[cfg(feature = "e2e")]
 mod tutorial;
 mod upkeep;

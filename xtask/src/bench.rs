@@ -1,6 +1,7 @@
-//! `cargo xtask bench`: builds what is measured in release, and measures it.
+//! `cargo xtask bench` and `cargo xtask soak`: builds what is measured in release, and measures it.
 
 use std::env;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -24,16 +25,37 @@ impl Bench {
     /// Builds and measures.
     pub(crate) fn run(self) -> Result<()> {
         require(&[NGINX])?;
-        let workspace = workspace();
-        run(Command::new("cargo")
-            .args(["build", "--release", "--package", "mcpjungle", "--package", "mcpjungle-bench"])
-            .current_dir(&workspace))?;
-        let this_program = env::current_exe().context("cannot find this program")?;
-        let target = this_program.ancestors().nth(2).context("this program was not started by cargo")?;
-        run(Command::new(target.join("release/mcpjungle-bench"))
+        let built = build()?;
+        run(Command::new(built.join("mcpjungle-bench"))
             .arg("--gateway")
-            .arg(target.join("release/mcpjungle"))
+            .arg(built.join("mcpjungle"))
             .args(self.arguments)
-            .current_dir(&workspace))
+            .current_dir(workspace()))
     }
+}
+
+/// Arguments of `cargo xtask soak`.
+#[derive(clap::Args)]
+pub(crate) struct Soak {
+    /// For the benchmark's `soak`: see `cargo xtask soak -- --help`.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+impl Soak {
+    /// Builds and soaks; some minutes.
+    pub(crate) fn run(self) -> Result<()> {
+        let built = build()?;
+        run(Command::new(built.join("mcpjungle-bench")).arg("soak").args(self.arguments).current_dir(workspace()))
+    }
+}
+
+/// The folder of what was built.
+fn build() -> Result<PathBuf> {
+    run(Command::new("cargo")
+        .args(["build", "--release", "--package", "mcpjungle", "--package", "mcpjungle-bench"])
+        .current_dir(workspace()))?;
+    let this_program = env::current_exe().context("cannot find this program")?;
+    let target = this_program.ancestors().nth(2).context("this program was not started by cargo")?;
+    Ok(target.join("release"))
 }

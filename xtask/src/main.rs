@@ -30,6 +30,8 @@ enum Task {
     Contract(contract::Contract),
     /// Measure the gateway beside a direct connection and nginx.
     Bench(bench::Bench),
+    /// Change a gateway's policies ten thousand times under load: no call may fail, and memory may not grow.
+    Soak(bench::Soak),
 }
 
 fn main() -> Result<()> {
@@ -38,5 +40,6 @@ fn main() -> Result<()> {
         Task::Test(task) => task.run(),
         Task::Contract(task) => task.run(),
         Task::Bench(task) => task.run(),
+        Task::Soak(task) => task.run(),
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::plugin::error::LoadError;
+use crate::plugin::turns::Turns;
 
 /// How often a busy guest gives way and its deadline is looked at.
 const TICK: Duration = Duration::from_millis(1);
@@ -84,6 +85,8 @@ impl Engines {
 pub(crate) struct Ticker {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+    /// For guests that are still at work when it ticks.
+    pub(crate) turns: Turns,
 }
 
 struct Shared {
@@ -113,7 +116,7 @@ impl Ticker {
             move || shared.run()
         });
         match thread {
-            Ok(thread) => Ok(Self { shared, thread: Some(thread) }),
+            Ok(thread) => Ok(Self { shared, thread: Some(thread), turns: Turns::new() }),
             Err(source) => Err(LoadError::Ticker { source }),
         }
     }

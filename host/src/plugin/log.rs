@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use parking_lot::Mutex;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+
+use crate::line_rate::LineRate;
 
 /// Lines that a plugin may write at once, and regains every second.
 const LINES_PER_SECOND: u32 = 50;
@@ -22,24 +23,17 @@ const LONGEST_FIELD_VALUE: usize = 512;
 /// The log of one plugin, shared by all of its instances.
 pub(crate) struct PluginLog {
     plugin: Arc<str>,
-    rate: Mutex<Rate>,
-}
-
-struct Rate {
-    lines_left: u32,
-    since: Instant,
-    /// Lines not written since the last one that was.
-    dropped: u64,
+    rate: LineRate,
 }
 
 impl PluginLog {
     pub(crate) fn new(plugin: Arc<str>) -> Self {
-        Self { plugin, rate: Mutex::new(Rate { lines_left: LINES_PER_SECOND, since: Instant::now(), dropped: 0 }) }
+        Self { plugin, rate: LineRate::new(LINES_PER_SECOND) }
     }
 
     /// Writes one line, or drops it if the plugin has written too many.
     pub(crate) fn write(&self, level: tracing::Level, message: &str, fields: &[(String, String)]) {
-        let Some(dropped) = self.rate.lock().take_line(Instant::now()) else {
+        let Some(dropped) = self.rate.take_line(Instant::now()) else {
             return;
         };
         if dropped > 0 {
@@ -58,26 +52,6 @@ impl PluginLog {
             tracing::Level::INFO => line!(info),
             tracing::Level::WARN => line!(warn),
             tracing::Level::ERROR => line!(error),
-        }
-    }
-}
-
-impl Rate {
-    /// How many lines were dropped before this one; `None` if this one is to be dropped.
-    fn take_line(&mut self, now: Instant) -> Option<u64> {
-        if now.duration_since(self.since).as_secs() >= 1 {
-            self.lines_left = LINES_PER_SECOND;
-            self.since = now;
-        }
-        match self.lines_left.checked_sub(1) {
-            Some(left) => {
-                self.lines_left = left;
-                Some(std::mem::take(&mut self.dropped))
-            }
-            None => {
-                self.dropped += 1;
-                None
-            }
         }
     }
 }
@@ -153,19 +127,7 @@ impl AsyncWrite for Lines {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-
-    #[test]
-    fn lines_beyond_the_rate_are_dropped_and_counted() {
-        let start = Instant::now();
-        let mut rate = Rate { lines_left: LINES_PER_SECOND, since: start, dropped: 0 };
-        let written = (0..LINES_PER_SECOND + 7).filter(|_| rate.take_line(start) == Some(0)).count();
-        assert_eq!(written, LINES_PER_SECOND as usize);
-        assert_eq!(rate.take_line(start + Duration::from_secs(1)), Some(7));
-        assert_eq!(rate.take_line(start + Duration::from_secs(1)), Some(0));
-    }
 
     #[test]
     fn long_messages_are_cut_between_characters() {

@@ -136,9 +136,9 @@ impl ExportIndices {
 /// Starts an instance and asks it what it says of itself.
 pub(crate) async fn describe(pool: &InstancePool, stage: Stage) -> Result<Description, CallError> {
     let mut lease = pool.lease(stage).await?;
-    let (store, exports, deadline) = lease.parts();
+    let (store, exports, bounds) = lease.parts();
     let answer = match &exports.configuration {
-        Some(configuration) => within(deadline, configuration.call_describe(store)).await,
+        Some(configuration) => within(bounds, configuration.call_describe(store)).await,
         None => return lease.finish(Ok(Ok(Description::default()))),
     };
     let described = lease.finish(answer)?;
@@ -152,9 +152,9 @@ pub(crate) async fn describe(pool: &InstancePool, stage: Stage) -> Result<Descri
 /// Asks a guard what it reviews.
 pub(crate) async fn guarded_parts(pool: &InstancePool) -> Result<GuardedParts, CallError> {
     let mut lease = pool.lease(Stage::Guard).await?;
-    let (store, exports, deadline) = lease.parts();
+    let (store, exports, bounds) = lease.parts();
     let answer = match &exports.guard {
-        Some(guard) => within(deadline, guard.call_reviews(store)).await,
+        Some(guard) => within(bounds, guard.call_reviews(store)).await,
         None => return lease.finish(Ok(Ok(GuardedParts::default()))),
     };
     let parts = lease.finish(answer)?;
@@ -172,9 +172,9 @@ pub(crate) async fn accept_settings(
     settings: &str,
 ) -> Result<Result<(), String>, CallError> {
     let mut lease = pool.lease(stage).await?;
-    let (store, exports, deadline) = lease.parts();
+    let (store, exports, bounds) = lease.parts();
     let answer = match &exports.configuration {
-        Some(configuration) => within(deadline, configuration.call_accept(store, settings)).await,
+        Some(configuration) => within(bounds, configuration.call_accept(store, settings)).await,
         None => Ok(Ok(Ok(()))),
     };
     lease.finish(answer)

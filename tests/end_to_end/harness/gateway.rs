@@ -132,10 +132,19 @@ impl Gateway {
 
     /// The most memory that its process ever held, in bytes.
     pub(crate) fn peak_memory_bytes(&self) -> u64 {
+        self.memory_bytes("VmHWM:")
+    }
+
+    /// The memory that its process holds, in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        self.memory_bytes("VmRSS:")
+    }
+
+    fn memory_bytes(&self, figure: &str) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(path).expect("the gateway runs");
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("there is a peak");
-        let kib: u64 = peak.trim().trim_end_matches(" kB").parse().expect("it is a number");
+        let value = status.lines().find_map(|line| line.strip_prefix(figure)).expect("the kernel counts it");
+        let kib: u64 = value.trim().trim_end_matches(" kB").parse().expect("it is a number");
         kib * 1024
     }
 

@@ -58,8 +58,8 @@ impl Authenticator for Policy {
             let headers = questions::headers(&request);
             let question = questions::http_request(&request, &headers);
             let mut lease = self.pool.lease(Stage::Authenticator).await?;
-            let (store, exports, deadline) = lease.parts();
-            let answer = within(deadline, exports.authenticator().call_authenticate(store, question)).await;
+            let (store, exports, bounds) = lease.parts();
+            let answer = within(bounds, exports.authenticator().call_authenticate(store, question)).await;
             self.checked(Stage::Authenticator, answers::authentication(lease.finish(answer)?))
         })
     }
@@ -76,9 +76,9 @@ impl Authorizer for Policy {
             let principal = PrincipalParts::of(principal);
             let (request, item) = (questions::request(request), questions::item(item));
             let mut lease = self.pool.lease(Stage::Authorizer).await?;
-            let (store, exports, deadline) = lease.parts();
+            let (store, exports, bounds) = lease.parts();
             let call = exports.authorizer().call_authorize(store, request, principal.as_param(), item);
-            let answer = within(deadline, call).await;
+            let answer = within(bounds, call).await;
             Ok(answers::decision(lease.finish(answer)?))
         })
     }
@@ -94,9 +94,9 @@ impl Authorizer for Policy {
             let question = questions::items(items);
             let request = questions::request(request);
             let mut lease = self.pool.lease(Stage::Authorizer).await?;
-            let (store, exports, deadline) = lease.parts();
+            let (store, exports, bounds) = lease.parts();
             let call = exports.authorizer().call_authorize_items(store, request, principal.as_param(), &question);
-            let answer = within(deadline, call).await;
+            let answer = within(bounds, call).await;
             self.checked(Stage::Authorizer, answers::listing(lease.finish(answer)?, items.len()))
         })
     }
@@ -107,8 +107,8 @@ impl ToolFilter for Policy {
         Box::pin(async move {
             let (request, item) = (questions::request(request), questions::item(item));
             let mut lease = self.pool.lease(Stage::ToolFilter).await?;
-            let (store, exports, deadline) = lease.parts();
-            let answer = within(deadline, exports.tool_filter().call_select(store, request, group, item)).await;
+            let (store, exports, bounds) = lease.parts();
+            let answer = within(bounds, exports.tool_filter().call_select(store, request, group, item)).await;
             Ok(answers::decision(lease.finish(answer)?))
         })
     }
@@ -123,9 +123,9 @@ impl ToolFilter for Policy {
             let question = questions::items(items);
             let request = questions::request(request);
             let mut lease = self.pool.lease(Stage::ToolFilter).await?;
-            let (store, exports, deadline) = lease.parts();
+            let (store, exports, bounds) = lease.parts();
             let call = exports.tool_filter().call_select_items(store, request, group, &question);
-            let answer = within(deadline, call).await;
+            let answer = within(bounds, call).await;
             self.checked(Stage::ToolFilter, answers::listing(lease.finish(answer)?, items.len()))
         })
     }
@@ -144,9 +144,9 @@ impl HeaderInjector for Policy {
             let request = questions::request(request);
             let question = questions::upstream(&upstream, &secret_names);
             let mut lease = self.pool.lease(Stage::HeaderInjector).await?;
-            let (store, exports, deadline) = lease.parts();
+            let (store, exports, bounds) = lease.parts();
             let call = exports.header_injector().call_inject(store, request, principal.as_param(), question);
-            let answer = within(deadline, call).await;
+            let answer = within(bounds, call).await;
             match lease.finish(answer)? {
                 Ok(headers) => self.checked(Stage::HeaderInjector, answers::headers(headers, &upstream)).map(Ok),
                 Err(denial) => Ok(Err(answers::reason(denial))),
@@ -167,9 +167,9 @@ impl Guard for Policy {
             let principal = PrincipalParts::of(principal);
             let (request, item) = (questions::request(request), questions::item(item));
             let mut lease = self.pool.lease(Stage::Guard).await?;
-            let (store, exports, deadline) = lease.parts();
+            let (store, exports, bounds) = lease.parts();
             let call = exports.guard().call_review_arguments(store, request, principal.as_param(), item, arguments);
-            let answer = within(deadline, call).await;
+            let answer = within(bounds, call).await;
             self.checked(Stage::Guard, answers::arguments_review(lease.finish(answer)?))
         })
     }
@@ -185,9 +185,9 @@ impl Guard for Policy {
             let principal = PrincipalParts::of(principal);
             let (request, item) = (questions::request(request), questions::item(item));
             let mut lease = self.pool.lease(Stage::Guard).await?;
-            let (store, exports, deadline) = lease.parts();
+            let (store, exports, bounds) = lease.parts();
             let call = exports.guard().call_review_result(store, request, principal.as_param(), item, outcome);
-            let answer = within(deadline, call).await;
+            let answer = within(bounds, call).await;
             self.checked(Stage::Guard, answers::result_review(lease.finish(answer)?))
         })
     }
@@ -199,8 +199,8 @@ impl Observer for Policy {
             let principals = questions::principals(observations);
             let question = questions::observations(observations, &principals);
             let mut lease = self.pool.lease(Stage::Observer).await?;
-            let (store, exports, deadline) = lease.parts();
-            let answer = within(deadline, exports.observer().call_observe(store, &question)).await;
+            let (store, exports, bounds) = lease.parts();
+            let answer = within(bounds, exports.observer().call_observe(store, &question)).await;
             lease.finish(answer)
         })
     }
