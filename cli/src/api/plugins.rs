@@ -62,7 +62,6 @@ pub(crate) struct Plugin {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Component {
     pub(crate) component: String,
-    pub(crate) needs: Vec<String>,
 }
 
 /// A change that was made.
