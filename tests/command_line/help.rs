@@ -121,12 +121,9 @@ fn the_help_of_start_names_its_flags_and_defaults() {
       -h, --help                   Print help
 
     Global Options:
-          --registry <URL>
-              Base URL of the gateway [default: `registry_url` in ~/.mcpjungle.conf, or
-              http://127.0.0.1:8080]
-
-          --json
-              Print the API's answer as JSON in place of text
+          --registry <URL>  Base URL of the gateway [default: `registry_url` in ~/.mcpjungle.conf, or
+                            http://127.0.0.1:8080]
+          --json            Print the API's answer as JSON in place of text
 
     Examples:
       mcpjungle start
