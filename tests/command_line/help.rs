@@ -102,52 +102,28 @@ fn the_help_of_start_names_its_flags_and_defaults() {
     Usage: mcpjungle start [OPTIONS]
 
     Options:
-          --port <PORT>
-              Port to listen on [default: PORT, or 8080]
-
-          --host <HOST>
-              Address to listen on [default: 127.0.0.1, this machine only; in enterprise mode all
-              addresses]
-
-          --policies <FILE>
-              File that says which policies run, watched for changes [default: what `plugin add`
-              installed]
-
-          --safe-mode
-              Run the stock policies only, whatever is installed: to mend what does not start
-
-          --admin-auth <WHO>
-              Who says who may use the admin API: the stock authenticator, or those that are installed
-
-              Possible values:
-              - stock:     Stored tokens, whatever plugins say: none can lock administrators out, or let
-                anybody in
-              - installed: The authenticators that are installed
-              
-              [default: stock]
-
-          --config-dir <DIR>
-              Folder of server and group files to keep to, changes included
-
-          --sqlite-db-path <FILE>
-              SQLite database file [default: SQLITE_DB_PATH, or ./mcpjungle.db]
-
-          --enterprise
-              Run in enterprise mode: every request needs an access token [default: SERVER_MODE]
-
-          --audit-sync
-              Send no answer of a call before its audit record is safely on the disk
-
-      -h, --help
-              Print help (see a summary with '-h')
+          --port <PORT>            Port to listen on [default: PORT, or 8080]
+          --host <HOST>            Address to listen on [default: 127.0.0.1, this machine only; in
+                                   enterprise mode all addresses]
+          --policies <FILE>        File that says which policies run, watched for changes [default: what
+                                   `plugin add` installed]
+          --safe-mode              Run the stock policies only, whatever is installed: to mend what does
+                                   not start
+          --admin-auth <WHO>       Who says who may use the admin API: the stock authenticator, or those
+                                   that are installed [default: stock] [possible values: stock,
+                                   installed]
+          --config-dir <DIR>       Folder of server and group files to keep to, changes included
+          --sqlite-db-path <FILE>  SQLite database file [default: SQLITE_DB_PATH, or ./mcpjungle.db]
+          --enterprise             Run in enterprise mode: every request needs an access token [default:
+                                   SERVER_MODE]
+          --audit-sync             Send no answer of a call before its audit record is safely on the
+                                   disk
+      -h, --help                   Print help
 
     Global Options:
-          --registry <URL>
-              Base URL of the gateway [default: `registry_url` in ~/.mcpjungle.conf, or
-              http://127.0.0.1:8080]
-
-          --json
-              Print the API's answer as JSON in place of text
+          --registry <URL>  Base URL of the gateway [default: `registry_url` in ~/.mcpjungle.conf, or
+                            http://127.0.0.1:8080]
+          --json            Print the API's answer as JSON in place of text
 
     Examples:
       mcpjungle start

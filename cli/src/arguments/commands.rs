@@ -57,13 +57,13 @@ pub(crate) struct StartArguments {
     pub(crate) prod: bool,
 }
 
-/// Who says who may use the admin API.
+/// Who says who may use the admin API. (Words of its values would make all of the help longer.)
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum AdminAuth {
-    /// Stored tokens, whatever plugins say: none can lock administrators out, or let anybody in
+    // Stored tokens, whatever plugins say: none can lock administrators out, or let anybody in
     #[default]
     Stock,
-    /// The authenticators that are installed
+    // The authenticators that are installed
     Installed,
 }
 

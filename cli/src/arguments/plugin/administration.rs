@@ -95,9 +95,9 @@ pub(crate) struct PluginOptions {
 /// Whether instances are used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum IsolationWord {
-    /// One call after the other
+    // One call after the other.
     Reuse,
-    /// A fresh instance for each call
+    // A fresh instance for each call.
     PerCall,
 }
 
