@@ -6,6 +6,7 @@ mod commands;
 mod explain;
 mod files;
 mod identities;
+mod plugin;
 mod upkeep;
 
 use std::ffi::OsString;
@@ -24,6 +25,9 @@ pub(crate) use files::{ApplyArguments, CompletionArguments, ExportArguments, Fil
 pub(crate) use identities::{
     CreateClientArguments, CreateUserArguments, InitServerArguments, LoginArguments, RotationArguments,
     UpdateClientArguments, UpdateUserArguments,
+};
+pub(crate) use plugin::{
+    BenchArguments, CheckArguments, ComponentArguments, PluginArguments, PluginCommand, TestArguments,
 };
 pub(crate) use upkeep::{DatabaseArguments, RekeyArguments, ResetArguments, UpkeepArguments, UpkeepKind};
 
@@ -103,6 +107,8 @@ pub(crate) enum Command {
     Apply(ApplyArguments),
     /// Check configuration files
     Validate(ValidateArguments),
+    /// Check, test and measure policy components
+    Plugin(PluginArguments),
     /// Look after a gateway's database, on its own machine
     Server(UpkeepArguments),
     /// Show who did what, and what was refused

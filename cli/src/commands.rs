@@ -10,6 +10,7 @@ mod group;
 mod init_server;
 mod login;
 mod mcp_client;
+pub(crate) mod plugin;
 mod prompt;
 mod resource;
 mod server;
@@ -91,7 +92,7 @@ async fn perform(
     printer: &mut Printer,
 ) -> anyhow::Result<()> {
     match command {
-        Command::Start(_) | Command::Server(_) | Command::Validate(_) | Command::Completion(_) => {
+        Command::Start(_) | Command::Server(_) | Command::Validate(_) | Command::Plugin(_) | Command::Completion(_) => {
             unreachable!("these ask no gateway")
         }
         Command::Register(register) => server::register::run(register, api, environment, printer).await,

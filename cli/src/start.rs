@@ -10,6 +10,7 @@ pub(crate) mod settings;
 
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -25,6 +26,11 @@ use settings::StartSettings;
 
 /// How long what the runtime still does in the background may take once all else has ended.
 const LEAVE_BEHIND_AFTER: Duration = Duration::from_secs(1);
+
+/// Where the gateway keeps what components are compiled to, if there is a place for that.
+pub(crate) fn plugin_cache(environment: &Environment) -> Option<PathBuf> {
+    settings::find_plugin_cache(environment).and_then(run::usable_directory)
+}
 
 /// Resolves the settings and runs a gateway until it is told to stop.
 pub(crate) fn run(

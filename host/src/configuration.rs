@@ -25,7 +25,14 @@ pub(crate) use document::without_value;
 pub use document::{Format, Place};
 pub use folder::{find_files, read_state};
 pub use keys::keys_of;
+pub(crate) use keys::nearest;
 pub use placeholders::{PlaceholderError, Variables, fill_in, resolve};
 pub use policies::check_components;
+pub(crate) use policies::read_strictly;
 pub use problem::{Problem, Source};
 pub use search::Step;
+
+/// Where the last step of a path stands in a file: the key itself, or the item of a list.
+pub(crate) fn place_of_key(source: Source<'_>, path: &[Step]) -> Option<Place> {
+    document::Document::new(source.path, source.text).find_key(path)
+}

@@ -17,6 +17,7 @@
 //! - [`config_dir`]: keeping to a watched folder of them.
 //! - [`serve`]: serving until told to stop.
 //! - [`telemetry`]: counting what happened.
+//! - [`workbench`]: trying a component without a gateway.
 
 pub mod admin;
 pub mod audit;
@@ -42,3 +43,4 @@ pub mod telemetry;
 pub mod upstream;
 pub mod walk;
 pub mod wire;
+pub mod workbench;

@@ -5,6 +5,7 @@
 //! - `engine`, `pool`, `limits`: where components run, one call at a time, and under which bounds.
 //! - `state`, `log`: what one instance carries with it.
 //! - `grants`, `capabilities`, `outbound_http`, `memory`: what a plugin may use if it is granted.
+//! - `workpiece`: a component that is being tried and measured, for `workbench`.
 //! - `v0_1`: track 0.1 of the contract: what components import, export, ask and answer.
 //!
 //! To support a further track: freeze the WIT folder of this one, put the new one beside
@@ -26,6 +27,7 @@ mod pool;
 mod state;
 mod stock;
 mod v0_1;
+mod workpiece;
 
 pub use capabilities::{Capabilities, KeyValue, KeyValueError, KeyValueFuture, SecretSource};
 pub use error::LoadError;
@@ -37,3 +39,4 @@ pub use memory::MemoryKeyValue;
 pub use outbound_http::OutboundHttp;
 pub use policies::{ComponentSource, Isolation, PipelinePlan, PlanError, PluginPlan};
 pub use stock::Stock;
+pub use workpiece::{CONTRACT, InstanceCost, Instances, Workpiece};

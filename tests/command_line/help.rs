@@ -35,6 +35,7 @@ fn without_a_command_help_shows_what_there_is() {
       export      Write every server and tool group to a file
       apply       Make servers and tool groups what files say
       validate    Check configuration files
+      plugin      Check, test and measure policy components
       server      Look after a gateway's database, on its own machine
       audit       Show who did what, and what was refused
       completion  Print a script with which your shell completes arguments
@@ -175,6 +176,10 @@ fn the_help_of_every_command_has_an_example() {
         "export",
         "apply",
         "validate",
+        "plugin",
+        "plugin check",
+        "plugin test",
+        "plugin bench",
         "server",
         "server reset-admin-token",
         "server rekey",

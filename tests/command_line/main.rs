@@ -14,6 +14,9 @@ mod groups;
 mod help;
 mod logging_in;
 mod mistakes;
+mod plugin_bench;
+mod plugin_check;
+mod plugin_test;
 #[cfg(feature = "e2e")]
 #[path = "../fixtures/postgres.rs"]
 #[expect(dead_code, reason = "each test target uses its part")]

@@ -73,7 +73,7 @@ pub(super) async fn serve(
 }
 
 /// Without a place for compiled policies they are compiled at each start: slower, but no reason not to start.
-fn usable_directory(path: PathBuf) -> Option<PathBuf> {
+pub(super) fn usable_directory(path: PathBuf) -> Option<PathBuf> {
     match create_private(&path) {
         Ok(()) => Some(path),
         Err(error) => {

@@ -205,7 +205,7 @@ fn resolve_config_dir(arguments: &StartArguments, environment: &Environment) -> 
 }
 
 /// The place for such files by the XDG base directory specification; only an absolute one counts.
-fn find_plugin_cache(environment: &Environment) -> Option<PathBuf> {
+pub(super) fn find_plugin_cache(environment: &Environment) -> Option<PathBuf> {
     let chosen = environment.setting("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let base = chosen.or_else(|| Some(environment.home_directory.as_ref()?.join(".cache")))?;
     Some(base.join("mcpjungle"))

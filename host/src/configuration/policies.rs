@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
+
 use crate::admin::with_sources;
 use crate::catalog::FixedDirectory;
 use crate::configuration::check::explain_unknown;
-use crate::configuration::document::Misfit;
+use crate::configuration::document::{Document, Misfit};
 use crate::configuration::problem::{Problem, Source};
 use crate::pipeline::Mode;
 use crate::plugin::{PipelinePlan, PlanError, PluginHost, PluginSettings};
@@ -25,6 +27,13 @@ pub(crate) fn read(source: Source<'_>) -> Result<PipelinePlan, Problem> {
         }
         PlanError::DuplicateName { name, .. } => source.problem(None, format!("names two plugins `{name}`")),
     })
+}
+
+/// Reads a file into a type that denies unknown keys, and says what was probably meant by one.
+pub(crate) fn read_strictly<T: DeserializeOwned>(source: Source<'_>) -> Result<T, Problem> {
+    Document::new(source.path, source.text)
+        .read()
+        .map_err(|Misfit { place, message }| source.problem(place, suggest(&message)))
 }
 
 /// Adds what was probably meant by an unknown key; its reader lists what there is.

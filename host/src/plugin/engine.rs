@@ -61,6 +61,11 @@ impl Engines {
         Arc::clone(&self.slots).try_acquire_many_owned(instances).ok()
     }
 
+    /// How often compiled code was found in the cache so far.
+    pub(crate) fn cache_hits(&self) -> usize {
+        self.cache.as_ref().map_or(0, Cache::cache_hits)
+    }
+
     pub(crate) fn on_demand(&self) -> wasmtime::Result<&Engine> {
         if let Some(engine) = self.on_demand.get() {
             return Ok(engine);

@@ -26,7 +26,7 @@ pub struct PluginSettings {
 
 /// Loads components and makes pipelines of them. One per process is enough.
 pub struct PluginHost {
-    runtime: Arc<Runtime>,
+    pub(crate) runtime: Arc<Runtime>,
     directory: Arc<dyn Directory>,
     capabilities: Capabilities,
     started: Instant,
@@ -70,7 +70,12 @@ impl PluginHost {
     pub async fn load(&self, plan: &PluginPlan) -> Result<Arc<Plugin>, LoadError> {
         let (runtime, linking) = (Arc::clone(&self.runtime), plan.clone());
         let linked = blocking(move || runtime.link(&linking)).await?;
-        let context = PluginContext {
+        linked.start(plan, self.context(plan), &self.runtime).await.map(Arc::new)
+    }
+
+    /// What the instances of a plugin share.
+    pub(crate) fn context(&self, plan: &PluginPlan) -> PluginContext {
+        PluginContext {
             name: Arc::clone(&plan.name),
             settings: plan.settings.clone(),
             limits: plan.limits,
@@ -79,8 +84,15 @@ impl PluginHost {
             capabilities: self.capabilities.clone(),
             log: Arc::new(PluginLog::new(Arc::clone(&plan.name))),
             started: self.started,
-        };
-        linked.start(plan, context, &self.runtime).await.map(Arc::new)
+            memory_peak: Arc::default(),
+        }
+    }
+
+    /// The same engines, with other things to lend.
+    #[must_use]
+    pub fn lending(&self, capabilities: Capabilities) -> Self {
+        let (runtime, directory) = (Arc::clone(&self.runtime), Arc::clone(&self.directory));
+        Self { runtime, directory, capabilities, started: self.started }
     }
 
     /// Compiles a component and says what it exports and imports, without running it. `name` is for messages.
@@ -91,7 +103,7 @@ impl PluginHost {
 }
 
 /// Compiling takes longer than a thread of the runtime may be held.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),

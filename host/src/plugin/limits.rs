@@ -1,6 +1,8 @@
 //! What a plugin may use up in one call, and who counts it.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -73,7 +75,10 @@ pub(crate) struct Budget {
     /// growth, so this explains a failure and does not make one.
     pub(crate) stopped_by: Option<Stop>,
     memory_limit: usize,
-    memory_used: usize,
+    /// In bytes; a linear memory never shrinks.
+    pub(crate) memory_used: usize,
+    /// The most that any instance of the plugin has used, in bytes. Written when a memory grows, which is seldom.
+    pub(crate) memory_peak: Option<Arc<AtomicUsize>>,
     table_elements_used: usize,
 }
 
@@ -85,6 +90,7 @@ impl Budget {
             stopped_by: None,
             memory_limit: limits.memory_bytes(),
             memory_used: 0,
+            memory_peak: None,
             table_elements_used: 0,
         }
     }
@@ -134,6 +140,9 @@ impl ResourceLimiter for Budget {
             return Ok(false);
         }
         self.memory_used = used;
+        if let Some(peak) = &self.memory_peak {
+            peak.fetch_max(used, Ordering::Relaxed);
+        }
         Ok(true)
     }
 

@@ -75,7 +75,16 @@ impl Runtime {
     pub(crate) fn link(&self, plan: &PluginPlan) -> Result<Linked, LoadError> {
         let bytes = read_component(plan)?;
         let digest = check_digest(plan, &bytes)?;
-        let (component, linker, reserved) = self.compile(plan, &bytes)?;
+        let compiled = self.compile(plan, &bytes)?;
+        self.link_compiled(plan, digest, compiled)
+    }
+
+    pub(crate) fn link_compiled(
+        &self,
+        plan: &PluginPlan,
+        digest: Arc<str>,
+        (component, linker, reserved): Compiled<'_>,
+    ) -> Result<Linked, LoadError> {
         check_grants(plan, &imports_of(&plan.name, &component)?)?;
         check_exports(&plan.name, &component)?;
         let link_error =
@@ -107,7 +116,7 @@ impl Runtime {
 
     /// Compiles for the pool, with the room that the plugin may need there reserved.
     /// What does not fit runs on demand.
-    fn compile(&self, plan: &PluginPlan, bytes: &[u8]) -> Result<Compiled<'_>, LoadError> {
+    pub(crate) fn compile(&self, plan: &PluginPlan, bytes: &[u8]) -> Result<Compiled<'_>, LoadError> {
         if let Some(linker) = self.pooled.as_ref().filter(|_| plan.limits.memory_bytes() <= POOL_MEMORY)
             && let Some(reserved) = self.engines.reserve_slots(plan.limits.instances.get())
         {
@@ -123,6 +132,14 @@ impl Runtime {
         }
     }
 
+    /// What components may import that are compiled for the pool, or not.
+    pub(crate) fn linker(&self, is_pooled: bool) -> Result<&Linker<State>, LoadError> {
+        match self.pooled.as_ref().filter(|_| is_pooled) {
+            Some(linker) => Ok(linker),
+            None => self.on_demand(),
+        }
+    }
+
     fn on_demand(&self) -> Result<&Linker<State>, LoadError> {
         if let Some(linker) = self.on_demand.get() {
             return Ok(linker);
@@ -134,9 +151,20 @@ impl Runtime {
 }
 
 /// With what it may import, and its share of the pool.
-type Compiled<'a> = (Component, &'a Linker<State>, Option<OwnedSemaphorePermit>);
+pub(crate) type Compiled<'a> = (Component, &'a Linker<State>, Option<OwnedSemaphorePermit>);
 
 impl Linked {
+    /// What it is to be installed for: one stage at least.
+    pub(crate) fn stages(&self) -> &[Stage] {
+        &self.stages
+    }
+
+    /// Where its instances run.
+    pub(crate) fn into_pool(self, plan: &PluginPlan, context: PluginContext, runtime: &Runtime) -> InstancePool {
+        let linked = pool::Linked { instances: self.instances, indices: self.indices, reserved: self.reserved };
+        InstancePool::new(Arc::new(context), plan.isolation, linked, Arc::clone(&runtime.engines.ticker))
+    }
+
     /// Starts a first instance, has it accept its settings, and makes the plugin.
     pub(crate) async fn start(
         self,
@@ -144,28 +172,27 @@ impl Linked {
         context: PluginContext,
         runtime: &Runtime,
     ) -> Result<Plugin, LoadError> {
-        let ticker = Arc::clone(&runtime.engines.ticker);
-        let linked = pool::Linked { instances: self.instances, indices: self.indices, reserved: self.reserved };
-        let pool = InstancePool::new(Arc::new(context), plan.isolation, linked, ticker);
+        let (digest, stages) = (Arc::clone(&self.digest), self.stages.clone());
+        let pool = self.into_pool(plan, context, runtime);
         let failed = |error: CallError| LoadError::Start { plugin: Arc::clone(&plan.name), source: error.into() };
-        let description = v0_1::describe(&pool, self.stages[0]).await.map_err(failed)?;
+        let description = v0_1::describe(&pool, stages[0]).await.map_err(failed)?;
         check_settings(plan, &description)?;
-        match v0_1::accept_settings(&pool, self.stages[0], &plan.settings).await.map_err(failed)? {
+        match v0_1::accept_settings(&pool, stages[0], &plan.settings).await.map_err(failed)? {
             Ok(()) => {}
             Err(problem) => return Err(LoadError::SettingsRefused { plugin: Arc::clone(&plan.name), problem }),
         }
-        let guarded = if self.stages.contains(&Stage::Guard) {
+        let guarded = if stages.contains(&Stage::Guard) {
             v0_1::guarded_parts(&pool).await.map_err(failed)?
         } else {
             GuardedParts::default()
         };
         let policy = Arc::new(v0_1::Policy::new(pool));
-        let has = |stage| self.stages.contains(&stage);
+        let has = |stage| stages.contains(&stage);
         Ok(Plugin {
             name: Arc::clone(&plan.name),
-            digest: self.digest,
+            digest,
             description,
-            stages: self.stages.clone(),
+            stages: stages.clone(),
             guarded,
             fail_open: plan.fail_open,
             authenticator: has(Stage::Authenticator).then(|| Arc::clone(&policy) as _),
@@ -178,7 +205,7 @@ impl Linked {
     }
 }
 
-fn read_component(plan: &PluginPlan) -> Result<Cow<'_, [u8]>, LoadError> {
+pub(crate) fn read_component(plan: &PluginPlan) -> Result<Cow<'_, [u8]>, LoadError> {
     match &plan.component {
         ComponentSource::Stock(stock) => Ok(stock.component().into()),
         ComponentSource::Bytes(bytes) => Ok((&**bytes).into()),
@@ -230,14 +257,18 @@ const AMBIENT: [&str; 11] = [
     "wasi:sockets/",
 ];
 
+/// `None` for what nobody can be granted.
+pub(crate) fn read_import(name: &str) -> Option<Import> {
+    let needs = GRANTABLE.iter().find(|(prefix, _)| name.starts_with(prefix)).map(|(_, capability)| *capability);
+    let is_known = needs.is_some() || AMBIENT.iter().any(|prefix| name.starts_with(prefix));
+    is_known.then(|| Import { name: name.to_owned(), needs })
+}
+
 /// All imports; one that nobody can be granted is an error.
 fn imports_of(plugin: &Arc<str>, component: &Component) -> Result<Vec<Import>, LoadError> {
     let import = |import: &str| {
-        let needs = GRANTABLE.iter().find(|(prefix, _)| import.starts_with(prefix)).map(|(_, capability)| *capability);
-        if needs.is_none() && !AMBIENT.iter().any(|prefix| import.starts_with(prefix)) {
-            return Err(LoadError::UnknownImport { plugin: Arc::clone(plugin), import: import.to_owned() });
-        }
-        Ok(Import { name: import.to_owned(), needs })
+        read_import(import)
+            .ok_or_else(|| LoadError::UnknownImport { plugin: Arc::clone(plugin), import: import.to_owned() })
     };
     component.component_type().imports(component.engine()).map(|(name, _)| import(name)).collect()
 }

@@ -208,6 +208,11 @@ impl Lease<'_> {
         (&mut self.instance.store, &self.instance.exports, self.deadline)
     }
 
+    /// Bytes of linear memory that the instance has.
+    pub(crate) fn memory_used(&self) -> usize {
+        self.instance.store.data().budget.memory_used
+    }
+
     /// Gives the instance back if it can be trusted with another call.
     pub(crate) fn finish<T>(self, answer: Result<wasmtime::Result<T>, Late>) -> Result<T, CallError> {
         match answer {

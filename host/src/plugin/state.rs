@@ -1,6 +1,7 @@
 //! What one instance carries with it on the host's side.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
 use wasmtime::component::ResourceTable;
@@ -30,6 +31,8 @@ pub(crate) struct PluginContext {
     pub(crate) log: Arc<PluginLog>,
     /// The clock's zero.
     pub(crate) started: Instant,
+    /// The most memory that any instance has used, in bytes.
+    pub(crate) memory_peak: Arc<AtomicUsize>,
 }
 
 /// What a store holds.
@@ -47,7 +50,8 @@ struct Wasi {
 
 impl State {
     pub(crate) fn new(plugin: Arc<PluginContext>, deadline: Instant) -> Self {
-        let budget = Budget::new(&plugin.limits, deadline);
+        let mut budget = Budget::new(&plugin.limits, deadline);
+        budget.memory_peak = Some(Arc::clone(&plugin.memory_peak));
         Self { plugin, budget, wasi: None }
     }
 }

@@ -1,0 +1,71 @@
+//! `plugin`: policy components, tried here without a gateway.
+
+mod bench;
+mod check;
+mod settings;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use mcpjungle_host::configuration::Source;
+use mcpjungle_host::plugin::Limits;
+use mcpjungle_host::workbench::Subject;
+
+use crate::arguments::{ComponentArguments, PluginArguments, PluginCommand};
+use crate::environment::Environment;
+use crate::printer::Printer;
+use crate::progress::Progress;
+
+/// Runs one of these commands.
+pub(crate) fn run(
+    arguments: &PluginArguments,
+    environment: &Environment,
+    printer: &mut Printer,
+) -> anyhow::Result<ExitCode> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("failed to start the runtime")?;
+    let progress = Progress::new(environment);
+    let status = runtime.block_on(async {
+        match &arguments.command {
+            PluginCommand::Check(check) => check::run(check, environment, &progress, printer).await,
+            PluginCommand::Test(test) => test::run(test, environment, &progress, printer).await,
+            PluginCommand::Bench(bench) => bench::run(bench, environment, &progress, printer).await,
+        }
+    });
+    // A component that is still being compiled is not waited for: nobody wants it any more.
+    runtime.shutdown_background();
+    status
+}
+
+/// The component that the arguments name. What it is compiled to is kept where the gateway keeps it.
+fn subject(arguments: &ComponentArguments, environment: &Environment) -> anyhow::Result<Subject> {
+    let mut subject = Subject::new(&arguments.file, &environment.path(&arguments.file))?;
+    let usual = Limits::default();
+    subject.limits = Limits {
+        deadline_ms: arguments.deadline.unwrap_or(usual.deadline_ms),
+        memory_mib: arguments.memory.unwrap_or(usual.memory_mib),
+        ..usual
+    };
+    subject.cache_dir = crate::start::plugin_cache(environment);
+    Ok(subject)
+}
+
+/// A file of cases, as far as it is a text.
+struct CasesText {
+    shown: String,
+    path: std::path::PathBuf,
+    text: String,
+}
+
+impl CasesText {
+    fn read(written: &std::path::Path, environment: &Environment) -> anyhow::Result<Self> {
+        let (shown, path) = (written.display().to_string(), environment.path(written));
+        let text = std::fs::read_to_string(&path).with_context(|| format!("failed to read the cases file {shown}"))?;
+        Ok(Self { shown, path, text })
+    }
+
+    fn source(&self) -> Source<'_> {
+        Source { shown: &self.shown, path: &self.path, text: &self.text }
+    }
+}
