@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use http::HeaderMap;
 use mcpjungle_host::catalog::ViewScope;
 use mcpjungle_host::downstream::{AllowedHosts, EdgePolicy};
-use mcpjungle_host::gateway::{Gateway, GatewaySettings};
+use mcpjungle_host::gateway::{AdminAuthentication, Gateway, GatewaySettings, PolicySource};
 use mcpjungle_host::group::ToolGroup;
 use mcpjungle_host::identity::IdentityKind;
 use mcpjungle_host::names::{CanonicalName, GroupName, ServerName};
@@ -226,7 +226,8 @@ fn settings(folder: &Directory, database: Database, keys: KeySource) -> GatewayS
         version: "0".to_owned(),
         database,
         keys,
-        policies: None,
+        policies: PolicySource::default(),
+        admin_authentication: AdminAuthentication::default(),
         plugin_cache: Some(folder.path().join("compiled")),
         upstreams,
         edge: EdgePolicy { hosts: AllowedHosts::LoopbackAnd(Vec::new()), origins: Vec::new() },

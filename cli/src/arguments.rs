@@ -16,9 +16,9 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 pub(crate) use audit::{AuditArguments, AuditKind, ReadAuditArguments};
 pub(crate) use check::Interruption;
 pub(crate) use commands::{
-    CreateArguments, CreateKind, DeleteArguments, DeleteKind, GetArguments, GetKind, InvokeArguments, ListArguments,
-    ListKind, OneName, PromptArguments, RegisterArguments, ResourceArguments, StartArguments, ToggleArguments,
-    ToggleKind, UpdateArguments, UpdateKind,
+    AdminAuth, CreateArguments, CreateKind, DeleteArguments, DeleteKind, GetArguments, GetKind, InvokeArguments,
+    ListArguments, ListKind, OneName, PromptArguments, RegisterArguments, ResourceArguments, StartArguments,
+    ToggleArguments, ToggleKind, UpdateArguments, UpdateKind,
 };
 pub(crate) use explain::ExplainArguments;
 pub(crate) use files::{ApplyArguments, CompletionArguments, ExportArguments, FileKind, ValidateArguments};

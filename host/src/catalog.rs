@@ -41,6 +41,8 @@ pub struct Snapshot {
     pub identities: Identities,
     /// How the gateway was initialised, if it was.
     pub initialized: Option<Mode>,
+    /// Which plugins are installed: the id of the last change of them.
+    pub installation: i64,
 }
 
 /// One server with what it offers.
@@ -104,6 +106,7 @@ impl Snapshot {
             groups: stored.groups.into_iter().map(group).collect(),
             identities: previous.identities.with(stored.identities),
             initialized: stored.initialized,
+            installation: stored.installation,
         }
     }
 

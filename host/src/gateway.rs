@@ -15,7 +15,7 @@ use crate::audit::{Audit, AuditSettings, AuditStartError, keep_shipping, policy_
 use crate::catalog::{Snapshot, SnapshotDirectory, Views};
 use crate::downstream::{EdgePolicy, Sessions, changes, credentials};
 use crate::pipeline::{FailureListener, Item, Mode, Observation, Pipeline};
-use crate::plugin::{LoadError, PipelinePlan, PlanError, PluginHost, PluginSettings};
+use crate::plugin::{LoadError, PluginHost, PluginSettings};
 use crate::secret::Secret;
 use crate::store::{Database, Initialization, KeyError, KeySource, Known, OpenError, Store, StoreError};
 use crate::sync::CatalogSync;
@@ -23,6 +23,11 @@ use crate::telemetry::{Metrics, PolicyMetrics, ResourceAttributes};
 use crate::upstream::{UpstreamError, UpstreamSettings, Upstreams};
 use crate::walk::Refusal;
 use crate::wire;
+
+mod policies;
+
+use policies::Policies;
+pub use policies::{AdminAuthentication, ChangeError, PolicyError, PolicySource, RunningPlugin, RunningPolicies, Wish};
 
 /// How often the database is asked whether another gateway has changed it.
 const STORE_CHECK: Duration = Duration::from_secs(1);
@@ -43,8 +48,10 @@ pub struct GatewaySettings {
     pub database: Database,
     /// Where the key for stored secrets comes from.
     pub keys: KeySource,
-    /// The policies; `None` for the stock ones.
-    pub policies: Option<PathBuf>,
+    /// Where it is said which policies run.
+    pub policies: PolicySource,
+    /// Who is asked whether somebody may use the admin API.
+    pub admin_authentication: AdminAuthentication,
     /// Where compiled policies are kept, so that a restart compiles nothing; `None` for nowhere.
     /// Whoever may write there may run code in the gateway.
     pub plugin_cache: Option<PathBuf>,
@@ -80,10 +87,12 @@ pub enum StartError {
     AuditKey,
     #[error(transparent)]
     Audit(#[from] AuditStartError),
-    #[error("cannot load the policies: {0}")]
-    Policies(#[from] LoadError),
+    #[error("cannot set up the plugin host: {0}")]
+    PluginHost(#[from] LoadError),
     #[error(transparent)]
-    PolicyPlan(#[from] PlanError),
+    Policies(PolicyError),
+    #[error("{0}; `mcpjungle start --safe-mode` runs the stock plugins only, so that this can be mended")]
+    InstalledPolicies(PolicyError),
     #[error("cannot set up upstream connections: {0}")]
     Upstreams(#[from] UpstreamError),
 }
@@ -122,7 +131,7 @@ pub struct Gateway {
     /// The audit log, if one is kept.
     pub audit: Option<Arc<Audit>>,
     snapshot: Arc<ArcSwap<Snapshot>>,
-    pipeline: ArcSwap<Pipeline>,
+    policies: Policies,
     /// Held while a snapshot is read and published, so that an older one never replaces a newer one.
     publishing: Mutex<()>,
     /// Held from the check of a group to its being kept or taken back, so that nothing of another's is taken back.
@@ -133,8 +142,6 @@ pub struct Gateway {
     /// Tells that credentials which were good may not be any more.
     credentials_outdated: Arc<Notify>,
     requests: RequestIds,
-    /// Keeps the engine and its clock running as long as the pipeline may be called.
-    _plugins: PluginHost,
 }
 
 impl Gateway {
@@ -149,19 +156,24 @@ impl Gateway {
             PluginSettings { cache_dir: settings.plugin_cache, ..PluginSettings::default() },
             directory,
         )?;
-        let plan = match &settings.policies {
-            Some(path) => PipelinePlan::read(path)?,
-            None => PipelinePlan::stock(),
-        };
-        let (pipeline, store) =
-            tokio::join!(plugins.assemble(&plan, 1, &policy_metrics), Store::open(settings.database, settings.keys),);
-        let store = store?;
+        let store = Store::open(settings.database, settings.keys).await?;
         adopt_mode(&store, settings.mode).await?;
         let audit = start_audit(&store, settings.audit).await?;
         let failures = audit.clone().map(|audit| {
             let tell: FailureListener = Arc::new(move |failure| policy_failed(&audit, failure));
             tell
         });
+        let is_installed = settings.policies == PolicySource::Store;
+        let policies = Policies::open(
+            plugins,
+            &store,
+            settings.policies,
+            settings.admin_authentication,
+            Arc::clone(&policy_metrics),
+            failures,
+        );
+        let wrap = if is_installed { StartError::InstalledPolicies } else { StartError::Policies };
+        let policies = policies.await.map_err(wrap)?;
         let (observations, observed) = mpsc::channel(OBSERVATION_QUEUE);
         let (views_changed, views_change) = watch::channel(());
         let gateway = Arc::new(Self {
@@ -179,14 +191,13 @@ impl Gateway {
             bootstrap_token: settings.bootstrap_token,
             audit,
             snapshot,
-            pipeline: ArcSwap::from_pointee(pipeline?.reporting_to(failures)),
+            policies,
             publishing: Mutex::new(()),
             group_changes: Mutex::new(()),
             observations,
             views_changed,
             credentials_outdated: Arc::default(),
             requests: RequestIds::default(),
-            _plugins: plugins,
         });
         gateway.refresh().await?;
         gateway.sync.start(&gateway);
@@ -211,7 +222,18 @@ impl Gateway {
 
     /// The policies that run right now.
     pub fn pipeline(&self) -> Arc<Pipeline> {
-        self.pipeline.load_full()
+        self.policies.pipeline().load_full()
+    }
+
+    /// Whom the admin API asks who somebody is.
+    pub(crate) fn admin_pipeline(&self) -> Arc<Pipeline> {
+        self.policies.admin_pipeline()
+    }
+
+    /// Grows whenever what authenticators go by has changed: identities, or the authenticators themselves.
+    pub(crate) fn credentials_generation(&self) -> u64 {
+        // Both only grow, so their sum changes with either.
+        self.snapshot.load().identities.generation() + self.policies.pipeline().load().revision()
     }
 
     /// An id for a new request, unique in this process.
@@ -258,6 +280,9 @@ impl Gateway {
         if self.store.revision().await? != self.snapshot().revision {
             self.refresh().await?;
         }
+        if let Err(error) = self.follow_policies().await {
+            self.policies.tell_of(&error);
+        }
         let followed = std::mem::replace(followed, self.snapshot());
         for (name, old) in &followed.servers {
             // As it is now: administrators go on registering.
@@ -282,7 +307,7 @@ impl Gateway {
 
     /// Tells the observers, if there are any, that a request has ended.
     pub fn observe(&self, observation: impl FnOnce() -> Observation) {
-        if self.pipeline.load().has_observers() && self.observations.try_send(observation()).is_err() {
+        if self.policies.pipeline().load().has_observers() && self.observations.try_send(observation()).is_err() {
             self.policy_metrics.record_unobserved();
             tracing::warn!("observers are too slow: the end of a request was not told");
         }

@@ -29,6 +29,7 @@ pub mod downstream;
 pub mod gateway;
 pub mod group;
 pub mod identity;
+pub mod installation;
 pub mod names;
 pub mod pipeline;
 pub mod plugin;

@@ -3,8 +3,10 @@
 //! administrator let that plugin fail open.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
 use crate::telemetry::{PolicyMetrics, StageMetrics};
@@ -54,6 +56,31 @@ impl Stage {
             Self::Guard => "guard",
             Self::Observer => "observer",
         }
+    }
+}
+
+impl Serialize for Stage {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Stage {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A word that is no stage.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("there is no stage `{0}`; there are {known}", known = Stage::ALL.map(Stage::as_str).join(", "))]
+pub struct NoSuchStage(String);
+
+impl FromStr for Stage {
+    type Err = NoSuchStage;
+
+    fn from_str(word: &str) -> Result<Self, NoSuchStage> {
+        Self::ALL.into_iter().find(|stage| stage.as_str() == word).ok_or_else(|| NoSuchStage(word.to_owned()))
     }
 }
 

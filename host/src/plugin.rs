@@ -37,6 +37,6 @@ pub use limits::Limits;
 pub use load::{Examination, Import, digest_of};
 pub use memory::MemoryKeyValue;
 pub use outbound_http::OutboundHttp;
-pub use policies::{ComponentSource, Isolation, PipelinePlan, PlanError, PluginPlan};
+pub use policies::{ComponentSource, Isolation, PipelinePlan, PlanError, PluginPlan, is_plugin_name};
 pub use stock::Stock;
 pub use workpiece::{CONTRACT, InstanceCost, Instances, Workpiece};

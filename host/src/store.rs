@@ -8,6 +8,7 @@
 //! - `identities`: clients and users, initialisation among them; `lost_admin`: when the administrator's token is lost.
 //! - `server_secrets`: reading the secrets of servers.
 //! - `item_rows`: reading and writing items, many at once.
+//! - `installations`: which plugins are installed, and their components.
 //! - `config_dir`: which of them a watched folder brought here.
 //! - `load`: everything, read in one transaction.
 //! - `audit`: the rows of the audit log.
@@ -33,6 +34,7 @@ mod config_dir;
 mod error;
 mod groups;
 mod identities;
+mod installations;
 mod item_rows;
 mod items;
 mod key_file;
@@ -54,6 +56,7 @@ pub use error::StoreError;
 pub use identities::{
     IdentityKey, IdentityRef, IdentityUpdate, Initialization, NewIdentity, NewToken, StoredIdentities,
 };
+pub use installations::{InstallationChange, NextInstallation, StoredInstallation};
 pub use load::Known;
 pub use lost_admin::{ResetError, ResetToken};
 pub use open::{Database, OpenError};
@@ -107,6 +110,8 @@ pub struct Stored {
     pub identities: StoredIdentities,
     /// How the gateway was initialised, if it was.
     pub initialized: Option<Mode>,
+    /// The id of what is installed; see [`StoredInstallation::id`].
+    pub installation: i64,
 }
 
 /// One server, or only word that it has not changed.

@@ -41,5 +41,7 @@ mod shared_database;
 mod shutdown;
 mod storage;
 mod sudden_death;
+#[cfg(feature = "e2e")]
+mod tutorial;
 mod upkeep;
 mod upstream_stdio;

@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod contract;
 mod fetch;
 mod node;
 mod plugins;
@@ -25,6 +26,8 @@ enum Task {
     Plugins(plugins::Plugins),
     /// Set up all that the tests need, then run every test.
     Test(test::Test),
+    /// Write the reference of the policy contract, `docs/plugins/contract.md`.
+    Contract(contract::Contract),
     /// Measure the gateway beside a direct connection and nginx.
     Bench(bench::Bench),
 }
@@ -33,6 +36,7 @@ fn main() -> Result<()> {
     match Arguments::parse().task {
         Task::Plugins(task) => task.run(),
         Task::Test(task) => task.run(),
+        Task::Contract(task) => task.run(),
         Task::Bench(task) => task.run(),
     }
 }

@@ -31,9 +31,15 @@ pub(crate) struct StartArguments {
     /// Address to listen on [default: 127.0.0.1, this machine only; in enterprise mode all addresses]
     #[arg(long)]
     pub(crate) host: Option<String>,
-    /// File that says which policies run [default: the stock policies]
+    /// File that says which policies run, watched for changes [default: what `plugin add` installed]
     #[arg(long, value_name = "FILE")]
     pub(crate) policies: Option<PathBuf>,
+    /// Run the stock policies only, whatever is installed: to mend what does not start
+    #[arg(long, conflicts_with = "policies")]
+    pub(crate) safe_mode: bool,
+    /// Who says who may use the admin API: the stock authenticator, or those that are installed
+    #[arg(long, value_name = "WHO", value_enum, default_value_t)]
+    pub(crate) admin_auth: AdminAuth,
     /// Folder of server and group files to keep to, changes included
     #[arg(long, value_name = "DIR")]
     pub(crate) config_dir: Option<PathBuf>,
@@ -49,6 +55,16 @@ pub(crate) struct StartArguments {
     /// The old name of --enterprise
     #[arg(long, hide = true)]
     pub(crate) prod: bool,
+}
+
+/// Who says who may use the admin API.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum AdminAuth {
+    /// Stored tokens, whatever plugins say: none can lock administrators out, or let anybody in
+    #[default]
+    Stock,
+    /// The authenticators that are installed
+    Installed,
 }
 
 /// `register`.

@@ -31,6 +31,7 @@ pub(super) async fn open(settings: StartSettings) -> anyhow::Result<Arc<Gateway>
         database: settings.database,
         keys,
         policies: settings.policies,
+        admin_authentication: settings.admin_authentication,
         plugin_cache: settings.plugin_cache.and_then(usable_directory),
         upstreams: settings.upstream,
         edge: EdgePolicy {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use mcpjungle_host::audit::AuditSettings;
 use mcpjungle_host::config_dir::ConfigDir;
+use mcpjungle_host::gateway::{AdminAuthentication, PolicySource};
 use mcpjungle_host::pipeline::Mode;
 use mcpjungle_host::secret::Secret;
 use mcpjungle_host::store::{ConfiguredKey, Database};
@@ -16,7 +17,7 @@ use mcpjungle_host::upstream::{ProxySettings, UpstreamSettings};
 
 use super::child_environment;
 use super::database;
-use crate::arguments::StartArguments;
+use crate::arguments::{AdminAuth, StartArguments};
 use crate::environment::Environment;
 
 const DEFAULT_PORT: &str = "8080";
@@ -44,8 +45,10 @@ pub(crate) struct StartSettings {
     pub(crate) secret_key: Option<ConfiguredKey>,
     /// What whoever initialises the gateway must know.
     pub(crate) bootstrap_token: Option<Secret>,
-    /// The file that says which policies run; without it, the stock ones.
-    pub(crate) policies: Option<PathBuf>,
+    /// Where it is said which policies run.
+    pub(crate) policies: PolicySource,
+    /// Who says who may use the admin API.
+    pub(crate) admin_authentication: AdminAuthentication,
     /// A folder of configuration files to keep to.
     pub(crate) config_dir: Option<ConfigDir>,
     /// Where compiled policies are kept, if the user has a place for such things.
@@ -86,7 +89,15 @@ impl StartSettings {
             database,
             secret_key: resolve_secret_key(environment)?,
             bootstrap_token: resolve_bootstrap_token(environment)?,
-            policies: arguments.policies.as_ref().map(|path| environment.path(path)),
+            policies: match &arguments.policies {
+                Some(path) => PolicySource::File(environment.path(path)),
+                None if arguments.safe_mode => PolicySource::SafeMode,
+                None => PolicySource::Store,
+            },
+            admin_authentication: match arguments.admin_auth {
+                AdminAuth::Stock => AdminAuthentication::Stock,
+                AdminAuth::Installed => AdminAuthentication::Installed,
+            },
             config_dir: resolve_config_dir(arguments, environment)?,
             plugin_cache: find_plugin_cache(environment),
             upstream: resolve_upstream(environment)?,

@@ -112,7 +112,7 @@ async fn authenticate(
         headers: &head.headers,
         peer: &peer.ip().to_string(),
     };
-    gateway.pipeline().authenticate(request).await.map(Arc::new).map_err(|denial| {
+    gateway.admin_pipeline().authenticate(request).await.map(Arc::new).map_err(|denial| {
         let (method, path) = (&head.method, uri.path());
         let stranger = Stranger { request: Some(id), endpoint: Some(&Endpoint::Api), method, path, peer: Some(peer) };
         record_stranger(gateway.audit.as_ref(), &stranger, Some(&denial));

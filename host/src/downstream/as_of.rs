@@ -20,16 +20,18 @@ pub(crate) struct AsOf {
 impl AsOf {
     /// Now, before it is asked who somebody is.
     pub(crate) fn now(gateway: &Gateway) -> Self {
-        let snapshot = gateway.snapshot();
-        Self { at: Instant::now(), revision: snapshot.revision, generation: snapshot.identities.generation() }
+        let generation = gateway.credentials_generation();
+        Self { at: Instant::now(), revision: gateway.snapshot().revision, generation }
     }
 
     /// Whether what was found out then can be relied on now.
     pub(crate) fn is_recent(&self, gateway: &Gateway) -> bool {
-        gateway.snapshot().revision == self.revision && self.at.elapsed() < GOOD_FOR
+        gateway.snapshot().revision == self.revision
+            && gateway.credentials_generation() == self.generation
+            && self.at.elapsed() < GOOD_FOR
     }
 
-    /// Of the identities.
+    /// Of what authenticators go by.
     pub(crate) fn generation(&self) -> u64 {
         self.generation
     }

@@ -41,7 +41,7 @@ impl Credentials {
 pub(super) fn keep(gateway: &Gateway, exchange: &Exchange, session: &Session) {
     session.keep_credentials(Credentials::of(exchange));
     // Whoever ended sessions meanwhile did not see this one.
-    if gateway.snapshot().identities.generation() != exchange.as_of.generation() {
+    if gateway.credentials_generation() != exchange.as_of.generation() {
         gateway.recheck_sessions();
     }
 }
@@ -93,8 +93,7 @@ async fn recheck(gateway: &Gateway, only_busy: bool) {
 /// Whether the session's principal is known as it is now; it is asked about if identities have
 /// changed since it was. All sessions are, but one after the other.
 pub(super) async fn is_up_to_date(gateway: &Gateway, session: &Session) -> bool {
-    session.generation() >= gateway.snapshot().identities.generation()
-        || still_holds(gateway, session).await == Some(true)
+    session.generation() >= gateway.credentials_generation() || still_holds(gateway, session).await == Some(true)
 }
 
 /// `None` if a policy could not decide: that is no reason to end what runs.
@@ -108,7 +107,7 @@ async fn still_holds(gateway: &Gateway, session: &Session) -> Option<bool> {
         headers: &credentials.headers,
         peer: &credentials.peer,
     };
-    let generation = gateway.snapshot().identities.generation();
+    let generation = gateway.credentials_generation();
     match gateway.pipeline().authenticate(request).await {
         Ok(principal) => Some(session.belongs_to(&Known { principal: Arc::new(principal), generation })),
         Err(Denial::Unavailable { .. }) => None,
@@ -130,7 +129,7 @@ mod tests {
     use super::*;
     use crate::downstream::session::Delivery;
     use crate::downstream::{AllowedHosts, EdgePolicy};
-    use crate::gateway::GatewaySettings;
+    use crate::gateway::{AdminAuthentication, GatewaySettings, PolicySource};
     use crate::identity::{IdentityKind, IdentityRecord, StoredToken, TokenDigest};
     use crate::pipeline::{Endpoint, Mode, Principal, PrincipalKind};
     use crate::store::{Database, IdentityRef, IdentityUpdate, KeySource, NewIdentity, StoredIdentities};
@@ -167,7 +166,8 @@ mod tests {
             version: "0.1.0".into(),
             database,
             keys,
-            policies: None,
+            policies: PolicySource::default(),
+            admin_authentication: AdminAuthentication::default(),
             plugin_cache: None,
             upstreams: UpstreamSettings {
                 init_timeout: Duration::from_secs(10),
@@ -201,7 +201,7 @@ mod tests {
             allow: allow.to_vec(),
             attributes: Vec::new(),
         };
-        let generation = gateway.snapshot().identities.generation();
+        let generation = gateway.credentials_generation();
         let owner = Known { principal: Arc::new(principal), generation };
         let (session, _) = gateway.sessions.open(Endpoint::Main, owner, Delivery::PerCall).unwrap();
         let bearer = HeaderValue::from_static("Bearer token-of-reader");

@@ -108,6 +108,11 @@ impl Grants {
         self.0.iter()
     }
 
+    /// Whether this is one of them.
+    pub fn contains(&self, grant: &Grant) -> bool {
+        self.0.contains(grant)
+    }
+
     /// Whether there is any grant of this kind.
     pub fn allow(&self, capability: Capability) -> bool {
         self.0.iter().any(|grant| grant.capability() == capability)

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
 use crate::pipeline::Stage;
@@ -55,7 +55,7 @@ pub enum ComponentSource {
 }
 
 /// Whether a plugin's instances are used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Isolation {
     /// One call after the other: what a component keeps in its memory lives on, across principals.
@@ -140,7 +140,7 @@ struct Policy {
     name: String,
     #[serde(deserialize_with = "read_component")]
     component: ComponentSource,
-    #[serde(default, deserialize_with = "read_stages")]
+    #[serde(default)]
     stages: Option<Vec<Stage>>,
     #[serde(default)]
     settings: serde_json::Map<String, serde_json::Value>,
@@ -176,12 +176,17 @@ impl Policy {
     }
 }
 
+/// Whether a plugin may be called so.
+pub fn is_plugin_name(name: &str) -> bool {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    (1..=64).contains(&name.len()) && name.bytes().all(is_word)
+}
+
 fn read_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let name = String::deserialize(deserializer)?;
-    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if name.is_empty() || !name.bytes().all(is_word) {
+    if !is_plugin_name(&name) {
         return Err(serde::de::Error::custom(format!(
-            "the name `{name}` must be made of letters, digits, underscores and hyphens"
+            "the name `{name}` must be made of letters, digits, underscores and hyphens, 64 at most"
         )));
     }
     Ok(name)
@@ -196,19 +201,6 @@ fn read_component<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Componen
         }),
         None => Ok(ComponentSource::File(text.into())),
     }
-}
-
-fn read_stages<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Stage>>, D::Error> {
-    let Some(names) = Option::<Vec<String>>::deserialize(deserializer)? else {
-        return Ok(None);
-    };
-    let read = |name: &String| {
-        Stage::ALL.into_iter().find(|stage| stage.as_str() == name).ok_or_else(|| {
-            let known = Stage::ALL.map(Stage::as_str).join(", ");
-            serde::de::Error::custom(format!("there is no stage `{name}`; there are {known}"))
-        })
-    };
-    names.iter().map(read).collect::<Result<_, _>>().map(Some)
 }
 
 fn read_digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {

@@ -1,7 +1,7 @@
 //! The components that come with the gateway. They are loaded like any other.
 
 /// A component that comes with the gateway: `builtin:<name>` in a policies file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stock {
     /// Who is calling: client, user and admin tokens.
     Auth,

@@ -12,6 +12,7 @@ use crate::secret::Secret;
 use crate::store::error::bounded;
 use crate::store::groups::read_groups;
 use crate::store::identities::{read_identities, read_initialization};
+use crate::store::installations::read_installation_id;
 use crate::store::item_rows::read_item;
 use crate::store::servers::{read_name, read_server};
 use crate::store::{
@@ -33,7 +34,7 @@ impl Store {
     /// are served, and an administrator can reach the API to mend it.
     pub async fn load(&self, known: &Known) -> Result<Stored, StoreError> {
         let mut left_out = LeftOut::default();
-        let Everything { revision, heads, mut parts, groups, identities, initialized } =
+        let Everything { revision, heads, mut parts, groups, identities, initialized, installation } =
             bounded(self.read_all(known, &mut left_out)).await?;
         let ids: HashSet<i64> = heads.iter().map(|head| head.id).collect();
         self.opened.lock().retain(|id, _| ids.contains(id));
@@ -49,7 +50,7 @@ impl Store {
             }
         }
         self.tell_of(left_out);
-        Ok(Stored { revision, servers, groups, identities, initialized })
+        Ok(Stored { revision, servers, groups, identities, initialized, installation })
     }
 
     async fn read_all(&self, known: &Known, left_out: &mut LeftOut) -> Result<Everything, StoreError> {
@@ -69,8 +70,9 @@ impl Store {
         let groups = read_groups(&mut transaction).await?;
         let identities = read_identities(&mut transaction, i64::try_from(known.revision).unwrap_or(i64::MAX)).await?;
         let initialized = read_initialization(&mut transaction).await?;
+        let installation = read_installation_id(&mut transaction).await?;
         transaction.rollback().await?;
-        Ok(Everything { revision, heads, parts, groups, identities, initialized })
+        Ok(Everything { revision, heads, parts, groups, identities, initialized, installation })
     }
 
     /// The rows, secrets and items of all servers changed at `since` or later:
@@ -146,6 +148,7 @@ struct Everything {
     groups: Vec<ToolGroup>,
     identities: StoredIdentities,
     initialized: Option<Mode>,
+    installation: i64,
 }
 
 /// What tells whether a server must be read.

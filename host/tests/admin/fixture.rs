@@ -14,7 +14,7 @@ use axum::{Json, Router};
 use http::StatusCode;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use mcpjungle_host::downstream::{AllowedHosts, EdgePolicy};
-use mcpjungle_host::gateway::{Gateway, GatewaySettings};
+use mcpjungle_host::gateway::{AdminAuthentication, Gateway, GatewaySettings, PolicySource};
 use mcpjungle_host::pipeline::Mode;
 use mcpjungle_host::secret::Secret;
 use mcpjungle_host::serve;
@@ -68,7 +68,8 @@ impl Home {
             version: "0.1.0".into(),
             database,
             keys,
-            policies: None,
+            policies: PolicySource::default(),
+            admin_authentication: AdminAuthentication::default(),
             // Shared by all tests: the stock components are compiled once.
             plugin_cache: Some(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("compiled")),
             upstreams: UpstreamSettings {

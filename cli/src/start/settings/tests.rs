@@ -28,7 +28,7 @@ fn without_any_setting_the_defaults_hold() {
     assert_eq!(settings.upstream.supervisor, (PathBuf::from("/opt/mcpjungle"), vec!["supervise".to_owned()]));
     assert!(settings.upstream.proxies.http.is_none() && settings.upstream.proxies.https.is_none());
     assert_eq!(settings.plugin_cache.as_deref(), Some(Path::new("/home/ada/.cache/mcpjungle")));
-    assert!(settings.secret_key.is_none() && settings.policies.is_none() && settings.log_filter.is_none());
+    assert!(settings.secret_key.is_none() && settings.policies == PolicySource::Store && settings.log_filter.is_none());
     assert!(settings.allowed_hosts.is_empty() && settings.allowed_origins.is_empty() && settings.warnings.is_empty());
 }
 

@@ -1,0 +1,187 @@
+//! Storing which plugins are installed: each change is a row, so that it can be undone, and
+//! components are kept once by their digest for as long as a row speaks of them.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
+
+use crate::installation::Installation;
+use crate::store::error::bounded;
+use crate::store::{Store, StoreError};
+
+/// Changes that are kept.
+const MOST_KEPT: i64 = 100;
+/// How long a component waits for a change that installs it, in milliseconds.
+const UPLOAD_LIFE_MS: i64 = 3_600_000;
+
+/// What is installed, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredInstallation {
+    /// Grows with each change; 0 before the first.
+    pub id: i64,
+    /// Where undoing the last change goes; `None` if there is none to undo.
+    pub undone_to: Option<i64>,
+    /// The plugins.
+    pub installation: Installation,
+}
+
+/// One change that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstallationChange {
+    /// See [`StoredInstallation::id`].
+    pub id: i64,
+    /// What was done.
+    pub summary: String,
+    /// By whom; empty where nobody has a name.
+    pub author: String,
+    /// When, in milliseconds since 1970.
+    pub created_at_ms: i64,
+}
+
+/// What to store next.
+#[derive(Debug, Clone, Copy)]
+pub struct NextInstallation<'a> {
+    /// What it was made from: what is stored must still be that.
+    pub base: i64,
+    /// See [`StoredInstallation::undone_to`].
+    pub undone_to: Option<i64>,
+    /// The plugins.
+    pub installation: &'a Installation,
+    /// What is done.
+    pub summary: &'a str,
+    /// By whom.
+    pub author: &'a str,
+}
+
+impl Store {
+    /// What is installed.
+    pub async fn installation(&self) -> Result<StoredInstallation, StoreError> {
+        let query = "SELECT id, undone_to, plugins FROM installations ORDER BY id DESC LIMIT 1";
+        let row = bounded(sqlx::query(query).fetch_optional(&self.pool)).await?;
+        row.map_or_else(|| Ok(nothing_changed()), |row| read_installation(&row))
+    }
+
+    /// What was installed after the change of this id; 0 is before any. `None` if it is not kept any more.
+    pub async fn installation_of(&self, id: i64) -> Result<Option<StoredInstallation>, StoreError> {
+        if id == 0 {
+            return Ok(Some(nothing_changed()));
+        }
+        let query = sqlx::query("SELECT id, undone_to, plugins FROM installations WHERE id = $1").bind(id);
+        let row = bounded(query.fetch_optional(&self.pool)).await?;
+        row.map(|row| read_installation(&row)).transpose()
+    }
+
+    /// Installs what comes next, and returns its id; `None`, and nothing is stored, if another change came first.
+    pub async fn install(&self, next: NextInstallation<'_>) -> Result<Option<i64>, StoreError> {
+        let plugins = serde_json::to_string(next.installation).expect("plugins are text and numbers, which serialise");
+        let mut change = self.begin_change().await?;
+        let installed = bounded(async {
+            let now_ms = change.now_ms;
+            if read_installation_id(change.connection()).await? != next.base {
+                return Ok::<_, StoreError>(None);
+            }
+            let id = next.base + 1;
+            sqlx::query(
+                "INSERT INTO installations (id, undone_to, plugins, summary, author, created_at) \
+                 VALUES ($1, $2, $3, $4, $5, $6)",
+            )
+            .bind(id)
+            .bind(next.undone_to.unwrap_or(-1))
+            .bind(plugins)
+            .bind(next.summary)
+            .bind(next.author)
+            .bind(now_ms)
+            .execute(change.connection())
+            .await?;
+            tidy_up(change.connection(), id, now_ms).await?;
+            Ok(Some(id))
+        });
+        let installed = installed.await?;
+        change.end(installed).await
+    }
+
+    /// The changes that were made, the last one first.
+    pub async fn installation_changes(&self, most: i64) -> Result<Vec<InstallationChange>, StoreError> {
+        let query = "SELECT id, summary, author, created_at FROM installations ORDER BY id DESC LIMIT $1";
+        let rows = bounded(sqlx::query(query).bind(most).fetch_all(&self.pool)).await?;
+        let read = |row: &AnyRow| {
+            Ok(InstallationChange {
+                id: row.try_get(0)?,
+                summary: row.try_get(1)?,
+                author: row.try_get(2)?,
+                created_at_ms: row.try_get(3)?,
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Keeps a component; one that is not installed within the hour goes.
+    pub async fn put_component(&self, digest: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let mut change = self.begin_change().await?;
+        let stored = bounded(async {
+            let now_ms = change.now_ms;
+            sqlx::query(
+                "INSERT INTO plugin_components (digest, bytes, added_at) VALUES ($1, $2, $3) \
+                 ON CONFLICT (digest) DO UPDATE SET added_at = excluded.added_at",
+            )
+            .bind(digest)
+            .bind(bytes)
+            .bind(now_ms)
+            .execute(change.connection())
+            .await?;
+            Ok::<_, StoreError>(Some(()))
+        });
+        let stored = stored.await?;
+        change.end(stored).await?;
+        Ok(())
+    }
+
+    /// The bytes of a component.
+    pub async fn component(&self, digest: &str) -> Result<Option<Arc<[u8]>>, StoreError> {
+        let query = sqlx::query("SELECT bytes FROM plugin_components WHERE digest = $1").bind(digest);
+        let row = bounded(query.fetch_optional(&self.pool)).await?;
+        Ok(row.map(|row| row.try_get::<Vec<u8>, _>(0)).transpose()?.map(Into::into))
+    }
+}
+
+/// The id of the last change; 0 before the first.
+pub(super) async fn read_installation_id(connection: &mut AnyConnection) -> Result<i64, StoreError> {
+    let row = sqlx::query("SELECT id FROM installations ORDER BY id DESC LIMIT 1").fetch_optional(connection).await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?.unwrap_or(0))
+}
+
+/// Removes changes that are too old, and components that nothing speaks of any more.
+async fn tidy_up(connection: &mut AnyConnection, id: i64, now_ms: i64) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM installations WHERE id <= $1").bind(id - MOST_KEPT).execute(&mut *connection).await?;
+    let mut needed = HashSet::new();
+    for row in sqlx::query("SELECT plugins FROM installations").fetch_all(&mut *connection).await? {
+        needed.extend(parse(row.try_get(0)?)?.digests().cloned());
+    }
+    let query = "SELECT digest FROM plugin_components WHERE added_at < $1";
+    for row in sqlx::query(query).bind(now_ms - UPLOAD_LIFE_MS).fetch_all(&mut *connection).await? {
+        let digest: String = row.try_get(0)?;
+        if !needed.contains(digest.as_str()) {
+            let delete = sqlx::query("DELETE FROM plugin_components WHERE digest = $1");
+            delete.bind(digest).execute(&mut *connection).await?;
+        }
+    }
+    Ok(())
+}
+
+fn nothing_changed() -> StoredInstallation {
+    StoredInstallation { id: 0, undone_to: None, installation: Installation::stock() }
+}
+
+fn read_installation(row: &AnyRow) -> Result<StoredInstallation, StoreError> {
+    Ok(StoredInstallation {
+        id: row.try_get(0)?,
+        undone_to: Some(row.try_get(1)?).filter(|id| *id >= 0),
+        installation: parse(row.try_get(2)?)?,
+    })
+}
+
+fn parse(plugins: &str) -> Result<Installation, StoreError> {
+    serde_json::from_str(plugins).map_err(|error| StoreError::Unreadable(format!("the installed plugins: {error}")))
+}
