@@ -2,6 +2,7 @@
 
 mod answers;
 mod identities;
+mod plugin_secrets;
 mod requests;
 
 use anyhow::{Context, anyhow, bail};

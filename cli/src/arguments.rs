@@ -27,7 +27,8 @@ pub(crate) use identities::{
     UpdateClientArguments, UpdateUserArguments,
 };
 pub(crate) use plugin::{
-    BenchArguments, CheckArguments, ComponentArguments, PluginArguments, PluginCommand, TestArguments,
+    BenchArguments, CheckArguments, ComponentArguments, PluginArguments, PluginCommand, SecretCommand,
+    SetSecretArguments, TestArguments,
 };
 pub(crate) use upkeep::{DatabaseArguments, RekeyArguments, ResetArguments, UpkeepArguments, UpkeepKind};
 
@@ -107,12 +108,12 @@ pub(crate) enum Command {
     Apply(ApplyArguments),
     /// Check configuration files
     Validate(ValidateArguments),
-    /// Check, test and measure policy components
-    Plugin(PluginArguments),
     /// Look after a gateway's database, on its own machine
     Server(UpkeepArguments),
     /// Show who did what, and what was refused
     Audit(AuditArguments),
+    /// Write, try and install policies of your own: WebAssembly components
+    Plugin(PluginArguments),
     /// Print a script with which your shell completes arguments
     Completion(CompletionArguments),
 }

@@ -92,7 +92,7 @@ async fn perform(
     printer: &mut Printer,
 ) -> anyhow::Result<()> {
     match command {
-        Command::Start(_) | Command::Server(_) | Command::Validate(_) | Command::Plugin(_) | Command::Completion(_) => {
+        Command::Start(_) | Command::Server(_) | Command::Validate(_) | Command::Completion(_) => {
             unreachable!("these ask no gateway")
         }
         Command::Register(register) => server::register::run(register, api, environment, printer).await,
@@ -140,6 +140,7 @@ async fn perform(
             Some(AuditKind::Verify) => audit::verify::run(api, printer).await,
             None => audit::read::run(&audit.read, api, printer).await,
         },
+        Command::Plugin(arguments) => plugin::run(&arguments.command, api, environment, printer).await,
     }
 }
 

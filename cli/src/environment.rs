@@ -18,6 +18,8 @@ pub(crate) struct Environment {
     pub(crate) program: PathBuf,
     /// Whether a person looks at standard error.
     pub(crate) stderr_is_terminal: bool,
+    /// Whether a person types what is read.
+    pub(crate) stdin_is_terminal: bool,
 }
 
 impl Environment {
@@ -32,6 +34,7 @@ impl Environment {
             home_directory: std::env::home_dir().filter(|home| !home.as_os_str().is_empty()),
             program: std::env::current_exe().unwrap_or_else(|_| PathBuf::from(env!("CARGO_BIN_NAME"))),
             stderr_is_terminal: io::stderr().is_terminal(),
+            stdin_is_terminal: io::stdin().is_terminal(),
         }
     }
 

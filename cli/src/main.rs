@@ -59,8 +59,8 @@ fn run(printer: &mut Printer) -> anyhow::Result<ExitCode> {
         Arguments { command: Some(Command::Validate(files)), .. } => {
             commands::validate::run(&files, &environment, &mut *printer)
         }
-        Arguments { command: Some(Command::Plugin(plugin)), .. } => {
-            commands::plugin::run(&plugin, &environment, &mut *printer)
+        Arguments { command: Some(Command::Plugin(plugin)), .. } if plugin.command.is_offline() => {
+            commands::plugin::run_offline(&plugin, &environment, &mut *printer)
         }
         Arguments { command: Some(Command::Completion(shell)), .. } => commands::completion::run(&shell, printer),
         Arguments { command: Some(command), global, .. } => commands::run(&command, &global, &environment, printer),

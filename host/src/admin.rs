@@ -34,6 +34,7 @@ mod explain;
 mod identities;
 mod input;
 mod openapi;
+mod plugin_secrets;
 mod prompts;
 mod record;
 mod resources;
@@ -106,10 +107,15 @@ fn open_to_users() -> Routes {
 /// What only administrators may do. In development mode nobody in particular is
 /// one, too; what an authenticator calls a client or a user is not.
 fn open_to_admins() -> Routes {
-    use openapi::{audit as of_audit, items, servers as of_servers, tool_groups as of_groups};
+    use openapi::{
+        audit as of_audit, items, plugin_secrets as of_secrets, servers as of_servers, tool_groups as of_groups,
+    };
     Routes::default()
         .get("/audit", audit::list, of_audit::list())
         .post("/audit/verify", audit::verify, of_audit::verify())
+        .get("/plugin-secrets", plugin_secrets::list::list, of_secrets::list())
+        .put("/plugin-secrets/{name}", plugin_secrets::set::set, of_secrets::set())
+        .delete("/plugin-secrets/{name}", plugin_secrets::delete::delete, of_secrets::delete())
         .post("/servers", servers::register::register, of_servers::register())
         .delete("/servers/{name}", servers::deregister::deregister, of_servers::deregister())
         .post("/servers/{name}/enable", servers::switch::enable, of_servers::enable())

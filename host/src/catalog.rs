@@ -10,7 +10,7 @@ use crate::group::ToolGroup;
 use crate::names::{CanonicalName, GroupName, ServerName};
 use crate::pipeline::{Item, ItemKind, Mode};
 use crate::server::Server;
-use crate::store::{Known, ServerRecord, Stored, StoredServer};
+use crate::store::{Known, PluginSecret, ServerRecord, Stored, StoredServer};
 
 mod definition;
 mod directory;
@@ -39,6 +39,8 @@ pub struct Snapshot {
     pub groups: BTreeMap<GroupName, Arc<CatalogGroup>>,
     /// All clients and users.
     pub identities: Identities,
+    /// Secrets for plugins, by name.
+    pub plugin_secrets: BTreeMap<String, PluginSecret>,
     /// How the gateway was initialised, if it was.
     pub initialized: Option<Mode>,
     /// Which plugins are installed: the id of the last change of them.
@@ -105,6 +107,7 @@ impl Snapshot {
             servers: servers.map(|server| (server.server.name.clone(), server)).collect(),
             groups: stored.groups.into_iter().map(group).collect(),
             identities: previous.identities.with(stored.identities),
+            plugin_secrets: stored.plugin_secrets.into_iter().map(|secret| (secret.name.clone(), secret)).collect(),
             initialized: stored.initialized,
             installation: stored.installation,
         }

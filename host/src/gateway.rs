@@ -24,6 +24,7 @@ use crate::upstream::{UpstreamError, UpstreamSettings, Upstreams};
 use crate::walk::Refusal;
 use crate::wire;
 
+mod lending;
 mod policies;
 
 use policies::Policies;
@@ -152,11 +153,9 @@ impl Gateway {
             Arc::new(if metrics.is_some() { PolicyMetrics::detailed() } else { PolicyMetrics::default() });
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let directory = Arc::new(SnapshotDirectory::new(settings.mode, Arc::clone(&snapshot)));
-        let plugins = PluginHost::new(
-            PluginSettings { cache_dir: settings.plugin_cache, ..PluginSettings::default() },
-            directory,
-        )?;
         let store = Store::open(settings.database, settings.keys).await?;
+        let capabilities = lending::capabilities(&store, &snapshot, &policy_metrics);
+        let plugins = PluginHost::new(PluginSettings { cache_dir: settings.plugin_cache, capabilities }, directory)?;
         adopt_mode(&store, settings.mode).await?;
         let audit = start_audit(&store, settings.audit).await?;
         let failures = audit.clone().map(|audit| {
@@ -206,6 +205,7 @@ impl Gateway {
         tokio::spawn(credentials::watch(Arc::downgrade(&gateway), Arc::clone(&gateway.credentials_outdated)));
         tokio::spawn(follow_store(Arc::downgrade(&gateway)));
         tokio::spawn(end_idle_sessions(Arc::downgrade(&gateway)));
+        tokio::spawn(lending::sweep(Arc::downgrade(&gateway)));
         tokio::spawn(keep_shipping(Arc::downgrade(&gateway)));
         Ok(gateway)
     }

@@ -29,14 +29,17 @@ mod stock;
 mod v0_1;
 mod workpiece;
 
-pub use capabilities::{Capabilities, KeyValue, KeyValueError, KeyValueFuture, SecretSource};
+pub use capabilities::{
+    Capabilities, KeyValue, KeyValueError, KeyValueFuture, LONGEST_KEY, LONGEST_VALUE, MOST_BYTES, MOST_KEYS,
+    SecretSource,
+};
+pub(crate) use capabilities::{NUMBER_SIZE, check_entry, expiry, number_of};
 pub use error::LoadError;
 pub use grants::{Capability, Grant, GrantError, Grants, HttpGrant};
 pub use host::{PluginHost, PluginSettings};
 pub use limits::Limits;
 pub use load::{Examination, Import, digest_of};
 pub use memory::MemoryKeyValue;
-pub use outbound_http::OutboundHttp;
 pub use policies::{ComponentSource, Isolation, PipelinePlan, PlanError, PluginPlan, is_plugin_name};
 pub use stock::Stock;
 pub use workpiece::{CONTRACT, InstanceCost, Instances, Workpiece};

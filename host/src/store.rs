@@ -7,6 +7,7 @@
 //! - `servers`, `items`, `offers`, `groups`: what is changed in such transactions.
 //! - `identities`: clients and users, initialisation among them; `lost_admin`: when the administrator's token is lost.
 //! - `server_secrets`: reading the secrets of servers.
+//! - `plugin_secrets`: secrets for plugins; `key_value`: what plugins keep from call to call.
 //! - `item_rows`: reading and writing items, many at once.
 //! - `installations`: which plugins are installed, and their components.
 //! - `config_dir`: which of them a watched folder brought here.
@@ -16,6 +17,7 @@
 //! - `error`: what can fail, and whether that passes by itself.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use sqlx::{Connection as _, Row as _};
@@ -38,10 +40,12 @@ mod installations;
 mod item_rows;
 mod items;
 mod key_file;
+mod key_value;
 mod load;
 mod lost_admin;
 mod offers;
 mod open;
+mod plugin_secrets;
 mod postgres;
 mod rekey;
 mod sealed;
@@ -57,9 +61,11 @@ pub use identities::{
     IdentityKey, IdentityRef, IdentityUpdate, Initialization, NewIdentity, NewToken, StoredIdentities,
 };
 pub use installations::{InstallationChange, NextInstallation, StoredInstallation};
+pub use key_value::{PluginValues, ValueRefused, expires_at};
 pub use load::Known;
 pub use lost_admin::{ResetError, ResetToken};
 pub use open::{Database, OpenError};
+pub use plugin_secrets::PluginSecret;
 pub use postgres::{PostgresDatabase, PostgresError, PostgresSettings, PostgresUrlError};
 pub use rekey::{NewKey, RekeyError, Rekeyed, Unreadable};
 pub use secrets::{ConfiguredKey, KeyError, KeySource};
@@ -67,13 +73,15 @@ pub use secrets::{ConfiguredKey, KeyError, KeySource};
 /// The database, with its migrations applied.
 pub struct Store {
     pool: sqlx::AnyPool,
+    /// For what plugins keep.
+    values_pool: sqlx::AnyPool,
     /// On SQLite, closed last.
     anchor: Mutex<Option<sqlx::AnyConnection>>,
     dialect: Dialect,
     secrets: secrets::SecretBox,
     /// Held by the one change that is under way on SQLite, which has one writer:
     /// waiting here is cheaper and fairer than its busy handler.
-    writer: Mutex<()>,
+    writer: Arc<Mutex<()>>,
     /// Where there may be other gateways on the database.
     announcements: Option<announce::Announcements>,
     /// Servers that could not be read, by name and revision, so that each is told of once.
@@ -81,6 +89,8 @@ pub struct Store {
     /// The secrets of servers as they were read last, by the server's id: served on when the
     /// database has gone under a key that this gateway does not have.
     opened: parking_lot::Mutex<HashMap<i64, OpenedSecrets>>,
+    /// The same of secrets for plugins.
+    opened_plugin_secrets: parking_lot::Mutex<plugin_secrets::OpenedPluginSecrets>,
 }
 
 /// The secrets of a server.
@@ -108,6 +118,8 @@ pub struct Stored {
     pub groups: Vec<ToolGroup>,
     /// Clients and users that the caller does not know as they are.
     pub identities: StoredIdentities,
+    /// All secrets for plugins, sorted by name.
+    pub plugin_secrets: Vec<PluginSecret>,
     /// How the gateway was initialised, if it was.
     pub initialized: Option<Mode>,
     /// The id of what is installed; see [`StoredInstallation::id`].
@@ -161,7 +173,7 @@ pub struct ItemRecord {
 impl Store {
     /// Closes all connections, after what is under way on them.
     pub async fn close(&self) {
-        self.pool.close().await;
+        tokio::join!(self.pool.close(), self.values_pool.close());
         if let Some(anchor) = self.anchor.lock().await.take()
             && let Err(error) = anchor.close().await
         {

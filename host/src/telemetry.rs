@@ -1,6 +1,7 @@
 //! Counting what happened, with bounded label sets. In reading order:
 //!
 //! - `policies`: calls into plugins, by plugin and stage. Failures are always counted.
+//! - `host_calls`: what plugins use of what they were granted.
 //! - `catalog`: calls of tools and prompts, and what became of their servers.
 //! - `audit`: records of the audit log.
 //! - `process`: what the gateway takes of its machine.
@@ -23,11 +24,13 @@ use crate::wire;
 mod audit;
 mod catalog;
 mod exposition;
+mod host_calls;
 mod policies;
 mod process;
 mod resource;
 
 use catalog::CatalogMetrics;
+pub use host_calls::{HostCall, HostCallMetrics, HostCallResult};
 pub use policies::{PolicyMetrics, StageMetrics};
 pub use resource::{ResourceAttributes, ResourceError};
 

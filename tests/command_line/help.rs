@@ -38,6 +38,7 @@ fn without_a_command_help_shows_what_there_is() {
       plugin      Check, test and measure policy components
       server      Look after a gateway's database, on its own machine
       audit       Show who did what, and what was refused
+      plugin      Look after policies that are WebAssembly components
       completion  Print a script with which your shell completes arguments
 
     Examples:

@@ -43,6 +43,7 @@ fn a_new_key_takes_the_place_of_the_key_file() {
     --- stdout
     {
       "key_file": "[directory]/mcpjungle.key",
+      "plugin_secrets": 0,
       "secrets": 2,
       "servers": 1,
       "unreadable": []

@@ -22,6 +22,7 @@ mod lost_database;
 mod metrics;
 #[cfg(feature = "e2e")]
 mod openapi;
+mod plugin_grants;
 mod policies;
 #[cfg(feature = "e2e")]
 #[path = "../fixtures/postgres.rs"]

@@ -52,7 +52,7 @@ pub(crate) fn build(workspace: &Path) -> Result<()> {
         let program = installed(workspace.join("target/e2e/python/bin/componentize-py"))?;
         let mut command = Command::new(program);
         command.arg("-d").arg(wit).args(["-w", "plugin", "componentize", "app", "-p"]).arg(source.join("src"));
-        command.arg("-o").arg(output);
+        command.arg("-o").arg(output).env("PYTHONDONTWRITEBYTECODE", "1");
         Ok(command)
     })
 }
@@ -102,7 +102,7 @@ fn digest(workspace: &Path, source: &Path) -> Result<String> {
     for folder in [source.join("src"), source.join("wit"), workspace.join(CONTRACT)] {
         list_files(&folder, &mut files).with_context(|| format!("cannot list {}", folder.display()))?;
     }
-    // Python leaves these behind where its tests run.
+    // Python leaves these behind where its tests are run.
     files.retain(|file| file.extension().is_none_or(|extension| extension != "pyc"));
     files.sort();
     let mut digest = Sha256::new();

@@ -24,7 +24,7 @@ struct Source {
     component: &'static str,
 }
 
-const SOURCES: [Source; 6] = [
+const SOURCES: [Source; 7] = [
     Source { package: "builtin-acl", folder: "plugins/builtin-acl", component: "plugins/dist/builtin-acl.wasm" },
     Source { package: "builtin-auth", folder: "plugins/builtin-auth", component: "plugins/dist/builtin-auth.wasm" },
     Source {
@@ -36,6 +36,11 @@ const SOURCES: [Source; 6] = [
         package: "builtin-headers",
         folder: "plugins/builtin-headers",
         component: "plugins/dist/builtin-headers.wasm",
+    },
+    Source {
+        package: "borrower",
+        folder: "tests/fixtures/policies/borrower",
+        component: "tests/fixtures/policies/borrower.wasm",
     },
     Source {
         package: "deny-one-tool",

@@ -1,9 +1,12 @@
-//! The arguments of the commands about policy components.
+//! The arguments of `plugin`.
 
-use std::num::NonZeroU32;
-use std::path::PathBuf;
+mod secret;
+mod workbench;
 
 use clap::{Args, Subcommand};
+
+pub(crate) use secret::{SecretArguments, SecretCommand, SetSecretArguments};
+pub(crate) use workbench::{BenchArguments, CheckArguments, ComponentArguments, TestArguments};
 
 /// `plugin`.
 #[derive(Debug, Args)]
@@ -63,57 +66,16 @@ Measures compiling, starting an instance, memory, and the calls of each stage on
 the questions of a cases file, or with a usual one for each stage. Ends within 10 seconds. A
 component that fails is no longer measured, and the status is 1.")]
     Bench(BenchArguments),
+    /// Keep secrets that plugins may be granted
+    Secret(SecretArguments),
 }
 
-/// Which component, and how it is run.
-#[derive(Debug, Args)]
-pub(crate) struct ComponentArguments {
-    /// A .wasm component, or one that comes with the gateway: builtin:acl, builtin:auth, …
-    #[arg(value_name = "FILE")]
-    pub(crate) file: String,
-    /// Milliseconds for each call [default: 250]
-    #[arg(long, value_name = "MS")]
-    pub(crate) deadline: Option<NonZeroU32>,
-    /// MiB of memory for each instance [default: 16]
-    #[arg(long, value_name = "MIB")]
-    pub(crate) memory: Option<NonZeroU32>,
-}
-
-/// `plugin check`.
-#[derive(Debug, Args)]
-pub(crate) struct CheckArguments {
-    #[command(flatten)]
-    pub(crate) component: ComponentArguments,
-    /// Settings to try it with: a JSON or YAML file, or a JSON object [default: {}]
-    #[arg(long, value_name = "FILE|JSON")]
-    pub(crate) settings: Option<String>,
-}
-
-/// `plugin test`.
-#[derive(Debug, Args)]
-pub(crate) struct TestArguments {
-    #[command(flatten)]
-    pub(crate) component: ComponentArguments,
-    /// The table: a YAML or JSON file
-    #[arg(long, value_name = "FILE")]
-    pub(crate) cases: PathBuf,
-    /// Ask only cases whose name contains this
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) filter: Option<String>,
-    /// Also write the outcome to this file, as JUnit XML
-    #[arg(long, value_name = "FILE")]
-    pub(crate) junit: Option<PathBuf>,
-}
-
-/// `plugin bench`.
-#[derive(Debug, Args)]
-pub(crate) struct BenchArguments {
-    #[command(flatten)]
-    pub(crate) component: ComponentArguments,
-    /// Settings: a JSON or YAML file, or a JSON object [default: {}, or those of the cases]
-    #[arg(long, value_name = "FILE|JSON")]
-    pub(crate) settings: Option<String>,
-    /// Questions to ask [default: a usual one for each stage]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) cases: Option<PathBuf>,
+impl PluginCommand {
+    /// Whether it asks no gateway.
+    pub(crate) fn is_offline(&self) -> bool {
+        match self {
+            Self::Check(_) | Self::Test(_) | Self::Bench(_) => true,
+            Self::Secret(_) => false,
+        }
+    }
 }

@@ -1,7 +1,8 @@
-//! `plugin`: policy components, tried here without a gateway.
+//! `plugin`: policy components, tried here without a gateway, or administered in one.
 
 mod bench;
 mod check;
+mod secret;
 mod settings;
 mod test;
 
@@ -12,13 +13,14 @@ use mcpjungle_host::configuration::Source;
 use mcpjungle_host::plugin::Limits;
 use mcpjungle_host::workbench::Subject;
 
+use crate::api::Api;
 use crate::arguments::{ComponentArguments, PluginArguments, PluginCommand};
 use crate::environment::Environment;
 use crate::printer::Printer;
 use crate::progress::Progress;
 
-/// Runs one of these commands.
-pub(crate) fn run(
+/// Runs one of those commands that ask no gateway.
+pub(crate) fn run_offline(
     arguments: &PluginArguments,
     environment: &Environment,
     printer: &mut Printer,
@@ -31,11 +33,27 @@ pub(crate) fn run(
             PluginCommand::Check(check) => check::run(check, environment, &progress, printer).await,
             PluginCommand::Test(test) => test::run(test, environment, &progress, printer).await,
             PluginCommand::Bench(bench) => bench::run(bench, environment, &progress, printer).await,
+            PluginCommand::Secret(_) => unreachable!("it asks a gateway"),
         }
     });
     // A component that is still being compiled is not waited for: nobody wants it any more.
     runtime.shutdown_background();
     status
+}
+
+/// Runs one of the others.
+pub(super) async fn run(
+    command: &PluginCommand,
+    api: &Api,
+    environment: &Environment,
+    printer: &mut Printer,
+) -> anyhow::Result<()> {
+    match command {
+        PluginCommand::Secret(secret) => secret::run(&secret.command, api, environment, printer).await,
+        PluginCommand::Check(_) | PluginCommand::Test(_) | PluginCommand::Bench(_) => {
+            unreachable!("it asks no gateway")
+        }
+    }
 }
 
 /// The component that the arguments name. What it is compiled to is kept where the gateway keeps it.

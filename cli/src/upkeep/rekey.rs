@@ -67,22 +67,27 @@ fn explain(error: RekeyError, database: &str) -> anyhow::Error {
 }
 
 fn report(rekeyed: &Rekeyed, database: &str, printer: &mut Printer) -> anyhow::Result<()> {
-    let Rekeyed { secrets, servers, unreadable, key_file } = rekeyed;
+    let Rekeyed { secrets, servers, plugin_secrets, unreadable, key_file } = rekeyed;
     if !unreadable.is_empty() {
         printer.note(format_args!(
             "Warning: the old key did not open the secrets of {}. They are as they were, and gateways leave these \
-             servers out: register them again with `--force`, or deregister them.",
+             servers out: register them again with `--force`, or deregister them; set secrets of plugins again.",
             unreadable.join(", ")
         ))?;
     }
     if printer.is_json() {
         let answer = json!({
-            "secrets": secrets, "servers": servers, "unreadable": unreadable, "key_file": key_file
+            "secrets": secrets, "servers": servers, "plugin_secrets": plugin_secrets, "unreadable": unreadable,
+            "key_file": key_file
         });
         return Ok(printer.json(&answer.to_string())?);
     }
     let (secrets, servers) = (count(*secrets, "secret"), count(*servers, "MCP server"));
-    writeln!(printer, "Encrypted {secrets} of {servers} under a new key in the {database}.")?;
+    let for_plugins = match plugin_secrets {
+        0 => String::new(),
+        number => format!(", and {} for plugins,", count(*number, "secret")),
+    };
+    writeln!(printer, "Encrypted {secrets} of {servers}{for_plugins} under a new key in the {database}.")?;
     match key_file {
         Some(path) => writeln!(printer, "The new key is in {}: keep a copy with your backups.", path.display())?,
         None => writeln!(printer, "From now on gateways need the new key in MCPJUNGLE_SECRET_KEY or its _FILE.")?,

@@ -15,6 +15,7 @@ pub(super) mod audit;
 pub(super) mod clients;
 pub(super) mod items;
 mod operation;
+pub(super) mod plugin_secrets;
 mod routes;
 mod schemas;
 pub(super) mod servers;
@@ -71,6 +72,7 @@ fn tags() -> Value {
         { "name": "tool groups", "description": "Named selections of tools, each with an endpoint of its own." },
         { "name": "clients", "description": "MCP clients and what they may use; in enterprise mode only." },
         { "name": "users", "description": "People with access to this API; in enterprise mode only." },
+        { "name": "plugin secrets", "description": "What plugins that are granted it may know." },
         { "name": "audit", "description": "Who did what, and what was refused." },
     ])
 }

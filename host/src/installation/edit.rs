@@ -103,6 +103,7 @@ pub struct LimitChanges {
     pub memory_mib: Option<NonZeroU32>,
     pub host_calls: Option<u32>,
     pub output_kib: Option<NonZeroU32>,
+    pub http_kib: Option<NonZeroU32>,
     pub instances: Option<NonZeroU32>,
 }
 
@@ -256,6 +257,7 @@ impl LimitChanges {
             memory_mib: self.memory_mib.unwrap_or(limits.memory_mib),
             host_calls: self.host_calls.unwrap_or(limits.host_calls),
             output_kib: self.output_kib.unwrap_or(limits.output_kib),
+            http_kib: self.http_kib.unwrap_or(limits.http_kib),
             instances: self.instances.unwrap_or(limits.instances),
         }
     }

@@ -7,8 +7,19 @@ use futures_util::future::BoxFuture;
 use thiserror::Error;
 
 use crate::plugin::memory::MemoryKeyValue;
-use crate::plugin::outbound_http::OutboundHttp;
 use crate::secret::Secret;
+use crate::telemetry::PolicyMetrics;
+
+/// Keys that a plugin may have at the same time.
+pub const MOST_KEYS: usize = 10_000;
+/// Bytes that a plugin may have: all keys and values together, a number counting as 20.
+pub const MOST_BYTES: usize = 8 << 20;
+/// In bytes.
+pub const LONGEST_KEY: usize = 512;
+/// In bytes.
+pub const LONGEST_VALUE: usize = 64 << 10;
+/// What a number counts as, however large it is: adding to one never passes the quota.
+pub(crate) const NUMBER_SIZE: usize = 20;
 
 /// All of them. Cheap to clone.
 #[derive(Clone)]
@@ -17,18 +28,14 @@ pub struct Capabilities {
     pub key_value: Arc<dyn KeyValue>,
     /// Secrets by name.
     pub secrets: Arc<dyn SecretSource>,
-    /// HTTP requests.
-    pub http: OutboundHttp,
+    /// Where each use of them is counted.
+    pub metrics: Arc<PolicyMetrics>,
 }
 
 impl Default for Capabilities {
     /// Without a gateway around them: values live as long as the process, and there are no secrets.
     fn default() -> Self {
-        Self {
-            key_value: Arc::new(MemoryKeyValue::default()),
-            secrets: Arc::new(NoSecrets),
-            http: OutboundHttp::default(),
-        }
+        Self { key_value: Arc::new(MemoryKeyValue::default()), secrets: Arc::new(NoSecrets), metrics: Arc::default() }
     }
 }
 
@@ -72,6 +79,35 @@ pub enum KeyValueError {
     /// The store did not answer, or the value is not what the question takes it for.
     #[error("{0}")]
     Unavailable(String),
+}
+
+impl KeyValueError {
+    /// What is in the way of adding to a value.
+    pub(crate) fn no_number() -> Self {
+        Self::Unavailable("the value is no number that this can be added to".to_owned())
+    }
+}
+
+/// Refuses a key or a value that is too long.
+pub(crate) fn check_entry(key: &str, value: &[u8]) -> Result<(), KeyValueError> {
+    let too_long =
+        |what: &str, most: usize| Err(KeyValueError::Unavailable(format!("the {what} is longer than {most} bytes")));
+    match (key.len(), value.len()) {
+        (length, _) if length > LONGEST_KEY => too_long("key", LONGEST_KEY),
+        (_, length) if length > LONGEST_VALUE => too_long("value", LONGEST_VALUE),
+        _ => Ok(()),
+    }
+}
+
+/// The number that a value is: one written as the host writes it, without a plus sign or further zeros.
+pub(crate) fn number_of(value: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(value).ok()?;
+    text.parse().ok().filter(|number: &i64| number.to_string() == text)
+}
+
+/// When something expires that is set now; times in milliseconds since 1970.
+pub(crate) fn expiry(now_ms: i64, expires_in: Option<Duration>) -> Option<i64> {
+    expires_in.map(|time| now_ms.saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX)))
 }
 
 /// Secrets by name.

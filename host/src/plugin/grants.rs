@@ -64,6 +64,15 @@ impl Capability {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::KeyValue, Self::Http, Self::Secrets];
 
+    /// Its interface in the contract, for metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::KeyValue => "key-value",
+            Self::Http => "outbound-http",
+            Self::Secrets => "secrets",
+        }
+    }
+
     /// What a grant of it looks like.
     pub fn example(self) -> &'static str {
         match self {
@@ -154,6 +163,16 @@ impl HttpGrant {
             Self::Network { address: network, prefix, port: granted } => {
                 granted.is_none_or(|granted| granted == port) && is_in_network(address, *network, *prefix)
             }
+        }
+    }
+}
+
+impl HttpGrant {
+    /// As [`Self::contains`]; where the port is not known, only a grant of every port counts.
+    pub(crate) fn contains_at(&self, address: IpAddr, port: Option<u16>) -> bool {
+        match (self, port) {
+            (Self::Network { port: Some(_), .. }, None) => false,
+            _ => self.contains(address, port.unwrap_or_default()),
         }
     }
 }

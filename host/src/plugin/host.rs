@@ -9,6 +9,7 @@ use crate::plugin::capabilities::Capabilities;
 use crate::plugin::error::LoadError;
 use crate::plugin::load::{Examination, Runtime};
 use crate::plugin::log::PluginLog;
+use crate::plugin::outbound_http::OutboundHttp;
 use crate::plugin::policies::{PipelinePlan, PluginPlan};
 use crate::plugin::state::PluginContext;
 use crate::telemetry::PolicyMetrics;
@@ -81,6 +82,8 @@ impl PluginHost {
             limits: plan.limits,
             grants: plan.grants.clone(),
             directory: Arc::clone(&self.directory),
+            http: OutboundHttp::new(plan.grants.clone()),
+            host_calls: self.capabilities.metrics.host_calls(&plan.name),
             capabilities: self.capabilities.clone(),
             log: Arc::new(PluginLog::new(Arc::clone(&plan.name))),
             started: self.started,

@@ -20,6 +20,8 @@ pub struct Limits {
     pub host_calls: u32,
     /// Bytes that leave the component in one answer or one host call, in KiB.
     pub output_kib: NonZeroU32,
+    /// Bytes of the body of one answer to an outbound HTTP request, in KiB.
+    pub http_kib: NonZeroU32,
     /// Instances at work at the same time; further calls wait.
     pub instances: NonZeroU32,
 }
@@ -32,6 +34,7 @@ impl Default for Limits {
             memory_mib: number(16),
             host_calls: 1_000,
             output_kib: number(1_024),
+            http_kib: number(1_024),
             instances: number(16),
         }
     }
@@ -44,6 +47,10 @@ impl Limits {
 
     pub(crate) fn memory_bytes(&self) -> usize {
         (self.memory_mib.get() as usize).saturating_mul(1 << 20)
+    }
+
+    pub(crate) fn http_bytes(&self) -> usize {
+        (self.http_kib.get() as usize).saturating_mul(1 << 10)
     }
 
     pub(crate) fn output_bytes(&self) -> usize {

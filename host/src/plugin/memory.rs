@@ -1,41 +1,75 @@
-//! Values of plugins in memory: for trying a component without a gateway.
+//! Values of plugins in memory: for trying a component without a gateway. They mean the same as those in the store.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use parking_lot::Mutex;
 
-use crate::plugin::capabilities::{KeyValue, KeyValueError, KeyValueFuture};
+use crate::clock::now_ms;
+use crate::plugin::capabilities::{
+    KeyValue, KeyValueError, KeyValueFuture, MOST_BYTES, MOST_KEYS, NUMBER_SIZE, check_entry, expiry, number_of,
+};
 
 /// Keeps values as long as it lives.
 #[derive(Default)]
 pub struct MemoryKeyValue {
-    values: Mutex<HashMap<(String, String), Entry>>,
+    plugins: Mutex<HashMap<String, Values>>,
 }
 
-#[derive(Clone)]
+/// Those of one plugin, by key.
+type Values = HashMap<String, Entry>;
+
 struct Entry {
-    value: Vec<u8>,
-    expires_at: Option<Instant>,
+    value: Value,
+    /// In milliseconds since 1970.
+    expires_at: Option<i64>,
 }
 
-impl MemoryKeyValue {
-    fn now<T>(&self, act: impl FnOnce(&mut HashMap<(String, String), Entry>) -> T) -> T {
-        let mut values = self.values.lock();
-        let now = Instant::now();
-        values.retain(|_, entry| entry.expires_at.is_none_or(|at| at > now));
-        act(&mut values)
+enum Value {
+    Number(i64),
+    Bytes(Vec<u8>),
+}
+
+impl Entry {
+    fn size(&self, key: &str) -> usize {
+        key.len()
+            + match &self.value {
+                Value::Number(_) => NUMBER_SIZE,
+                Value::Bytes(bytes) => bytes.len(),
+            }
     }
 }
 
-fn key_of(plugin: &str, key: &str) -> (String, String) {
-    (plugin.to_owned(), key.to_owned())
+impl MemoryKeyValue {
+    /// Looks at a plugin's values, without those that have expired.
+    fn with<T>(&self, plugin: &str, act: impl FnOnce(&mut Values, i64) -> T) -> T {
+        let mut plugins = self.plugins.lock();
+        let values = plugins.entry(plugin.to_owned()).or_default();
+        let now = now_ms();
+        values.retain(|_, entry| entry.expires_at.is_none_or(|at| at > now));
+        act(values, now)
+    }
+}
+
+/// Puts an entry in its place, if there is room for it.
+fn put(values: &mut Values, key: &str, entry: Entry) -> Result<(), KeyValueError> {
+    let others = || values.iter().filter(|(other, _)| *other != key);
+    let bytes: usize = others().map(|(key, entry)| entry.size(key)).sum();
+    if others().count() >= MOST_KEYS || bytes + entry.size(key) > MOST_BYTES {
+        return Err(KeyValueError::QuotaExceeded);
+    }
+    values.insert(key.to_owned(), entry);
+    Ok(())
 }
 
 impl KeyValue for MemoryKeyValue {
     fn get<'a>(&'a self, plugin: &'a str, key: &'a str) -> KeyValueFuture<'a, Option<Vec<u8>>> {
-        let found = self.now(|values| values.get(&key_of(plugin, key)).map(|entry| entry.value.clone()));
+        let bytes = |entry: &Entry| match &entry.value {
+            Value::Number(number) => number.to_string().into_bytes(),
+            Value::Bytes(bytes) => bytes.clone(),
+        };
+        let found = self.with(plugin, |values, _| values.get(key).map(bytes));
         async { Ok(found) }.boxed()
     }
 
@@ -46,13 +80,15 @@ impl KeyValue for MemoryKeyValue {
         value: &'a [u8],
         expires_in: Option<Duration>,
     ) -> KeyValueFuture<'a, ()> {
-        let expires_at = expires_in.map(|time| Instant::now() + time);
-        self.now(|values| values.insert(key_of(plugin, key), Entry { value: value.to_vec(), expires_at }));
-        async { Ok(()) }.boxed()
+        let done = check_entry(key, value).and_then(|()| {
+            let value = number_of(value).map_or_else(|| Value::Bytes(value.to_vec()), Value::Number);
+            self.with(plugin, |values, now| put(values, key, Entry { value, expires_at: expiry(now, expires_in) }))
+        });
+        async { done }.boxed()
     }
 
     fn delete<'a>(&'a self, plugin: &'a str, key: &'a str) -> KeyValueFuture<'a, ()> {
-        self.now(|values| values.remove(&key_of(plugin, key)));
+        self.with(plugin, |values, _| values.remove(key));
         async { Ok(()) }.boxed()
     }
 
@@ -63,18 +99,18 @@ impl KeyValue for MemoryKeyValue {
         by: i64,
         expires_in: Option<Duration>,
     ) -> KeyValueFuture<'a, i64> {
-        let sum = self.now(|values| {
-            let fresh = || Entry { value: b"0".to_vec(), expires_at: expires_in.map(|time| Instant::now() + time) };
-            let entry = values.entry(key_of(plugin, key)).or_insert_with(fresh);
-            let text = std::str::from_utf8(&entry.value).ok();
-            let Some(sum) = text.and_then(|text| text.parse::<i64>().ok()).and_then(|number| number.checked_add(by))
-            else {
-                return Err(KeyValueError::Unavailable(format!(
-                    "the value of `{key}` is no number that this can be added to"
-                )));
-            };
-            entry.value = sum.to_string().into_bytes();
-            Ok(sum)
+        let sum = check_entry(key, &[]).and_then(|()| {
+            self.with(plugin, |values, now| match values.get_mut(key).map(|entry| &mut entry.value) {
+                Some(Value::Number(number)) => {
+                    *number = number.checked_add(by).ok_or_else(KeyValueError::no_number)?;
+                    Ok(*number)
+                }
+                Some(Value::Bytes(_)) => Err(KeyValueError::no_number()),
+                None => {
+                    put(values, key, Entry { value: Value::Number(by), expires_at: expiry(now, expires_in) })?;
+                    Ok(by)
+                }
+            })
         });
         async { sum }.boxed()
     }

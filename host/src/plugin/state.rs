@@ -12,6 +12,8 @@ use crate::plugin::capabilities::Capabilities;
 use crate::plugin::grants::Grants;
 use crate::plugin::limits::{Budget, Limits};
 use crate::plugin::log::{PluginLog, StandardOutput};
+use crate::plugin::outbound_http::OutboundHttp;
+use crate::telemetry::HostCallMetrics;
 
 /// Things that a guest may hold of WASI at the same time: streams, pollables.
 const WASI_RESOURCES: usize = 256;
@@ -27,6 +29,9 @@ pub(crate) struct PluginContext {
     pub(crate) limits: Limits,
     pub(crate) grants: Grants,
     pub(crate) capabilities: Capabilities,
+    /// Its own connections, under its own grants.
+    pub(crate) http: OutboundHttp,
+    pub(crate) host_calls: Arc<HostCallMetrics>,
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) log: Arc<PluginLog>,
     /// The clock's zero.

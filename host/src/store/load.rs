@@ -14,6 +14,7 @@ use crate::store::groups::read_groups;
 use crate::store::identities::{read_identities, read_initialization};
 use crate::store::installations::read_installation_id;
 use crate::store::item_rows::read_item;
+use crate::store::plugin_secrets::{SealedSecret, read_plugin_secrets};
 use crate::store::servers::{read_name, read_server};
 use crate::store::{
     Dialect, ItemRecord, KeyError, ServerRecord, Store, StoreError, Stored, StoredIdentities, StoredServer,
@@ -34,7 +35,7 @@ impl Store {
     /// are served, and an administrator can reach the API to mend it.
     pub async fn load(&self, known: &Known) -> Result<Stored, StoreError> {
         let mut left_out = LeftOut::default();
-        let Everything { revision, heads, mut parts, groups, identities, initialized, installation } =
+        let Everything { revision, heads, mut parts, groups, identities, plugin_secrets, initialized, installation } =
             bounded(self.read_all(known, &mut left_out)).await?;
         let ids: HashSet<i64> = heads.iter().map(|head| head.id).collect();
         self.opened.lock().retain(|id, _| ids.contains(id));
@@ -50,7 +51,8 @@ impl Store {
             }
         }
         self.tell_of(left_out);
-        Ok(Stored { revision, servers, groups, identities, initialized, installation })
+        let plugin_secrets = self.open_plugin_secrets(plugin_secrets);
+        Ok(Stored { revision, servers, groups, identities, plugin_secrets, initialized, installation })
     }
 
     async fn read_all(&self, known: &Known, left_out: &mut LeftOut) -> Result<Everything, StoreError> {
@@ -69,10 +71,11 @@ impl Store {
         };
         let groups = read_groups(&mut transaction).await?;
         let identities = read_identities(&mut transaction, i64::try_from(known.revision).unwrap_or(i64::MAX)).await?;
+        let plugin_secrets = read_plugin_secrets(&mut transaction).await?;
         let initialized = read_initialization(&mut transaction).await?;
         let installation = read_installation_id(&mut transaction).await?;
         transaction.rollback().await?;
-        Ok(Everything { revision, heads, parts, groups, identities, initialized, installation })
+        Ok(Everything { revision, heads, parts, groups, identities, plugin_secrets, initialized, installation })
     }
 
     /// The rows, secrets and items of all servers changed at `since` or later:
@@ -147,6 +150,7 @@ struct Everything {
     parts: Parts,
     groups: Vec<ToolGroup>,
     identities: StoredIdentities,
+    plugin_secrets: Vec<SealedSecret>,
     initialized: Option<Mode>,
     installation: i64,
 }

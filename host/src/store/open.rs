@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
@@ -23,6 +24,9 @@ static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("./migrations/postgres");
 /// How long an operation waits for a connection, and so how long an administrator
 /// waits to be told that PostgreSQL is away.
 const POSTGRES_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a plugin's question waits for a connection, if its deadline is later.
+const VALUES_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// SQLite's own code for a file that is none of its databases.
 const SQLITE_NOT_A_DATABASE: &str = "26";
@@ -113,14 +117,16 @@ impl Store {
             Dialect::Postgres => None,
         };
         let store = Self {
+            values_pool: values_pool(options.clone(), dialect),
             pool: pool(options, dialect),
             anchor: Mutex::new(anchor),
             dialect,
             secrets,
-            writer: Mutex::new(()),
+            writer: Arc::default(),
             announcements,
             left_out: Default::default(),
             opened: Default::default(),
+            opened_plugin_secrets: Default::default(),
         };
         store.finish_succession().await?;
         Ok(store)
@@ -157,6 +163,28 @@ fn pool(options: AnyConnectOptions, dialect: Dialect) -> AnyPool {
             .test_before_acquire(false)
             .after_release(|connection, _| Box::pin(is_clean(connection))),
         Dialect::Postgres => pool.max_connections(8).acquire_timeout(POSTGRES_ACQUIRE_TIMEOUT),
+    };
+    pool.connect_lazy_with(options)
+}
+
+/// For what plugins keep: single statements, whose callers do not wait long.
+fn values_pool(options: AnyConnectOptions, dialect: Dialect) -> AnyPool {
+    let pool = AnyPoolOptions::new().acquire_timeout(VALUES_ACQUIRE_TIMEOUT).after_connect(move |connection, _| {
+        Box::pin(async move {
+            prepare(connection, dialect).await?;
+            if dialect == Dialect::Sqlite {
+                // A count may be lost with the power, but not with the process; it need not wait for the disk.
+                sqlx::query("PRAGMA synchronous = NORMAL").execute(connection).await?;
+            }
+            Ok(())
+        })
+    });
+    let pool = match dialect {
+        Dialect::Sqlite => {
+            let pool = pool.max_connections(1).idle_timeout(Duration::from_secs(60)).max_lifetime(None);
+            pool.test_before_acquire(false).after_release(|connection, _| Box::pin(is_clean(connection)))
+        }
+        Dialect::Postgres => pool.max_connections(4),
     };
     pool.connect_lazy_with(options)
 }

@@ -35,10 +35,12 @@ pub enum Unreadable {
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rekeyed {
-    /// How many secrets were encrypted anew.
+    /// How many secrets of MCP servers were encrypted anew.
     pub secrets: usize,
     /// Of how many MCP servers.
     pub servers: usize,
+    /// How many secrets for plugins were encrypted anew.
+    pub plugin_secrets: usize,
     /// Whose secrets are unreadable still.
     pub unreadable: Vec<String>,
     /// Where the new key is, if it was made.
@@ -90,7 +92,7 @@ impl Store {
             return Err(KeyError::Wrong { origin: format!("the key file {}", path.display()) }.into());
         }
         if self.secrets.find_key()?.is_none() && self.is_without_secrets().await? {
-            return Ok(Rekeyed { secrets: 0, servers: 0, unreadable: Vec::new(), key_file: None });
+            return Ok(Rekeyed { secrets: 0, servers: 0, plugin_secrets: 0, unreadable: Vec::new(), key_file: None });
         }
         let new = Opened::of_file(&succession.prepare()?, path)?;
         match self.begin_change().await {
@@ -136,11 +138,13 @@ impl Store {
                 value.replace(change.connection(), sealed).await?;
             }
             write_fingerprint(change.connection(), Some(&new.fingerprint)).await?;
-            let owners = opened.iter().map(|(value, _)| &value.owner);
+            let owners = || opened.iter().map(|(value, _)| &value.owner);
             // The audit log's key goes along, but is no secret that anybody stored.
-            let of_servers: Vec<&Owner> = owners.filter(|owner| matches!(owner, Owner::Server(_))).collect();
-            let servers = of_servers.iter().collect::<BTreeSet<_>>().len();
-            Ok(Rekeyed { secrets: of_servers.len(), servers, unreadable: closed, key_file: None })
+            let of_servers = || owners().filter(|owner| matches!(owner, Owner::Server(_)));
+            let servers = of_servers().collect::<BTreeSet<_>>().len();
+            let plugin_secrets = owners().filter(|owner| matches!(owner, Owner::Plugins(_))).count();
+            let secrets = of_servers().count();
+            Ok(Rekeyed { secrets, servers, plugin_secrets, unreadable: closed, key_file: None })
         });
         let rekeyed = rekeyed.await?;
         change.end(Some(())).await?;

@@ -21,6 +21,8 @@ pub(super) struct SealedValue {
 pub(super) enum Owner {
     /// The MCP server of this name.
     Server(String),
+    /// An administrator keeps it for plugins under this name.
+    Plugins(String),
     /// The audit log, whose key it is.
     AuditLog,
 }
@@ -29,6 +31,7 @@ impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Server(name) => write!(f, "MCP server {name}"),
+            Self::Plugins(name) => write!(f, "plugin secret {name}"),
             Self::AuditLog => f.write_str("the audit log"),
         }
     }
@@ -37,12 +40,14 @@ impl fmt::Display for Owner {
 /// Which row holds a value.
 enum Row {
     ServerSecret { server_id: i64, name: String },
+    PluginSecret { name: String },
     AuditKey,
 }
 
 /// Every encrypted value there is.
 pub(super) async fn read_sealed(connection: &mut AnyConnection) -> Result<Vec<SealedValue>, StoreError> {
     let mut values = read_server_secrets(connection).await?;
+    values.extend(read_plugin_secrets(connection).await?);
     values.extend(read_audit_key(connection).await?);
     Ok(values)
 }
@@ -70,6 +75,21 @@ async fn read_server_secrets(connection: &mut AnyConnection) -> Result<Vec<Seale
     rows.iter().map(value).collect()
 }
 
+async fn read_plugin_secrets(connection: &mut AnyConnection) -> Result<Vec<SealedValue>, StoreError> {
+    let query = "SELECT name, ciphertext FROM plugin_secrets ORDER BY name";
+    let rows = sqlx::query(query).fetch_all(connection).await?;
+    let value = |row: &sqlx::any::AnyRow| {
+        let name: String = row.try_get("name")?;
+        Ok(SealedValue {
+            place: Place::of_plugin_secret(&name),
+            owner: Owner::Plugins(name.clone()),
+            ciphertext: row.try_get("ciphertext")?,
+            row: Row::PluginSecret { name },
+        })
+    };
+    rows.iter().map(value).collect()
+}
+
 impl SealedValue {
     /// Puts another ciphertext in the place of the one that was read.
     pub(super) async fn replace(&self, connection: &mut AnyConnection, ciphertext: Vec<u8>) -> Result<(), StoreError> {
@@ -80,6 +100,9 @@ impl SealedValue {
                     .bind(name.as_str())
                     .bind(ciphertext)
             }
+            Row::PluginSecret { name } => sqlx::query("UPDATE plugin_secrets SET ciphertext = $2 WHERE name = $1")
+                .bind(name.as_str())
+                .bind(ciphertext),
             Row::AuditKey => sqlx::query("UPDATE audit_log SET sealed_key = $1 WHERE id = 1").bind(ciphertext),
         };
         statement.execute(connection).await?;

@@ -28,6 +28,8 @@ const FINGERPRINT: &str = "mcpjungle secret key 1";
 
 /// The place of the audit log's key. It is in no server's, whose places have another first line.
 const AUDIT_KEY: &str = "mcpjungle audit key 1";
+/// Tells secrets for plugins from those of servers.
+const PLUGIN_SECRET: &str = "mcpjungle plugin secret 1";
 
 /// Where the key comes from.
 #[derive(Debug, Clone, Default)]
@@ -126,6 +128,11 @@ impl Place {
     /// Of a secret of a server. Server names hold no line break, so no two places look the same.
     pub(super) fn of_server_secret(server: &str, name: &str) -> Self {
         Self(format!("{SERVER_SECRET}\n{server}\n{name}").into_bytes())
+    }
+
+    /// Of a secret for plugins.
+    pub(super) fn of_plugin_secret(name: &str) -> Self {
+        Self(format!("{PLUGIN_SECRET}\n{name}").into_bytes())
     }
 
     /// Of the key of the audit log.

@@ -10,7 +10,9 @@ use prometheus::Histogram;
 use prometheus::proto::{MetricFamily, MetricType};
 
 use crate::pipeline::Stage;
+use crate::telemetry::HostCallMetrics;
 use crate::telemetry::exposition::{counter, family, histogram, label, seconds};
+use crate::telemetry::host_calls;
 
 /// Upper bounds in seconds: a warm call takes microseconds, and the usual deadline is 250 ms.
 const BOUNDS: [f64; 15] = [
@@ -23,6 +25,8 @@ const BOUNDS: [f64; 15] = [
 pub struct PolicyMetrics {
     /// Locked when a pipeline is made and when metrics are read, never by a call.
     stages: Mutex<BTreeMap<PluginStage, Arc<StageMetrics>>>,
+    /// By plugin; locked as `stages` is.
+    host_calls: Mutex<BTreeMap<String, Arc<HostCallMetrics>>>,
     /// Whether more than failures is counted.
     is_detailed: bool,
     unobserved: AtomicU64,
@@ -64,6 +68,11 @@ impl PolicyMetrics {
         Arc::clone(stages.entry(key(plugin, stage)).or_insert_with(|| Arc::new(fresh())))
     }
 
+    /// Where a plugin's use of what it was granted is counted: as for stages, across versions of it.
+    pub fn host_calls(&self, plugin: &str) -> Arc<HostCallMetrics> {
+        Arc::clone(self.host_calls.lock().entry(label(plugin).to_owned()).or_default())
+    }
+
     /// Counts one ended request that observers were not told of.
     pub fn record_unobserved(&self) {
         self.unobserved.fetch_add(1, Ordering::Relaxed);
@@ -78,7 +87,7 @@ impl PolicyMetrics {
         })
     }
 
-    pub(super) fn collect(&self) -> [MetricFamily; 5] {
+    pub(super) fn collect(&self) -> [MetricFamily; 6] {
         let (mut failures, mut calls, mut denials, mut latencies) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut stages = self.stages.lock();
         // Held by no pipeline any more: the plugin is gone.
@@ -96,6 +105,9 @@ impl PolicyMetrics {
                 latencies.push(seconds(&labels, &details.latency));
             }
         }
+        let mut host_calls = self.host_calls.lock();
+        host_calls.retain(|_, metrics| Arc::strong_count(metrics) > 1);
+        let host_calls = host_calls::collect(host_calls.iter().map(|(plugin, metrics)| (plugin, &**metrics)));
         let unobserved = counter(&[], self.unobserved.load(Ordering::Relaxed) as f64);
         [
             family(
@@ -117,6 +129,7 @@ impl PolicyMetrics {
                 MetricType::HISTOGRAM,
                 latencies,
             ),
+            host_calls,
             family(
                 "mcpjungle_observations_dropped_total",
                 "Ended requests that observers were not told of, because they are too slow.",
@@ -154,6 +167,8 @@ impl StageMetrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plugin::Capability;
+    use crate::telemetry::HostCallResult;
     use crate::telemetry::exposition::text;
 
     #[tokio::test]
@@ -176,6 +191,27 @@ mod tests {
         }
         drop(in_new_pipeline);
         assert!(!text(metrics.collect().to_vec()).unwrap().contains("acl"));
+    }
+
+    #[test]
+    fn what_a_plugin_was_lent_is_counted_by_how_it_ended() {
+        let metrics = PolicyMetrics::default();
+        let of_plugin = metrics.host_calls("limits");
+        for result in [HostCallResult::Done, HostCallResult::Done, HostCallResult::Refused] {
+            of_plugin.begin(Capability::KeyValue).end(result);
+        }
+        drop(of_plugin.begin(Capability::Http));
+        let shown = text(metrics.collect().to_vec()).unwrap();
+        for line in [
+            r#"mcpjungle_plugin_host_calls_total{plugin="limits",capability="key-value",result="done"} 2"#,
+            r#"mcpjungle_plugin_host_calls_total{plugin="limits",capability="key-value",result="refused"} 1"#,
+            r#"mcpjungle_plugin_host_calls_total{plugin="limits",capability="outbound-http",result="failed"} 1"#,
+        ] {
+            assert!(shown.lines().any(|shown| shown == line), "{line} is missing:\n{shown}");
+        }
+        assert!(!shown.contains(r#"capability="secrets""#));
+        drop(of_plugin);
+        assert!(!text(metrics.collect().to_vec()).unwrap().contains("limits"));
     }
 
     #[tokio::test]

@@ -30,9 +30,11 @@ mod changes;
 mod files;
 mod home;
 mod identities;
+mod key_value;
 mod keys;
 mod log;
 mod lost_admin;
+mod plugin_secrets;
 mod rekey;
 #[cfg(feature = "e2e")]
 mod schema;

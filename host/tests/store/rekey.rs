@@ -46,7 +46,7 @@ on_both! {
     async fn after_a_rekey_the_new_key_opens_every_secret_and_the_old_one_none(home: Home) {
         store_with_secrets(&home, Some(old())).await.close().await;
         let rekeyed = rekey(&home, Some(old()), NewKey::Configured(new())).await.unwrap();
-        assert_eq!(rekeyed, Rekeyed { secrets: 3, servers: 2, unreadable: vec![], key_file: None });
+        assert_eq!(rekeyed, Rekeyed { secrets: 3, servers: 2, plugin_secrets: 0, unreadable: vec![], key_file: None });
 
         let error = home.try_open(Some(old())).await.err().unwrap();
         assert!(matches!(error, OpenError::Store(StoreError::Key(KeyError::Wrong { .. }))), "{error}");

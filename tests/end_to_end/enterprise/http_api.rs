@@ -71,6 +71,10 @@ pub(super) const ROUTES: &str = r#"
 
 | POST /api/v0/explain                        | {"client": "echoer", "tool": "one__echo"}                          | 401    | 401       | 401     | 403  | 200   |
 
+| PUT /api/v0/plugin-secrets/github%2Fann     | {"value": "s3cret"}                                                | 401    | 401       | 401     | 403  | 200   |
+| GET /api/v0/plugin-secrets                  |                                                                    | 401    | 401       | 401     | 403  | 200   |
+| DELETE /api/v0/plugin-secrets/github%2Fann  |                                                                    | 401    | 401       | 401     | 403  | 204   |
+
 | GET /api/v0/audit                           |                                                                    | 401    | 401       | 401     | 403  | 200   |
 | POST /api/v0/audit/verify                   |                                                                    | 401    | 401       | 401     | 403  | 200   |
 

@@ -12,6 +12,9 @@ const GROUP_NAME: &str = "^[A-Za-z0-9][A-Za-z0-9_-]*$";
 /// The rule of [`crate::names::CanonicalName`]: no server's name holds the separator.
 const CANONICAL_NAME: &str = "^_?[A-Za-z0-9-]+(_[A-Za-z0-9-]+)*__[\\s\\S]+$";
 
+/// The rule of names of secrets for plugins.
+const PLUGIN_SECRET_NAME: &str = "^[A-Za-z0-9_@-][A-Za-z0-9_./@-]*$";
+
 /// A reference to a schema in the document.
 pub(super) fn named(schema: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{schema}") })
@@ -23,7 +26,17 @@ pub(super) fn list_of(schema: &str) -> Value {
 
 /// All schemas, by name.
 pub(super) fn all() -> Value {
-    let groups = [gateway(), servers(), items(), calls(), explanations(), tool_groups(), identities(), audit()];
+    let groups = [
+        gateway(),
+        servers(),
+        items(),
+        calls(),
+        explanations(),
+        tool_groups(),
+        identities(),
+        plugin_secrets(),
+        audit(),
+    ];
     let all: Map<String, Value> = groups
         .into_iter()
         .flat_map(|group| match group {
@@ -57,7 +70,7 @@ fn optional_pairs() -> Value {
     json!({ "type": ["object", "null"], "additionalProperties": { "type": "string" } })
 }
 
-/// These three are written out where a parameter is one: some readers do not follow references there.
+/// These and that of secrets are written out where a parameter is one: some readers do not follow references there.
 pub(super) fn server_name() -> Value {
     json!({ "type": "string", "pattern": SERVER_NAME, "examples": ["calculator"] })
 }
@@ -251,6 +264,23 @@ fn explanations() -> Value {
                 "type": ["object", "null"], "properties": { "status": { "type": "integer" }, "body": true },
                 "description": "What the caller would be answered; `null` if the server would be asked.",
             },
+        })),
+    })
+}
+
+pub(super) fn plugin_secret_name() -> Value {
+    json!({ "type": "string", "pattern": PLUGIN_SECRET_NAME, "maxLength": 128, "examples": ["github/ann"] })
+}
+
+fn plugin_secrets() -> Value {
+    json!({
+        "PluginSecret": record(json!({
+            "name": { "type": "string" },
+            "updated_at": { "type": "string", "format": "date-time" },
+            "readable": { "type": "boolean", "description": "Whether this gateway's key opens it." },
+        })),
+        "PluginSecretDescription": request(&["value"], json!({
+            "value": { "type": "string", "minLength": 1, "description": "At most 64 KiB." },
         })),
     })
 }

@@ -5,9 +5,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::names::{CanonicalName, ServerName};
 use crate::pipeline::{self, PrincipalKind};
 use crate::plugin::capabilities::KeyValueError;
+use crate::plugin::grants::Capability;
 use crate::plugin::outbound_http::{HttpError, HttpRequest, HttpResponse};
 use crate::plugin::state::State;
 use crate::plugin::v0_1::{clock, directory, key_value, log, outbound_http, secrets, settings, types};
+use crate::telemetry::{HostCall, HostCallResult};
 
 impl types::Host for State {}
 
@@ -110,8 +112,9 @@ impl directory::Host for State {
 impl key_value::Host for State {
     async fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<Vec<u8>>, key_value::StoreError>> {
         self.budget.spend_host_call()?;
+        let counted = self.plugin.host_calls.begin(Capability::KeyValue);
         let answer = self.plugin.capabilities.key_value.get(&self.plugin.name, &key).await;
-        Ok(answer.map_err(store_error))
+        Ok(store_answer(counted, answer))
     }
 
     async fn set(
@@ -121,14 +124,17 @@ impl key_value::Host for State {
         expires_in: Option<u64>,
     ) -> wasmtime::Result<Result<(), key_value::StoreError>> {
         self.budget.spend_host_call()?;
+        let counted = self.plugin.host_calls.begin(Capability::KeyValue);
         let expires_in = expires_in.map(Duration::from_millis);
         let answer = self.plugin.capabilities.key_value.set(&self.plugin.name, &key, &value, expires_in).await;
-        Ok(answer.map_err(store_error))
+        Ok(store_answer(counted, answer))
     }
 
     async fn delete(&mut self, key: String) -> wasmtime::Result<Result<(), key_value::StoreError>> {
         self.budget.spend_host_call()?;
-        Ok(self.plugin.capabilities.key_value.delete(&self.plugin.name, &key).await.map_err(store_error))
+        let counted = self.plugin.host_calls.begin(Capability::KeyValue);
+        let answer = self.plugin.capabilities.key_value.delete(&self.plugin.name, &key).await;
+        Ok(store_answer(counted, answer))
     }
 
     async fn increment(
@@ -138,16 +144,24 @@ impl key_value::Host for State {
         expires_in: Option<u64>,
     ) -> wasmtime::Result<Result<i64, key_value::StoreError>> {
         self.budget.spend_host_call()?;
+        let counted = self.plugin.host_calls.begin(Capability::KeyValue);
         let expires_in = expires_in.map(Duration::from_millis);
         let answer = self.plugin.capabilities.key_value.increment(&self.plugin.name, &key, by, expires_in).await;
-        Ok(answer.map_err(store_error))
+        Ok(store_answer(counted, answer))
     }
 }
 
-fn store_error(error: KeyValueError) -> key_value::StoreError {
-    match error {
-        KeyValueError::QuotaExceeded => key_value::StoreError::QuotaExceeded,
-        KeyValueError::Unavailable(problem) => key_value::StoreError::Unavailable(problem),
+fn store_answer<T>(counted: HostCall<'_>, answer: Result<T, KeyValueError>) -> Result<T, key_value::StoreError> {
+    match answer {
+        Ok(answer) => {
+            counted.end(HostCallResult::Done);
+            Ok(answer)
+        }
+        Err(KeyValueError::QuotaExceeded) => {
+            counted.end(HostCallResult::Refused);
+            Err(key_value::StoreError::QuotaExceeded)
+        }
+        Err(KeyValueError::Unavailable(problem)) => Err(key_value::StoreError::Unavailable(problem)),
     }
 }
 
@@ -157,14 +171,19 @@ impl outbound_http::Host for State {
         request: outbound_http::HttpRequest,
     ) -> wasmtime::Result<Result<outbound_http::HttpResponse, outbound_http::HttpError>> {
         self.budget.spend_host_call()?;
+        let counted = self.plugin.host_calls.begin(Capability::Http);
         let request = HttpRequest {
             method: request.method,
             url: request.url,
             headers: request.headers.into_iter().map(|header| (header.name, header.value)).collect(),
             body: request.body,
         };
-        let most = self.plugin.limits.output_bytes();
-        let answer = self.plugin.capabilities.http.send(&self.plugin.grants, request, most).await;
+        let answer = self.plugin.http.send(request, self.plugin.limits.http_bytes(), self.budget.deadline).await;
+        counted.end(match &answer {
+            Ok(_) => HostCallResult::Done,
+            Err(HttpError::NotGranted(_) | HttpError::Invalid(_)) => HostCallResult::Refused,
+            Err(HttpError::TooLarge | HttpError::TimedOut | HttpError::Failed(_)) => HostCallResult::Failed,
+        });
         Ok(answer.map(http_response).map_err(http_error))
     }
 }
@@ -183,6 +202,7 @@ fn http_error(error: HttpError) -> outbound_http::HttpError {
         HttpError::NotGranted(host) => outbound_http::HttpError::NotGranted(host),
         HttpError::Invalid(problem) => outbound_http::HttpError::Invalid(problem),
         HttpError::TooLarge => outbound_http::HttpError::TooLarge,
+        HttpError::TimedOut => outbound_http::HttpError::TimedOut,
         HttpError::Failed(problem) => outbound_http::HttpError::Failed(problem),
     }
 }
@@ -190,9 +210,12 @@ fn http_error(error: HttpError) -> outbound_http::HttpError {
 impl secrets::Host for State {
     fn get(&mut self, name: String) -> wasmtime::Result<Option<String>> {
         self.budget.spend_host_call()?;
+        let counted = self.plugin.host_calls.begin(Capability::Secrets);
         if !self.plugin.grants.allow_secret(&name) {
+            counted.end(HostCallResult::Refused);
             return Ok(None);
         }
+        counted.end(HostCallResult::Done);
         Ok(self.plugin.capabilities.secrets.find(&name).map(|secret| secret.expose().to_owned()))
     }
 }

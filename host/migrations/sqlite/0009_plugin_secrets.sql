@@ -1,0 +1,11 @@
+-- Kept the same in meaning as ../postgres/0009_plugin_secrets.sql.
+
+-- Secrets that administrators keep for plugins.
+CREATE TABLE plugin_secrets (
+    name       TEXT   NOT NULL PRIMARY KEY,
+    -- Encrypted under the secret key.
+    ciphertext BLOB   NOT NULL,
+    -- The value of `revision` when it was last set.
+    revision   BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL
+);
