@@ -63,11 +63,7 @@ fn installed(program: PathBuf) -> Result<PathBuf> {
 }
 
 /// Python takes half a minute. `make` is given the source, the contract and where to put the component.
-fn unless_built(
-    workspace: &Path,
-    name: &str,
-    make: impl FnOnce(&Path, &Path, &Path) -> Result<Command>,
-) -> Result<()> {
+fn unless_built(workspace: &Path, name: &str, make: impl FnOnce(&Path, &Path, &Path) -> Result<Command>) -> Result<()> {
     let source = workspace.join(SOURCES).join(name);
     let output = workspace.join(BUILT).join(name).with_extension("wasm");
     let stamp = output.with_extension("sources");

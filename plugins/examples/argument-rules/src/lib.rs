@@ -199,9 +199,17 @@ mod tests {
         for (rule, arguments, expected) in [
             (r#"{"argument":"/path","required":true}"#, "{}", "the argument `/path` of read is missing"),
             (r#"{"argument":"/a","forbidden":true}"#, r#"{"a":null}"#, "the argument `/a` of read may not be given"),
-            (r#"{"argument":"/a/b","one_of":["x",1]}"#, r#"{"a":{"b":2}}"#, r#"the argument `/a/b` of read must be one of "x", 1"#),
+            (
+                r#"{"argument":"/a/b","one_of":["x",1]}"#,
+                r#"{"a":{"b":2}}"#,
+                r#"the argument `/a/b` of read must be one of "x", 1"#,
+            ),
             (r#"{"argument":"/a","max_length":2,"message":"keep it short"}"#, r#"{"a":"abc"}"#, "keep it short"),
-            (r#"{"argument":"/a","max":9}"#, r#"{"a":1,"a":99}"#, "the argument `/a` of read cannot be told: `a` is given twice"),
+            (
+                r#"{"argument":"/a","max":9}"#,
+                r#"{"a":1,"a":99}"#,
+                "the argument `/a` of read cannot be told: `a` is given twice",
+            ),
         ] {
             let Review::Deny(denial) = review(rule, arguments) else { panic!("{rule} let {arguments} pass") };
             assert_eq!((denial.code.as_str(), denial.reason.as_str()), ("argument-refused", expected));
@@ -230,7 +238,11 @@ mod tests {
             (r#"{"argument":"/limit","default":50}"#, r#"{"n": 1.50}"#, r#"{"n": 1.50,"limit":50}"#),
             (r#"{"argument":"/limit","default":50}"#, r#"{ }"#, r#"{"limit":50 }"#),
             (r#"{"argument":"/limit","set":50}"#, r#"{"limit" : 1e3, "n": 1.50}"#, r#"{"limit" : 50, "n": 1.50}"#),
-            (r#"{"argument":"/a/b","set":"x"},{"argument":"/c","default":[]}"#, r#"{"a":{"z":0}}"#, r#"{"a":{"z":0,"b":"x"},"c":[]}"#),
+            (
+                r#"{"argument":"/a/b","set":"x"},{"argument":"/c","default":[]}"#,
+                r#"{"a":{"z":0}}"#,
+                r#"{"a":{"z":0,"b":"x"},"c":[]}"#,
+            ),
         ] {
             assert_eq!(review(rules, arguments), Review::Rewrite(expected.to_owned()), "{rules}");
         }

@@ -132,9 +132,13 @@ mod tests {
     #[test]
     fn a_pointer_leads_through_objects_and_lists() {
         let text = r#"{"a": {"b/c": [1, 2.50]}, "a~": "x"}"#;
-        for (pointer, expected) in
-            [("/a/b~1c/1", Some("2.50")), ("/a~0", Some("\"x\"")), ("/a/x", None), ("/a/b~1c/2", None), ("/a~0/b", None)]
-        {
+        for (pointer, expected) in [
+            ("/a/b~1c/1", Some("2.50")),
+            ("/a~0", Some("\"x\"")),
+            ("/a/x", None),
+            ("/a/b~1c/2", None),
+            ("/a~0/b", None),
+        ] {
             let found = match Pointer::parse(pointer).unwrap().find(text).unwrap() {
                 Found::Present(place) => Some(&text[place]),
                 Found::Absent { .. } => None,

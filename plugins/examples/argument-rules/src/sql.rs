@@ -4,8 +4,8 @@
 const READING: [&str; 7] = ["SELECT", "WITH", "VALUES", "SHOW", "DESCRIBE", "DESC", "EXPLAIN"];
 /// Words that no statement that only reads has, outside of quotes.
 const WRITING: [&str; 24] = [
-    "INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE", "UPSERT", "TRUNCATE", "DROP", "CREATE", "ALTER", "RENAME", "GRANT",
-    "REVOKE", "INTO", "CALL", "EXEC", "EXECUTE", "DO", "COPY", "LOAD", "ATTACH", "PRAGMA", "SET", "LOCK",
+    "INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE", "UPSERT", "TRUNCATE", "DROP", "CREATE", "ALTER", "RENAME",
+    "GRANT", "REVOKE", "INTO", "CALL", "EXEC", "EXECUTE", "DO", "COPY", "LOAD", "ATTACH", "PRAGMA", "SET", "LOCK",
 ];
 
 /// The error goes on after "the argument … ".

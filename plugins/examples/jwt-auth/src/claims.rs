@@ -16,7 +16,8 @@ pub(crate) fn check(claims: &Map<String, Value>, settings: &Settings, now: u64) 
     if claims.get("iss").and_then(Value::as_str) != Some(settings.issuer.as_str()) {
         return Err(Denial::new("issuer-wrong", "the token is of another issuer"));
     }
-    let is_ours = |audience: &Value| audience.as_str().is_some_and(|one| settings.audience.iter().any(|ours| ours == one));
+    let is_ours =
+        |audience: &Value| audience.as_str().is_some_and(|one| settings.audience.iter().any(|ours| ours == one));
     let is_for_us = match claims.get("aud") {
         Some(Value::Array(audiences)) => audiences.iter().any(is_ours),
         Some(audience) => is_ours(audience),

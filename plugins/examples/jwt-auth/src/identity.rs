@@ -15,9 +15,8 @@ pub(crate) fn make(claims: &Map<String, Value>, settings: &Settings) -> Result<P
         }
     };
     let claimed = settings.allow_claim.as_ref().and_then(|claim| find(claims, claim)).map(words).unwrap_or_default();
-    let attribute = |(name, claim): (&String, &String)| {
-        Some(Attribute { name: name.clone(), value: text(find(claims, claim)?)? })
-    };
+    let attribute =
+        |(name, claim): (&String, &String)| Some(Attribute { name: name.clone(), value: text(find(claims, claim)?)? });
     Ok(Principal {
         kind: settings.kinds.as_ref().map_or(PrincipalKind::Client, |kinds| kind(claims, kinds)),
         name,

@@ -43,7 +43,12 @@ impl Keyring {
 
     /// The key that a token says it is signed with. Keys that are too old are fetched anew, and so are keys among
     /// which it is not: the provider may have a new one.
-    pub(crate) fn find(&self, host: &impl Host, id: Option<&str>, algorithm: Algorithm) -> Result<Ref<'_, Key>, Denial> {
+    pub(crate) fn find(
+        &self,
+        host: &impl Host,
+        id: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<Ref<'_, Key>, Denial> {
         let now = host.now();
         if self.age(now).is_none_or(|age| self.source.as_ref().is_some_and(|source| age > source.max_age)) {
             self.refresh(host, now);
@@ -58,7 +63,8 @@ impl Keyring {
         if !has_keys {
             return Err(Denial::new("keys-unavailable", "the provider's keys cannot be had"));
         }
-        self.look_up(id, algorithm)?.ok_or_else(|| Denial::new("key-unknown", "the token is signed with no key of the provider's"))
+        self.look_up(id, algorithm)?
+            .ok_or_else(|| Denial::new("key-unknown", "the token is signed with no key of the provider's"))
     }
 
     fn look_up(&self, id: Option<&str>, algorithm: Algorithm) -> Result<Option<Ref<'_, Key>>, Denial> {

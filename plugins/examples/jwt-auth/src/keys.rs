@@ -1,21 +1,20 @@
 //! The provider's public keys: a JSON Web Key Set (RFC 7517), and what each verifies.
 
+use std::ops::RangeInclusive;
+
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use mcpjungle_policy::Denial;
 use p256::ecdsa::signature::Verifier;
-use rsa::traits::PublicKeyParts;
-use rsa::{BigUint, Pkcs1v15Sign, RsaPublicKey};
+use rsa::{BoxedUint, Pkcs1v15Sign, RsaPublicKey};
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::settings::Algorithm;
 
-/// Shorter RSA keys are not taken.
-const SHORTEST_RSA_BITS: usize = 2048;
-/// Longer ones would cost too much of a call's time.
-const LONGEST_RSA_BITS: usize = 8192;
+/// Shorter RSA keys are too weak, and longer ones would cost too much of a call's time.
+const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
 /// What stands before a SHA-256 digest in a PKCS #1 v1.5 signature (RFC 8017, 9.2, note 1).
 const SHA256_PREFIX: [u8; 19] =
     [0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20];
@@ -75,7 +74,9 @@ impl KeySet {
             key.algorithm() == algorithm && id.is_none_or(|id| key.id.as_deref().is_some_and(|own| own == id))
         });
         match (fitting.next(), fitting.next()) {
-            (Some(_), Some(_)) => Err(Denial::new("key-ambiguous", "the token leaves open which of several keys is meant")),
+            (Some(_), Some(_)) => {
+                Err(Denial::new("key-ambiguous", "the token leaves open which of several keys is meant"))
+            }
             (key, _) => Ok(key),
         }
     }
@@ -112,9 +113,8 @@ impl Key {
                 let scheme = Pkcs1v15Sign { hash_len: Some(32), prefix: SHA256_PREFIX.into() };
                 key.verify(scheme, &Sha256::digest(signed), signature).is_ok()
             }
-            PublicKey::P256(key) => {
-                p256::ecdsa::Signature::from_slice(signature).is_ok_and(|signature| key.verify(signed, &signature).is_ok())
-            }
+            PublicKey::P256(key) => p256::ecdsa::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify(signed, &signature).is_ok()),
             PublicKey::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify_strict(signed, &signature).is_ok()),
         }
@@ -122,9 +122,8 @@ impl Key {
 }
 
 fn read_rsa(key: &JsonKey) -> Option<RsaPublicKey> {
-    let number = |text: &Option<String>| Some(BigUint::from_bytes_be(&decode(text)?));
-    let key = RsaPublicKey::new_with_max_size(number(&key.n)?, number(&key.e)?, LONGEST_RSA_BITS).ok()?;
-    (key.n().bits() >= SHORTEST_RSA_BITS).then_some(key)
+    let number = |text: &Option<String>| Some(BoxedUint::from_be_slice_vartime(&decode(text)?));
+    RsaPublicKey::new_with_size_limits(number(&key.n)?, number(&key.e)?, RSA_BITS).ok()
 }
 
 fn read_p256(key: &JsonKey) -> Option<p256::ecdsa::VerifyingKey> {

@@ -200,10 +200,7 @@ mod tests {
         assert_eq!(call(&policy, &host, &ann, "tool github__search"), None);
         assert_eq!(call(&policy, &host, &ann, "tool jira__search"), None);
         let refused = call(&policy, &host, &ann, "tool github__search").unwrap();
-        assert_eq!(
-            refused,
-            "rate-limited: the rate limit `search` of 2 calls in 60 s is used up: try again in 30 s"
-        );
+        assert_eq!(refused, "rate-limited: the rate limit `search` of 2 calls in 60 s is used up: try again in 30 s");
         assert_eq!(call(&policy, &host, &ann, "tool github__get"), None);
         assert_eq!(call(&policy, &host, &bob, "tool github__search"), None);
         let user = principal(PrincipalKind::User, "ann", &[]);

@@ -117,7 +117,11 @@ impl Guard for Redact {
         }
         rewritten.push_str(&outcome[copied..]);
         let fields = [("item", item.canonical_name()), ("secrets", masked.to_string())];
-        host.log(Level::Info, "masked secrets in a result", &fields.each_ref().map(|(name, value)| (*name, value.as_str())));
+        host.log(
+            Level::Info,
+            "masked secrets in a result",
+            &fields.each_ref().map(|(name, value)| (*name, value.as_str())),
+        );
         Review::Rewrite(rewritten)
     }
 }

@@ -1,4 +1,4 @@
-// What is decided: plain functions, which `node --test test/` tests.
+// What is decided: plain functions, which `node --test` tests.
 
 // Fills in what the settings leave out.
 export function prepare({ roles, assign = [], role_attribute = null, otherwise = "deny", exempt = ["admin"] }) {

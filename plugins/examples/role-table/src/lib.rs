@@ -170,12 +170,13 @@ mod tests {
 
     fn table(otherwise: Otherwise) -> RoleTable {
         let role = |allow: &[&str], deny: &[&str]| Role { allow: owned(allow), deny: owned(deny) };
-        let assignment = |principal: Option<&str>, attribute: Option<&str>, value: Option<&str>, role: &str| Assignment {
-            principal: principal.map(str::to_owned),
-            attribute: attribute.map(str::to_owned),
-            value: value.map(str::to_owned),
-            roles: owned(&[role]),
-        };
+        let assignment =
+            |principal: Option<&str>, attribute: Option<&str>, value: Option<&str>, role: &str| Assignment {
+                principal: principal.map(str::to_owned),
+                attribute: attribute.map(str::to_owned),
+                value: value.map(str::to_owned),
+                roles: owned(&[role]),
+            };
         let settings = Settings {
             roles: BTreeMap::from([
                 ("reader".to_owned(), role(&["github__get_*"], &[])),
