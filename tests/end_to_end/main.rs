@@ -8,6 +8,8 @@ mod conformance;
 mod edge;
 mod enterprise;
 mod enterprise_setup;
+#[cfg(feature = "e2e")]
+mod examples;
 mod explain;
 mod faults;
 mod fidelity;

@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod contract;
+mod examples;
 mod fetch;
 mod node;
 mod plugins;
@@ -24,6 +25,8 @@ struct Arguments {
 enum Task {
     /// Build the stock policy components into `plugins/dist`.
     Plugins(plugins::Plugins),
+    /// Build the example policies into `target/examples`.
+    Examples(examples::Examples),
     /// Set up all that the tests need, then run every test.
     Test(test::Test),
     /// Write the reference of the policy contract, `docs/plugins/contract.md`.
@@ -37,6 +40,7 @@ enum Task {
 fn main() -> Result<()> {
     match Arguments::parse().task {
         Task::Plugins(task) => task.run(),
+        Task::Examples(task) => task.run(),
         Task::Test(task) => task.run(),
         Task::Contract(task) => task.run(),
         Task::Bench(task) => task.run(),

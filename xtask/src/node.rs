@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 const OLDEST: (u32, u32) = (22, 19);
 
 /// The Node that the tests will use: what npm installed into `target/e2e`, or that of the system.
-fn program(workspace: &Path) -> PathBuf {
+pub(crate) fn program(workspace: &Path) -> PathBuf {
     let modules = workspace.join("target/e2e/npm/node_modules");
     let mut bundled = ["x64", "arm64"].map(|cpu| modules.join(format!("node-linux-{cpu}/bin/node"))).into_iter();
     bundled.find(|program| program.exists()).unwrap_or_else(|| PathBuf::from("node"))

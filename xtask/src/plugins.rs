@@ -139,28 +139,33 @@ fn check_digests(workspace: &Path, source: &Source, lock: &Lock) -> Result<()> {
 
 /// The components of [`SOURCES`], in that order.
 fn build_components(workspace: &Path) -> Result<Vec<Vec<u8>>> {
+    build_packages(workspace, &SOURCES.each_ref().map(|source| source.package))
+}
+
+/// Packages of this workspace as components, in their order.
+pub(crate) fn build_packages(workspace: &Path, packages: &[&str]) -> Result<Vec<Vec<u8>>> {
     ensure_target_is_installed(TARGET)?;
     let target_dir = workspace.join("target/plugins");
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(workspace).args(["build", "--quiet", "--locked", "--lib", "--target", TARGET]);
     cargo.args(["--profile", PROFILE]).arg("--target-dir").arg(&target_dir);
-    for source in &SOURCES {
-        cargo.args(["--package", source.package]);
+    for package in packages {
+        cargo.args(["--package", package]);
     }
     cargo.env_remove("RUSTFLAGS").env("CARGO_ENCODED_RUSTFLAGS", remapped_paths(workspace)?.join("\u{1f}"));
     ensure!(cargo.status()?.success(), "the components do not build");
 
     let built = target_dir.join(TARGET).join(PROFILE);
-    SOURCES.iter().map(|source| encode(&built, source)).collect()
+    packages.iter().map(|package| encode(&built, package)).collect()
 }
 
-fn encode(built: &Path, source: &Source) -> Result<Vec<u8>> {
-    let module = fs::read(built.join(source.package.replace('-', "_")).with_extension("wasm"))?;
+fn encode(built: &Path, package: &str) -> Result<Vec<u8>> {
+    let module = fs::read(built.join(package.replace('-', "_")).with_extension("wasm"))?;
     wit_component::ComponentEncoder::default()
         .validate(true)
         .module(&module)
         .and_then(|encoder| encoder.encode())
-        .with_context(|| format!("{} does not make a component", source.package))
+        .with_context(|| format!("{package} does not make a component"))
 }
 
 /// Paths reach the bytes through panic messages; without them any directory gives the same.
@@ -222,7 +227,7 @@ fn source_digest(workspace: &Path, source: &Source) -> Result<String> {
     Ok(hex(&digest.finalize()))
 }
 
-fn list_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+pub(crate) fn list_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
@@ -234,7 +239,7 @@ fn list_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::fetch;
 use crate::system::{Requirement, require, run, succeeds};
-use crate::{node, plugins, postgres};
+use crate::{examples, node, plugins, postgres};
 
 const EVERY_TEST: [&str; 3] = ["--workspace", "--features", "mcpjungle/e2e"];
 
@@ -52,6 +52,8 @@ impl Test {
         ensure_author_target()?;
         step("stock policy components");
         check_components(&workspace)?;
+        step("example policies in Rust, JavaScript and Python");
+        examples::build(&workspace)?;
         if self.setup_only {
             return Ok(());
         }

@@ -1,0 +1,158 @@
+//! JSON pointers into a text: where a value is, and how another is put there without touching the rest.
+
+use std::fmt;
+use std::ops::Range;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// A JSON pointer (RFC 6901) below the top.
+pub(crate) struct Pointer(Vec<String>);
+
+/// What a pointer leads to.
+pub(crate) enum Found {
+    /// A value, here in the text.
+    Present(Range<usize>),
+    /// Nothing. If only the last step is missing: where the object is that it would be in.
+    Absent { parent: Option<Range<usize>> },
+}
+
+/// Why a pointer leads nowhere that could be told.
+#[derive(Debug)]
+pub(crate) enum PointerError {
+    /// A member is there twice: servers do not agree on which one counts.
+    Twice(String),
+    /// A member of this name but in another case: servers that fold case take it for the one meant.
+    Spelt(String),
+    /// Nothing can be put there.
+    NoPlace,
+    /// The text is not JSON.
+    Malformed(serde_json::Error),
+}
+
+impl Pointer {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        match text.strip_prefix('/') {
+            Some(steps) => Ok(Self(steps.split('/').map(|step| step.replace("~1", "/").replace("~0", "~")).collect())),
+            None => Err(format!("`{text}` is no JSON pointer to an argument, such as `/path`")),
+        }
+    }
+
+    /// Where the value is in `text`.
+    pub(crate) fn find(&self, text: &str) -> Result<Found, PointerError> {
+        let mut value: &RawValue = serde_json::from_str(text).map_err(PointerError::Malformed)?;
+        for (place, step) in self.0.iter().enumerate() {
+            let next = match value.get().as_bytes().first() {
+                Some(b'{') => member(value, step)?,
+                Some(b'[') => element(value, step)?,
+                _ => None,
+            };
+            let Some(next) = next else {
+                let is_parent = place + 1 == self.0.len() && value.get().starts_with('{');
+                return Ok(Found::Absent { parent: is_parent.then(|| range_in(text, value)) });
+            };
+            value = next;
+        }
+        Ok(Found::Present(range_in(text, value)))
+    }
+
+    /// The text with `value` where [`find`](Self::find) led.
+    pub(crate) fn put(&self, text: &str, found: &Found, value: &Value) -> Result<String, PointerError> {
+        match found {
+            Found::Present(place) => Ok(format!("{}{value}{}", &text[..place.start], &text[place.end..])),
+            Found::Absent { parent: Some(parent) } => {
+                let name = Value::from(self.0.last().map(String::as_str).unwrap_or_default());
+                // Behind the last member, or behind the brace that opens.
+                let inner = text[parent.start..parent.end - 1].trim_end();
+                let comma = if inner == "{" { "" } else { "," };
+                let at = parent.start + inner.len();
+                Ok(format!("{}{comma}{name}:{value}{}", &text[..at], &text[at..]))
+            }
+            Found::Absent { parent: None } => Err(PointerError::NoPlace),
+        }
+    }
+}
+
+/// `part` borrows from `text`, so the distance of their beginnings is its place there.
+fn range_in(text: &str, part: &RawValue) -> Range<usize> {
+    let start = part.get().as_ptr() as usize - text.as_ptr() as usize;
+    start..start + part.get().len()
+}
+
+fn member<'a>(object: &'a RawValue, name: &str) -> Result<Option<&'a RawValue>, PointerError> {
+    let Members(members) = serde_json::from_str(object.get()).map_err(PointerError::Malformed)?;
+    let mut named = members.into_iter().filter(|(one, _)| one.eq_ignore_ascii_case(name));
+    match (named.next(), named.next()) {
+        // Some servers fold case, so a second spelling counts too.
+        (Some(_), Some(_)) => Err(PointerError::Twice(name.to_owned())),
+        (Some((spelt, _)), None) if spelt != name => Err(PointerError::Spelt(spelt)),
+        (Some((_, value)), None) => Ok(Some(value)),
+        (None, _) => Ok(None),
+    }
+}
+
+fn element<'a>(list: &'a RawValue, index: &str) -> Result<Option<&'a RawValue>, PointerError> {
+    let elements: Vec<&RawValue> = serde_json::from_str(list.get()).map_err(PointerError::Malformed)?;
+    Ok(index.parse::<usize>().ok().and_then(|index| elements.get(index).copied()))
+}
+
+/// The members of an object in their order, with those that are there twice.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MembersVisitor;
+
+        impl<'de> Visitor<'de> for MembersVisitor {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Found, Pointer, PointerError};
+
+    #[test]
+    fn a_pointer_leads_through_objects_and_lists() {
+        let text = r#"{"a": {"b/c": [1, 2.50]}, "a~": "x"}"#;
+        for (pointer, expected) in [
+            ("/a/b~1c/1", Some("2.50")),
+            ("/a~0", Some("\"x\"")),
+            ("/a/x", None),
+            ("/a/b~1c/2", None),
+            ("/a~0/b", None),
+        ] {
+            let found = match Pointer::parse(pointer).unwrap().find(text).unwrap() {
+                Found::Present(place) => Some(&text[place]),
+                Found::Absent { .. } => None,
+            };
+            assert_eq!(found, expected, "{pointer}");
+        }
+    }
+
+    #[test]
+    fn a_member_that_is_there_twice_in_any_case_is_not_guessed() {
+        for text in [r#"{"a":1,"a":2}"#, r#"{"a":1,"A":2}"#] {
+            assert!(matches!(Pointer::parse("/a").unwrap().find(text), Err(PointerError::Twice(_))), "{text}");
+        }
+        let found = Pointer::parse("/a").unwrap().find(r#"{"A":1}"#);
+        assert!(matches!(found, Err(PointerError::Spelt(spelt)) if spelt == "A"));
+    }
+}
