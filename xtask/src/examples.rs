@@ -49,9 +49,15 @@ pub(crate) fn build(workspace: &Path) -> Result<()> {
         Ok(command)
     })?;
     unless_built(workspace, IN_PYTHON, |source, wit, output| {
-        let program = installed(workspace.join("target/e2e/python/bin/componentize-py"))?;
-        let mut command = Command::new(program);
-        command.arg("-d").arg(wit).args(["-w", "plugin", "componentize", "app", "-p"]).arg(source.join("src"));
+        let programs = workspace.join("target/e2e/python/bin");
+        // The script names the Python of wherever the environment was made first.
+        let mut command = Command::new(installed(programs.join("python"))?);
+        command
+            .arg(installed(programs.join("componentize-py"))?)
+            .arg("-d")
+            .arg(wit)
+            .args(["-w", "plugin", "componentize", "app", "-p"])
+            .arg(source.join("src"));
         command.arg("-o").arg(output).env("PYTHONDONTWRITEBYTECODE", "1");
         Ok(command)
     })
