@@ -61,8 +61,9 @@ async fn read(subject: &Subject) -> Result<Arc<[u8]>, Problem> {
 }
 
 fn compile_problem(message: &str) -> Problem {
-    if message.contains("unexpected end") {
-        return bytes::truncated(message).expect("there is always a problem");
+    // Of a section that its length takes beyond the end of the file, or of one that just ends.
+    if message.contains("unexpected end") || message.contains("is out of bounds (bound") {
+        return bytes::truncated(message);
     }
     Problem::new(
         "file",

@@ -32,7 +32,7 @@ pub(super) fn find_problem(bytes: &[u8]) -> Option<Problem> {
                 "this is a core module, not a component",
                 "build for the target wasm32-wasip2, or make a component of it with `wasm-tools component new`",
             ),
-            rest if rest.len() < COMPONENT.len() => truncated("its header is not complete"),
+            rest if rest.len() < COMPONENT.len() => Some(truncated("its header is not complete")),
             _ => problem(
                 "this is WebAssembly of a version that nobody speaks",
                 "build it anew with current tools; components have the version 0d 00 01 00 in their header",
@@ -40,7 +40,7 @@ pub(super) fn find_problem(bytes: &[u8]) -> Option<Problem> {
         };
     }
     if MAGIC.starts_with(bytes) {
-        return truncated("its header is not complete");
+        return Some(truncated("its header is not complete"));
     }
     let known: [(&[u8], &str, &str); 6] = [
         (b"\x7fELF", "this is a native program or compiled code, not WebAssembly", "give the .wasm file"),
@@ -64,9 +64,9 @@ pub(super) fn find_problem(bytes: &[u8]) -> Option<Problem> {
 }
 
 /// What to say of a file that ends too early.
-pub(super) fn truncated(detail: &str) -> Option<Problem> {
+pub(super) fn truncated(detail: &str) -> Problem {
     let message = format!("the file is cut off: {detail}");
-    Some(Problem::new("file", &message, "copy or download it again, whole, or build it again"))
+    Problem::new("file", &message, "copy or download it again, whole, or build it again")
 }
 
 #[cfg(test)]
