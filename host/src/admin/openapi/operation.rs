@@ -48,9 +48,11 @@ impl Operation {
         self.fails(&[400, 413])
     }
 
-    /// A body of bytes.
+    /// A body of bytes, whatever its `Content-Type` says.
     pub(super) fn binary_body(mut self, media_type: &str) -> Self {
-        self.body = Some(json!({ "required": true, "content": { media_type: { "schema": {} } } }));
+        self.body = Some(
+            json!({ "required": true, "content": { media_type: { "schema": { "type": "string", "format": "binary" } } } }),
+        );
         self.fails(&[400, 413])
     }
 

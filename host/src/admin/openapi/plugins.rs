@@ -17,7 +17,7 @@ pub(in crate::admin) fn list() -> Operation {
 
 pub(in crate::admin) fn upload() -> Operation {
     Operation::new("uploadComponent", TAG, "Upload a component, to be installed within the hour")
-        .binary_body("application/wasm")
+        .binary_body("application/octet-stream")
         .answers(201, "What it is, and what must be granted for it.", &named("Component"))
         .fails(&[409, 422, 500])
 }
