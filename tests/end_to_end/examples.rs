@@ -18,7 +18,7 @@ fn root() -> &'static Path {
 
 /// An example as it was built.
 #[track_caller]
-fn component(name: &str) -> PathBuf {
+pub(crate) fn component(name: &str) -> PathBuf {
     let path = root().join("target/examples").join(name).with_extension("wasm");
     assert!(path.exists(), "{} is missing: run `cargo xtask examples`, which builds it", path.display());
     path

@@ -296,7 +296,11 @@ impl Gateway {
     pub async fn try_policies(&self, wish: &Wish) -> Result<RunningPolicies, ChangeError> {
         let base = self.store.installation().await.map_err(PolicyError::from)?;
         let next = self.after(wish, &base).await?;
-        Ok(self.policies.try_out(&self.store, &next).await?)
+        // What is only tried writes nothing where the one that runs would find it.
+        let host = self.policies.host.forgetful();
+        let running = self.policies.running();
+        let loader = Loader { host: &host, ..self.policies.loader(&running) };
+        Ok(loader.load_installed(&self.store, next, self.policies.next_revision()).await?)
     }
 
     async fn after(&self, wish: &Wish, base: &StoredInstallation) -> Result<StoredInstallation, ChangeError> {

@@ -11,6 +11,7 @@ use crate::plugin::error::LoadError;
 use crate::plugin::limits::Limits;
 use crate::plugin::load::{Examination, Runtime};
 use crate::plugin::log::PluginLog;
+use crate::plugin::memory::MemoryKeyValue;
 use crate::plugin::outbound_http::OutboundHttp;
 use crate::plugin::policies::{ComponentSource, PipelinePlan, PluginPlan};
 use crate::plugin::state::PluginContext;
@@ -107,6 +108,12 @@ impl PluginHost {
             started: self.started,
             memory_peak: Arc::default(),
         }
+    }
+
+    /// The same engines, where what plugins keep goes nowhere.
+    #[must_use]
+    pub fn forgetful(&self) -> Self {
+        self.lending(Capabilities { key_value: Arc::new(MemoryKeyValue::default()), ..self.capabilities.clone() })
     }
 
     /// The same engines, with other things to lend.

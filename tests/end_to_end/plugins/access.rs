@@ -6,6 +6,8 @@ use serde_json::json;
 use crate::harness::admin::Admin;
 use crate::harness::client::Client;
 use crate::harness::enterprise::{self, client};
+#[cfg(feature = "e2e")]
+use crate::harness::live::{Live, within};
 use crate::harness::raw_server::RawServer;
 use crate::plugins::{component, installed};
 
@@ -64,4 +66,41 @@ async fn of_changes_at_the_same_time_none_is_lost() {
     let history = admin.get("/plugins/history").await;
     assert_eq!(history.as_array().map(Vec::len), Some(7));
     assert_eq!(history[0]["author"], "admin");
+}
+
+#[tokio::test]
+async fn an_update_that_wants_more_than_was_granted_is_refused_and_says_what() {
+    let gateway = enterprise::start(&[]).await;
+    let (deny, borrower) = (component("deny-one-tool.wasm"), component("borrower.wasm"));
+    gateway.succeed(&["plugin", "add", "corp", &deny, "--settings", r#"{"deny": []}"#]);
+    let before = gateway.succeed(&["plugin", "get", "corp", "--json"]);
+    let finished = gateway.run(&["plugin", "update", "corp", &borrower, "--settings", "{}"]);
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    for wanted in ["kv", "http:HOST", "secret:NAME"] {
+        assert!(finished.stderr.contains(wanted), "{wanted}: {finished:?}");
+    }
+    assert_eq!(gateway.succeed(&["plugin", "get", "corp", "--json"]), before, "the old version stays");
+
+    let grants = ["--grant", "kv", "--grant", "http:example.com", "--grant", "secret:key"];
+    gateway.succeed(&[&["plugin", "update", "corp", &borrower, "--settings", "{}"], &grants[..]].concat());
+    gateway.succeed(&["plugin", "rollback", "corp"]);
+    assert_eq!(gateway.succeed(&["plugin", "get", "corp", "--json"]), before, "with the grants that it had");
+}
+
+#[cfg(feature = "e2e")]
+#[tokio::test]
+async fn a_session_ends_that_the_new_authenticators_do_not_let_in() {
+    let gateway = enterprise::start(&[client("one", "token-of-one", &["*"])]).await;
+    let session = Client::new(gateway.url("/mcp")).with_token("token-of-one").introduced("{}").await;
+    let mut listening = Live::listen(&session).await;
+    let jwt = crate::examples::component("jwt-auth");
+    let settings = r#"{"issuer": "i", "audience": ["a"], "keys_url": "http://127.0.0.1:9/keys"}"#;
+    let jwt = jwt.to_str().expect("its path is UTF-8");
+    let add = ["plugin", "add", "jwt", jwt, "--replace", "builtin-auth", "--settings", settings];
+    gateway.succeed(&[&add[..], &["--grant", "http:127.0.0.1", "--deadline", "10000", "--memory", "64"]].concat());
+    within("the end of its stream", async { while listening.next().await.is_some() {} }).await;
+    let refused = session.post(crate::harness::client::request("tools/list", "{}")).await;
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{refused:?}");
+    gateway.succeed(&["plugin", "rollback"]);
+    Client::new(gateway.url("/mcp")).with_token("token-of-one").introduced("{}").await;
 }
