@@ -5,7 +5,7 @@
 //! - [`check`]: whether it can be installed, and what it needs.
 //! - `question`: one question to one stage, and the answer as people read it.
 //! - [`cases`]: decisions as a table in a file, held against what the component answers.
-//! - [`bench`]: what its calls cost.
+//! - [`bench`](mod@bench): what its calls cost.
 //! - `log`: what it writes meanwhile.
 
 pub mod bench;

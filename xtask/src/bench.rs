@@ -1,7 +1,8 @@
 //! `cargo xtask bench` and `cargo xtask soak`: builds what is measured in release, and measures it.
 
 use std::env;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -29,6 +30,7 @@ impl Bench {
         run(Command::new(built.join("mcpjungle-bench"))
             .arg("--gateway")
             .arg(built.join("mcpjungle"))
+            .args(authorizers)
             .args(self.arguments)
             .current_dir(workspace()))
     }
@@ -58,4 +60,23 @@ fn build() -> Result<PathBuf> {
     let this_program = env::current_exe().context("cannot find this program")?;
     let target = this_program.ancestors().nth(2).context("this program was not started by cargo")?;
     Ok(target.join("release"))
+}
+
+/// The same policy in three languages, as `cargo xtask examples` built it, with settings that allow everything.
+fn other_authorizers(workspace: &Path) -> Result<Vec<String>> {
+    let mut arguments = Vec::new();
+    for (language, example) in
+        [("Rust", "role-table"), ("JavaScript", "role-table-js"), ("Python", "role-table-python")]
+    {
+        let component = workspace.join("target/examples").join(example).with_extension("wasm");
+        if !component.exists() {
+            println!("    without an authorizer in {language}: `cargo xtask examples` builds it");
+            continue;
+        }
+        let settings = r#"{"roles": {"all": {"allow": ["*"]}}, "assign": [{"principal": "*", "roles": ["all"]}]}"#;
+        fs::write(component.with_extension("json"), settings).context("cannot write settings of an example")?;
+        arguments.push("--authorizer".to_owned());
+        arguments.push(format!("{language}, role table={}", component.display()));
+    }
+    Ok(arguments)
 }
