@@ -287,9 +287,6 @@ impl Gateway {
         if self.store.revision().await? != self.snapshot().revision {
             self.refresh().await?;
         }
-        if let Err(error) = self.follow_policies().await {
-            self.policies.tell_of(&error);
-        }
         let followed = std::mem::replace(followed, self.snapshot());
         for (name, old) in &followed.servers {
             // As it is now: administrators go on registering.
@@ -398,7 +395,9 @@ async fn follow_store(gateway: std::sync::Weak<Gateway>) {
             () = announced => {}
         }
         let Some(gateway) = gateway.upgrade() else { return };
-        match gateway.catch_up(&mut followed).await {
+        let caught_up = gateway.catch_up(&mut followed).await;
+        policies::begin_following(&gateway);
+        match caught_up {
             Ok(()) if is_failing => {
                 is_failing = false;
                 tracing::info!("the database can be read again");

@@ -228,6 +228,21 @@ impl Policies {
     }
 }
 
+/// Runs what another gateway installed, if anything: in a task of its own, because compiling takes as
+/// long as it takes, and what else others change must be seen meanwhile.
+pub(super) fn begin_following(gateway: &Arc<Gateway>) {
+    let policies = &gateway.policies;
+    if policies.source != PolicySource::Store || gateway.snapshot().installation == policies.running().id {
+        return;
+    }
+    let gateway = Arc::clone(gateway);
+    tokio::spawn(async move {
+        if let Err(error) = gateway.follow_policies().await {
+            gateway.policies.tell_of(&error);
+        }
+    });
+}
+
 impl Gateway {
     /// The plugins as they run.
     pub fn running_policies(&self) -> Arc<RunningPolicies> {
@@ -323,10 +338,11 @@ impl Gateway {
     }
 
     /// Runs what another gateway installed, if anything.
-    pub(crate) async fn follow_policies(&self) -> Result<(), PolicyError> {
-        let _turn = self.policies.changing.lock().await;
+    async fn follow_policies(&self) -> Result<(), PolicyError> {
+        // Whoever has the turn changes them here; what is wanted after that is looked at in a second.
+        let Ok(_turn) = self.policies.changing.try_lock() else { return Ok(()) };
         let wanted = self.snapshot().installation;
-        if self.policies.source != PolicySource::Store || wanted == self.policies.running().id {
+        if wanted == self.policies.running().id {
             return Ok(());
         }
         // Compiling it takes long: not once a second.
