@@ -167,6 +167,11 @@ impl Gateway {
             tell
         });
         let is_installed = settings.policies == PolicySource::Store;
+        if settings.policies == PolicySource::SafeMode {
+            tracing::warn!("safe mode: the stock policies run, and none of those that are installed");
+        }
+        // Components may ask the directory and for secrets as soon as they are loaded.
+        snapshot.store(Arc::new(Snapshot::build(store.load(&Known::default()).await?, &Snapshot::default())));
         let policies = Policies::open(
             plugins,
             &store,
@@ -177,6 +182,8 @@ impl Gateway {
         );
         let wrap = if is_installed { StartError::InstalledPolicies } else { StartError::Policies };
         let policies = policies.await.map_err(wrap)?;
+        // Published below, by the way that every later one goes.
+        snapshot.store(Arc::default());
         let (observations, observed) = mpsc::channel(OBSERVATION_QUEUE);
         let (views_changed, views_change) = watch::channel(());
         let gateway = Arc::new(Self {

@@ -1,7 +1,7 @@
 //! Policies as WebAssembly components: the only place that knows wasmtime. In reading order:
 //!
 //! - [`policies`]: the policies file, and the plan that it makes.
-//! - `host`, `load`: from a plan to a pipeline.
+//! - `host`, `load`: from a plan to a pipeline; `settings_schema`: schemas of settings that cost too much.
 //! - `engine`, `pool`, `turns`, `limits`: where components run, one call at a time, and under which bounds.
 //! - `state`, `log`: what one instance carries with it.
 //! - `grants`, `capabilities`, `outbound_http`, `memory`: what a plugin may use if it is granted.
@@ -24,6 +24,7 @@ mod log;
 mod memory;
 mod outbound_http;
 mod pool;
+mod settings_schema;
 mod state;
 mod stock;
 mod turns;

@@ -30,7 +30,7 @@ impl Bench {
         run(Command::new(built.join("mcpjungle-bench"))
             .arg("--gateway")
             .arg(built.join("mcpjungle"))
-            .args(authorizers)
+            .args(other_authorizers(&workspace())?)
             .args(self.arguments)
             .current_dir(workspace()))
     }

@@ -73,14 +73,20 @@ pub(super) async fn admit(
     let (head, body) = request.into_parts();
     let mut principal = authenticate(&gateway, &request_id, peer, &uri, &head).await?;
     let mut request = Request::from_parts(head.clone(), body);
-    if uri.path() == COMPONENTS && may_administer(gateway.mode, principal.kind) {
-        DefaultBodyLimit::max(MAX_COMPONENT_BYTES).apply(&mut request);
-    }
+    let is_component = uri.path() == COMPONENTS && may_administer(gateway.mode, principal.kind);
+    let limit = |request: &mut Request| {
+        if is_component {
+            DefaultBodyLimit::max(MAX_COMPONENT_BYTES).apply(request);
+        }
+    };
+    limit(&mut request);
     let RawBody(body) = RawBody::from_request(request, &()).await?;
     if !as_of.is_recent(&gateway) {
         principal = authenticate(&gateway, &request_id, peer, &uri, &head).await?;
     }
     let mut request = Request::from_parts(head, body.into());
+    // The route reads it once more.
+    limit(&mut request);
     let Some(audit) = &gateway.audit else {
         request.extensions_mut().insert(Admission { request_id, principal });
         return Ok(next.run(request).await);

@@ -206,7 +206,9 @@ impl From<EditError> for ApiError {
             | EditError::NamedTwice(_)
             | EditError::EmptyOrder
             | EditError::NotGranted { .. }
-            | EditError::NoChange(_) => Self::invalid(error.to_string()),
+            | EditError::NoChange(_)
+            | EditError::SameOrder
+            | EditError::SameState { .. } => Self::invalid(error.to_string()),
         }
     }
 }

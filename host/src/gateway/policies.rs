@@ -280,6 +280,10 @@ impl Gateway {
                 installation: &next.installation,
                 summary: &summary,
                 author,
+                added: match wish {
+                    Wish::Edit(Edit::Add { name, .. }) => Some(name),
+                    Wish::Edit(_) | Wish::RollBack => None,
+                },
             };
             let Some(id) = self.store.install(stored).await.map_err(PolicyError::from)? else { continue };
             let problem = match tried {
@@ -290,21 +294,10 @@ impl Gateway {
                 None => self.policies.try_out(&self.store, &next).await.err().map(|error| with_sources(&error)),
             };
             tracing::info!(change = summary, author, "the installed plugins have changed");
-            if let Wish::Edit(Edit::Remove { name }) = wish {
-                self.forget_values(name).await;
-            }
             self.refresh().await?;
             return Ok(ChangeMade { id, summary, problem });
         }
         Err(ChangeError::Busy)
-    }
-
-    /// What a plugin that is gone has kept.
-    async fn forget_values(&self, plugin: &str) {
-        if let Err(error) = self.store.delete_plugin_values(plugin).await {
-            let error: &(dyn std::error::Error + 'static) = &error;
-            tracing::warn!(plugin.name = plugin, error, "what a removed plugin has kept is still in the database");
-        }
     }
 
     /// What would run after a change; nothing changes.

@@ -129,6 +129,10 @@ pub enum EditError {
     NotGranted { name: String, grant: Grant },
     #[error("that changes nothing about plugin `{0}`")]
     NoChange(String),
+    #[error("that changes nothing: the plugins stand in this order already")]
+    SameOrder,
+    #[error("plugin `{name}` is {} already", if *.enabled { "enabled" } else { "disabled" })]
+    SameState { name: String, enabled: bool },
 }
 
 impl Installation {
@@ -138,12 +142,23 @@ impl Installation {
         match edit {
             Edit::Add { name, version, place } => next.add(name, version, place)?,
             Edit::Update { name, changes } => next.find_mut(name)?.update(changes)?,
-            Edit::SetEnabled { name, enabled } => next.find_mut(name)?.enabled = *enabled,
+            Edit::SetEnabled { name, enabled } => {
+                let plugin = next.find_mut(name)?;
+                if plugin.enabled == *enabled {
+                    return Err(EditError::SameState { name: name.clone(), enabled: *enabled });
+                }
+                plugin.enabled = *enabled;
+            }
             Edit::Remove { name } => {
                 let at = next.position(name)?;
                 next.plugins.remove(at);
             }
-            Edit::Order { names } => next.order(names)?,
+            Edit::Order { names } => {
+                next.order(names)?;
+                if next == *self {
+                    return Err(EditError::SameOrder);
+                }
+            }
             Edit::RollBackPlugin { name } => next.find_mut(name)?.roll_back()?,
         }
         Ok(next)
@@ -369,6 +384,11 @@ mod tests {
             (Edit::SetEnabled { name: "x".to_owned(), enabled: false }, missing()),
             (order(&["x"]), missing()),
             (order(&[]), EditError::EmptyOrder),
+            (order(&["builtin-auth", "builtin-groups"]), EditError::SameOrder),
+            (
+                Edit::SetEnabled { name: "builtin-acl".to_owned(), enabled: true },
+                EditError::SameState { name: "builtin-acl".to_owned(), enabled: true },
+            ),
             (order(&["builtin-acl", "builtin-acl"]), EditError::NamedTwice("builtin-acl".to_owned())),
             (
                 Edit::RollBackPlugin { name: "builtin-acl".to_owned() },

@@ -79,19 +79,22 @@ pub enum KeyValueError {
     /// The store did not answer, or the value is not what the question takes it for.
     #[error("{0}")]
     Unavailable(String),
+    /// The key or the value cannot be one, or is no number that can be added to.
+    #[error("{0}")]
+    Invalid(String),
 }
 
 impl KeyValueError {
     /// What is in the way of adding to a value.
     pub(crate) fn no_number() -> Self {
-        Self::Unavailable("the value is no number that this can be added to".to_owned())
+        Self::Invalid("the value is no number that this can be added to".to_owned())
     }
 }
 
 /// Refuses a key or a value that is too long.
 pub(crate) fn check_entry(key: &str, value: &[u8]) -> Result<(), KeyValueError> {
     let too_long =
-        |what: &str, most: usize| Err(KeyValueError::Unavailable(format!("the {what} is longer than {most} bytes")));
+        |what: &str, most: usize| Err(KeyValueError::Invalid(format!("the {what} is longer than {most} bytes")));
     match (key.len(), value.len()) {
         (length, _) if length > LONGEST_KEY => too_long("key", LONGEST_KEY),
         (_, length) if length > LONGEST_VALUE => too_long("value", LONGEST_VALUE),

@@ -11,7 +11,6 @@ use crate::plugin::error::LoadError;
 use crate::plugin::limits::Limits;
 use crate::plugin::load::{Examination, Runtime};
 use crate::plugin::log::PluginLog;
-use crate::plugin::memory::MemoryKeyValue;
 use crate::plugin::outbound_http::OutboundHttp;
 use crate::plugin::policies::{ComponentSource, PipelinePlan, PluginPlan};
 use crate::plugin::state::PluginContext;
@@ -88,7 +87,7 @@ impl PluginHost {
         plan.limits = Limits { deadline_ms: LOOK_DEADLINE_MS, memory_mib: LOOK_MEMORY_MIB, ..plan.limits };
         let (runtime, linking) = (Arc::clone(&self.runtime), plan.clone());
         let linked = blocking(move || runtime.link_ungranted(&linking)).await?;
-        // Whatever it does with what it imports, nothing of the gateway's is behind it.
+        // Nothing is granted yet, so it has values of its own, no secrets, and no host to ask.
         let context = self.lending(Capabilities::default()).context(&plan);
         linked.describe(&plan, context, &self.runtime).await
     }
@@ -110,10 +109,11 @@ impl PluginHost {
         }
     }
 
-    /// The same engines, where what plugins keep goes nowhere.
+    /// The same engines, where what plugins keep goes nowhere and nothing is counted.
     #[must_use]
     pub fn forgetful(&self) -> Self {
-        self.lending(Capabilities { key_value: Arc::new(MemoryKeyValue::default()), ..self.capabilities.clone() })
+        let secrets = Arc::clone(&self.capabilities.secrets);
+        self.lending(Capabilities { secrets, ..Capabilities::default() })
     }
 
     /// The same engines, with other things to lend.

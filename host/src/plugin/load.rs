@@ -16,6 +16,7 @@ use crate::plugin::error::LoadError;
 use crate::plugin::grants::Capability;
 use crate::plugin::policies::{ComponentSource, PluginPlan};
 use crate::plugin::pool::{self, InstancePool};
+use crate::plugin::settings_schema;
 use crate::plugin::state::{PluginContext, State};
 use crate::plugin::v0_1::{self, ExportIndices};
 
@@ -329,7 +330,8 @@ fn check_settings(plan: &PluginPlan, description: &Description) -> Result<(), Lo
     let Some(schema) = &description.settings_schema else { return Ok(()) };
     let plugin = || Arc::clone(&plan.name);
     let unusable = |problem: String| LoadError::SettingsSchema { plugin: plugin(), problem };
-    let schema = serde_json::from_str(schema).map_err(|error| unusable(error.to_string()))?;
+    let schema: serde_json::Value = serde_json::from_str(schema).map_err(|error| unusable(error.to_string()))?;
+    settings_schema::check_size(&schema).map_err(|problem| unusable(problem.to_owned()))?;
     let validator = jsonschema::validator_for(&schema).map_err(|error| unusable(error.to_string()))?;
     let settings = serde_json::from_str(&plan.settings).map_err(|error| unusable(error.to_string()))?;
     let problems: Vec<_> = validator

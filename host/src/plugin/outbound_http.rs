@@ -198,6 +198,10 @@ fn next_url(response: &Response, asked: &Url) -> Result<Option<Url>, HttpError> 
     let next = location.to_str().ok().and_then(|location| asked.join(location).ok());
     let unusable = |problem: &str| HttpError::Failed(format!("{} redirects on: {problem}", shown(asked)));
     let next = next.ok_or_else(|| unusable("to what is no URL"))?;
+    // What was sent encrypted would go on in the clear.
+    if asked.scheme() == "https" && next.scheme() != "https" {
+        return Err(unusable("from https to http"));
+    }
     parse_target(next.as_str()).map(Some).map_err(|problem| unusable(&problem))
 }
 

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
+use crate::clock::now_ms;
 use crate::installation::Installation;
 use crate::store::error::bounded;
-use crate::store::{Store, StoreError};
+use crate::store::{Dialect, Store, StoreError};
 
 /// Changes that are kept.
 const MOST_KEPT: i64 = 100;
@@ -53,6 +54,8 @@ pub struct NextInstallation<'a> {
     pub summary: &'a str,
     /// By whom.
     pub author: &'a str,
+    /// A plugin that is new: what another one of its name has kept is not its own.
+    pub added: Option<&'a str>,
 }
 
 impl Store {
@@ -95,6 +98,10 @@ impl Store {
             .bind(now_ms)
             .execute(change.connection())
             .await?;
+            if let Some(added) = next.added {
+                let delete = sqlx::query("DELETE FROM plugin_values WHERE plugin = $1").bind(added);
+                delete.execute(change.connection()).await?;
+            }
             tidy_up(change.connection(), id, now_ms).await?;
             Ok(Some(id))
         });
@@ -119,22 +126,16 @@ impl Store {
 
     /// Keeps a component; one that is not installed within the hour goes.
     pub async fn put_component(&self, digest: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        let mut change = self.begin_change().await?;
-        let stored = bounded(async {
-            let now_ms = change.now_ms;
-            sqlx::query(
-                "INSERT INTO plugin_components (digest, bytes, added_at) VALUES ($1, $2, $3) \
-                 ON CONFLICT (digest) DO UPDATE SET added_at = excluded.added_at",
-            )
-            .bind(digest)
-            .bind(bytes)
-            .bind(now_ms)
-            .execute(change.connection())
-            .await?;
-            Ok::<_, StoreError>(Some(()))
-        });
-        let stored = stored.await?;
-        change.end(stored).await?;
+        // No change of what is served: nobody need look at it.
+        let _writer = match self.dialect {
+            Dialect::Sqlite => Some(self.writer.lock().await),
+            Dialect::Postgres => None,
+        };
+        let insert = sqlx::query(
+            "INSERT INTO plugin_components (digest, bytes, added_at) VALUES ($1, $2, $3) \
+             ON CONFLICT (digest) DO UPDATE SET added_at = excluded.added_at",
+        );
+        bounded(insert.bind(digest).bind(bytes).bind(now_ms()).execute(&self.pool)).await?;
         Ok(())
     }
 
@@ -152,12 +153,23 @@ pub(super) async fn read_installation_id(connection: &mut AnyConnection) -> Resu
     Ok(row.map(|row| row.try_get(0)).transpose()?.unwrap_or(0))
 }
 
-/// Removes changes that are too old, and components that nothing speaks of any more.
+/// Removes changes that are too old, and what only they spoke of: components, and what plugins kept.
 async fn tidy_up(connection: &mut AnyConnection, id: i64, now_ms: i64) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM installations WHERE id <= $1").bind(id - MOST_KEPT).execute(&mut *connection).await?;
     let mut needed = HashSet::new();
+    let mut plugins = HashSet::new();
     for row in sqlx::query("SELECT plugins FROM installations").fetch_all(&mut *connection).await? {
-        needed.extend(parse(row.try_get(0)?)?.digests().cloned());
+        let kept = parse(row.try_get(0)?)?;
+        needed.extend(kept.digests().cloned());
+        plugins.extend(kept.plugins.into_iter().map(|plugin| plugin.name));
+    }
+    // A plugin that was taken out may be brought back by undoing that.
+    for row in sqlx::query("SELECT DISTINCT plugin FROM plugin_values").fetch_all(&mut *connection).await? {
+        let plugin: String = row.try_get(0)?;
+        if !plugins.contains(plugin.as_str()) {
+            let delete = sqlx::query("DELETE FROM plugin_values WHERE plugin = $1");
+            delete.bind(plugin).execute(&mut *connection).await?;
+        }
     }
     let query = "SELECT digest FROM plugin_components WHERE added_at < $1";
     for row in sqlx::query(query).bind(now_ms - UPLOAD_LIFE_MS).fetch_all(&mut *connection).await? {

@@ -61,7 +61,7 @@ async fn check_numbers(values: &dyn KeyValue) {
     // Beyond what a number can be nothing changes.
     assert_eq!(values.increment("p", "n", 3, None).await, Ok(i64::MAX));
     for by in [1, i64::MAX] {
-        assert!(matches!(values.increment("p", "n", by, None).await, Err(KeyValueError::Unavailable(_))));
+        assert!(matches!(values.increment("p", "n", by, None).await, Err(KeyValueError::Invalid(_))));
     }
     assert_eq!(text(values, "n").await, Some(i64::MAX.to_string()));
     assert_eq!(values.increment("p", "least", i64::MIN, None).await, Ok(i64::MIN));
@@ -72,7 +72,7 @@ async fn check_numbers(values: &dyn KeyValue) {
     for no_number in ["", "x", "1.5", "007", "+1", " 1", "9223372036854775808"] {
         values.set("p", "t", no_number.as_bytes(), None).await.unwrap();
         let refused = values.increment("p", "t", 1, None).await;
-        assert!(matches!(refused, Err(KeyValueError::Unavailable(_))), "{no_number}: {refused:?}");
+        assert!(matches!(refused, Err(KeyValueError::Invalid(_))), "{no_number}: {refused:?}");
         assert_eq!(text(values, "t").await.as_deref(), Some(no_number));
     }
     // What has expired begins at 0 again, with a time of its own; whatever it was.
@@ -88,7 +88,7 @@ async fn check_bounds(values: &dyn KeyValue) {
     let (key, value) = ("k".repeat(LONGEST_KEY), vec![b'v'; LONGEST_VALUE]);
     values.set("p", &key, &value, None).await.unwrap();
     for (key, value) in [(format!("{key}k"), &value[..1]), ("k".to_owned(), &[&value[..], b"v"].concat()[..])] {
-        assert!(matches!(values.set("p", &key, value, None).await, Err(KeyValueError::Unavailable(_))));
+        assert!(matches!(values.set("p", &key, value, None).await, Err(KeyValueError::Invalid(_))));
     }
     assert!(values.increment("p", &format!("{key}k"), 1, None).await.is_err());
 

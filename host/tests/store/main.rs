@@ -30,6 +30,7 @@ mod changes;
 mod files;
 mod home;
 mod identities;
+mod installations;
 mod key_value;
 mod keys;
 mod log;

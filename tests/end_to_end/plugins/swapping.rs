@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use reqwest::Method;
+
 use crate::harness::client::Client;
 use crate::harness::live::Live;
 use crate::harness::{until, until_true};
@@ -103,11 +105,15 @@ async fn who_sees_something_else_is_told_and_nobody_else() {
     add_deny(&gateway, "raw__numbers");
     let told = heard.next().await.expect("the stream is open");
     assert!(told.contains("notifications/tools/list_changed"), "{told}");
-    // What it is told first is what concerns it: the change before it was not told.
+    // Who has listed again is told again; so it would be told twice if it had been told of that.
+    unconcerned.list("tools/list", "tools").await;
     gateway.succeed(&["plugin", "update", "deny", "--settings", &deny("raw__echo")]);
     let told = silent.next().await.expect("the stream is open");
     assert!(told.contains("notifications/tools/list_changed"), "{told}");
     assert!(!lists(&unconcerned, "raw__echo").await);
+    unconcerned.bare(Method::DELETE).send().await.expect("it is answered");
+    let (more, _) = silent.rest().await;
+    assert!(more.iter().all(|message| !message.contains("list_changed")), "{more:?}");
     assert!(!gateway.log().contains("panicked"));
 }
 

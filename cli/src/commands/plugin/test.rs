@@ -37,7 +37,7 @@ pub(super) async fn run(
 }
 
 fn print_case(case: &CaseReport, file: &str, printer: &mut Printer) -> io::Result<()> {
-    let name = case.name.escape_debug();
+    let name = one_line(&case.name);
     if case.passed {
         return writeln!(printer, "ok    {name}");
     }
@@ -76,4 +76,9 @@ fn print_summary(report: &TestReport, printer: &mut Printer) -> io::Result<()> {
         0 => writeln!(printer),
         left_out => writeln!(printer, " ({left_out} left out by --filter)"),
     }
+}
+
+/// On one line, whatever the name holds; quotes stay as they are written.
+fn one_line(name: &str) -> String {
+    name.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }

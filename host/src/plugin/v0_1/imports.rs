@@ -161,6 +161,10 @@ fn store_answer<T>(counted: HostCall<'_>, answer: Result<T, KeyValueError>) -> R
             counted.end(HostCallResult::Refused);
             Err(key_value::StoreError::QuotaExceeded)
         }
+        Err(KeyValueError::Invalid(problem)) => {
+            counted.end(HostCallResult::Refused);
+            Err(key_value::StoreError::Invalid(problem))
+        }
         Err(KeyValueError::Unavailable(problem)) => Err(key_value::StoreError::Unavailable(problem)),
     }
 }

@@ -110,7 +110,9 @@ impl Guard for RateLimit {
                 }
                 Err(error) => {
                     host.log(Level::Warn, "cannot count", &[("limit", &limit.name), ("error", describe(&error))]);
-                    if self.settings.without_store == WithoutStore::Deny {
+                    // A caller whose name cannot be counted under must not go uncounted for that.
+                    let is_uncountable = matches!(error, StoreError::Invalid(_));
+                    if is_uncountable || self.settings.without_store == WithoutStore::Deny {
                         return Review::deny("rate-unknown", "the calls cannot be counted now: try again later");
                     }
                 }
@@ -167,7 +169,7 @@ fn kind(kind: PrincipalKind) -> &'static str {
 fn describe(error: &StoreError) -> &str {
     match error {
         StoreError::QuotaExceeded => "the plugin's quota of stored values is used up",
-        StoreError::Unavailable(problem) => problem,
+        StoreError::Unavailable(problem) | StoreError::Invalid(problem) => problem,
     }
 }
 

@@ -61,9 +61,7 @@ impl KeyValue {
         let value = values.entry(key.to_owned()).or_insert_with(zero);
         let number = str::from_utf8(&value.bytes).ok().and_then(|text| text.parse::<i64>().ok());
         let Some(sum) = number.and_then(|number| number.checked_add(by)) else {
-            return Err(StoreError::Unavailable(format!(
-                "the value of `{key}` is no number that this can be added to"
-            )));
+            return Err(StoreError::Invalid(format!("the value of `{key}` is no number that this can be added to")));
         };
         value.bytes = sum.to_string().into_bytes();
         Ok(sum)
@@ -105,7 +103,7 @@ mod tests {
         host.advance(Duration::from_secs(1));
         assert_eq!(host.increment("n", 1, window), Ok(1));
         host.set("text", b"no number", None).unwrap();
-        assert!(matches!(host.increment("text", 1, None), Err(StoreError::Unavailable(_))));
+        assert!(matches!(host.increment("text", 1, None), Err(StoreError::Invalid(_))));
     }
 
     #[test]
