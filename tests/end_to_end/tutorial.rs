@@ -136,7 +136,8 @@ fn script_of(steps: &[Step], port: u16) -> String {
                 text(format!("if (\n{script}) ; then echo 'this should have failed'; exit 1; fi"));
             }
             Step::Background { script } => {
-                text(format!("{} &", script.trim_end()));
+                // Its log would otherwise stand in the midst of what commands print.
+                text(format!("{} > \"$HOME/own-terminal\" 2>&1 &", script.trim_end()));
                 text(format!("until (: < /dev/tcp/127.0.0.1/{port}) 2> /dev/null; do sleep 0.1; done"));
             }
         }
