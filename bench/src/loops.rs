@@ -29,9 +29,9 @@ pub(crate) async fn measure(gateway: &Path, effort: &Effort) -> Result<()> {
     let looping = Hostile {
         trigger: Some('t'),
         authorize: "(loop (br 0)) unreachable",
-        // Both tools may be seen.
-        authorize_items: "(i32.store16 (i32.const 128) (i32.const 257)) (i32.store (i32.const 64) (i32.const 128))
-            (i32.store (i32.const 68) (i32.const 2)) (i32.const 64)",
+        // Everything may be seen: as many answers as there are items.
+        top_level: r#"(data (i32.const 128) "\01\01")"#,
+        authorize_items: "(i32.store (i32.const 64) (i32.const 128)) (i32.store (i32.const 68) (local.get 15)) (i32.const 64)",
         ..Hostile::default()
     };
     let running = home.start_with_policy("loops", &looping.build(), "authorizer", "{}")?;

@@ -13,14 +13,18 @@ use mcpjungle_host::names::{CanonicalName, GroupName, ServerName};
 use mcpjungle_host::pipeline::{
     Denial, Endpoint, HttpRequest, Item, ItemKind, Mode, Pipeline, Principal, Request, Stage, UpstreamView,
 };
-use mcpjungle_host::plugin::{ComponentSource, Isolation, PipelinePlan, PluginHost, PluginPlan, PluginSettings, Stock};
+use mcpjungle_host::plugin::{ComponentSource, Grants, Isolation, PipelinePlan, PluginHost, PluginPlan, PluginSettings, Stock};
 use mcpjungle_host::telemetry::PolicyMetrics;
+
+use crate::upstream::{Settings, Upstream};
 
 const GROUP: &str = "reading";
 const MOST_AUTHORIZERS: usize = 8;
 /// An authorizer and a guard as somebody else would write them, and settings with which both let calls pass.
 pub(crate) const AUTHORIZER: &[u8] = include_bytes!("../../tests/fixtures/policies/deny-one-tool.wasm");
 pub(crate) const AUTHORIZER_SETTINGS: &str = r#"{"deny": ["up__no-such-tool"]}"#;
+/// The same rule as the authorizer's, which a service is asked about.
+const ASKING_AUTHORIZER: &[u8] = include_bytes!("../../tests/fixtures/policies/deny-elsewhere.wasm");
 pub(crate) const GUARD: &[u8] = include_bytes!("../../tests/fixtures/policies/house-rules.wasm");
 pub(crate) const GUARD_SETTINGS: &str = r#"{"arguments": {"{\"no\":1}": "{}"}}"#;
 
@@ -172,6 +176,10 @@ async fn one_more(cache_dir: &Path, question: &Question, further: &[String]) -> 
         ),
         ("+ a guard on arguments in Rust".to_owned(), beside_stock(custom(Stage::Guard, GUARD, GUARD_SETTINGS))),
     ];
+    let service = Upstream::start(&Settings { port: 0, session_ids: false, tools: 1 })?;
+    let mut asking = custom(Stage::Authorizer, ASKING_AUTHORIZER, &format!(r#"{{"ask": "{}"}}"#, service.rule_url()));
+    asking.grants = Grants::new([format!("http:127.0.0.1:{}", service.port).parse()?]);
+    plans.push(("+ the authorizer's rule behind HTTP".to_owned(), beside_stock(asking)));
     for further in further {
         let (name, path) = further.split_once('=').context("say --authorizer NAME=FILE")?;
         let settings = Path::new(path).with_extension("json");

@@ -24,6 +24,10 @@ use crate::process;
 /// The tool that is called.
 pub(crate) const TOOL: &str = "echo";
 
+/// Where it answers policies whether they forbid an item, and the one that it forbids.
+const RULE_PATH: &str = "/rule";
+const FORBIDDEN: &str = "up__no-such-tool";
+
 /// How many progress messages come before the answer to a call that asks for them.
 pub(crate) const PROGRESS: u64 = 20;
 
@@ -58,6 +62,11 @@ impl Upstream {
         let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start the upstream")?;
         let port = process::read_port(&mut child)?;
         Ok(Self { child, port })
+    }
+
+    /// Where policies can ask about items.
+    pub(crate) fn rule_url(&self) -> String {
+        format!("http://127.0.0.1:{}{RULE_PATH}", self.port)
     }
 
     /// Its endpoint.
@@ -146,8 +155,20 @@ pub(crate) fn answer_to(n: u64) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{n},"result":{{"content":[{{"type":"text","text":"{n}"}}]}}}}"#)
 }
 
+/// The rule of [`crate::policies::AUTHORIZER`] as a service.
+async fn rule(request: Request<Incoming>) -> Response<Answer> {
+    match request.into_body().collect().await {
+        Ok(body) if body.to_bytes() == FORBIDDEN => empty(StatusCode::FORBIDDEN),
+        Ok(_) => empty(StatusCode::NO_CONTENT),
+        Err(_) => empty(StatusCode::BAD_REQUEST),
+    }
+}
+
 impl Server {
     async fn answer(&self, request: Request<Incoming>) -> Response<Answer> {
+        if request.uri().path() == RULE_PATH {
+            return rule(request).await;
+        }
         if request.method() != Method::POST {
             let ended = request.method() == Method::DELETE && self.session_ids;
             return empty(if ended { StatusCode::NO_CONTENT } else { StatusCode::METHOD_NOT_ALLOWED });

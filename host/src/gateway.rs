@@ -18,6 +18,7 @@ use crate::downstream::{EdgePolicy, Sessions, changes, credentials};
 use crate::pipeline::{FailureListener, Item, Mode, Observation, Pipeline};
 use crate::plugin::{LoadError, PluginHost, PluginSettings};
 use crate::secret::Secret;
+use crate::slow_lane;
 use crate::store::{Database, Initialization, KeyError, KeySource, Known, OpenError, Store, StoreError};
 use crate::sync::CatalogSync;
 use crate::telemetry::{Metrics, PolicyMetrics, ResourceAttributes};
@@ -440,7 +441,12 @@ async fn tell_observers(gateway: std::sync::Weak<Gateway>, mut observed: mpsc::R
     let mut batch = Vec::with_capacity(OBSERVATION_BATCH);
     while observed.recv_many(&mut batch, OBSERVATION_BATCH).await > 0 {
         let Some(gateway) = gateway.upgrade() else { return };
-        gateway.pipeline().observe(&batch).await;
+        let pipeline = gateway.pipeline();
+        let observing = async move {
+            pipeline.observe(&batch).await;
+            batch
+        };
+        batch = slow_lane::wait(observing).await;
         batch.clear();
     }
 }

@@ -39,6 +39,7 @@ mod random;
 pub mod secret;
 pub mod serve;
 pub mod server;
+mod slow_lane;
 pub mod store;
 pub mod sync;
 pub mod telemetry;

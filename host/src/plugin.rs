@@ -2,7 +2,7 @@
 //!
 //! - [`policies`]: the policies file, and the plan that it makes.
 //! - `host`, `load`: from a plan to a pipeline; `settings_schema`: schemas of settings that cost too much.
-//! - `engine`, `pool`, `turns`, `limits`: where components run, one call at a time, and under which bounds.
+//! - `engine`, `pool`, `limits`: where components run, one call at a time, and under which bounds.
 //! - `state`, `log`: what one instance carries with it.
 //! - `grants`, `capabilities`, `outbound_http`, `memory`: what a plugin may use if it is granted.
 //! - `workpiece`: a component that is being tried and measured, for `workbench`.
@@ -27,7 +27,6 @@ mod pool;
 mod settings_schema;
 mod state;
 mod stock;
-mod turns;
 mod v0_1;
 mod workpiece;
 

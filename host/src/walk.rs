@@ -14,6 +14,7 @@ use crate::names::ServerName;
 use crate::pipeline::{Denial, Endpoint, Item, Observation, Outcome, Pipeline, Principal, Request, UpstreamView};
 use crate::protocol::LogLevel;
 use crate::server::AuditDetail;
+use crate::slow_lane;
 use crate::upstream::{Call, Cancellation, ClientDeclaration, Counterpart, NoClient, Pairing, UpstreamError};
 use crate::wire::{self, object_members};
 
@@ -139,7 +140,8 @@ pub fn perform(
         Some(audit) if !audit.has_room() => Err(Refusal::AuditFull),
         _ => Ok(()),
     };
-    let running = admitted.map(|()| gateway.calls.spawn(perform_to_the_end(Arc::clone(gateway), caller, request)));
+    let running = admitted
+        .map(|()| gateway.calls.spawn(slow_lane::wait(perform_to_the_end(Arc::clone(gateway), caller, request))));
     async move {
         running?.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a call broke down");

@@ -24,7 +24,7 @@ struct Source {
     component: &'static str,
 }
 
-const SOURCES: [Source; 7] = [
+const SOURCES: [Source; 8] = [
     Source { package: "builtin-acl", folder: "plugins/builtin-acl", component: "plugins/dist/builtin-acl.wasm" },
     Source { package: "builtin-auth", folder: "plugins/builtin-auth", component: "plugins/dist/builtin-auth.wasm" },
     Source {
@@ -41,6 +41,11 @@ const SOURCES: [Source; 7] = [
         package: "borrower",
         folder: "tests/fixtures/policies/borrower",
         component: "tests/fixtures/policies/borrower.wasm",
+    },
+    Source {
+        package: "deny-elsewhere",
+        folder: "tests/fixtures/policies/deny-elsewhere",
+        component: "tests/fixtures/policies/deny-elsewhere.wasm",
     },
     Source {
         package: "deny-one-tool",

@@ -7,6 +7,7 @@ use crate::catalog::{View, ViewScope};
 use crate::downstream::session::{Session, list_changed};
 use crate::gateway::Gateway;
 use crate::pipeline::{Endpoint, ItemKind, Principal, Request};
+use crate::slow_lane;
 
 /// Notes what a client is given now. If it is outdated already, the client will be told.
 pub(super) fn note(gateway: &Gateway, session: &Session, kind: ItemKind, view: &View) {
@@ -22,11 +23,15 @@ pub(super) fn note(gateway: &Gateway, session: &Session, kind: ItemKind, view: &
 pub(crate) async fn tell(gateway: Weak<Gateway>, mut changed: tokio::sync::watch::Receiver<()>) {
     while changed.changed().await.is_ok() {
         let Some(gateway) = gateway.upgrade() else { return };
-        // Sessions of the same principal at the same endpoint see the same.
-        let mut digests = HashMap::new();
-        for session in gateway.sessions.all() {
-            tell_session(&gateway, &session, &mut digests).await;
-        }
+        slow_lane::wait(tell_all(gateway)).await;
+    }
+}
+
+async fn tell_all(gateway: Arc<Gateway>) {
+    // Sessions of the same principal at the same endpoint see the same.
+    let mut digests = HashMap::new();
+    for session in gateway.sessions.all() {
+        tell_session(&gateway, &session, &mut digests).await;
     }
 }
 

@@ -12,6 +12,7 @@ use crate::downstream::session::{Known, Session};
 use crate::downstream::{Exchange, sessions};
 use crate::gateway::Gateway;
 use crate::pipeline::{Denial, HttpRequest};
+use crate::slow_lane;
 
 /// How often sessions that are in use are asked about, whatever happens here: what an
 /// authenticator goes by can also end elsewhere, or with time.
@@ -65,22 +66,22 @@ pub(crate) async fn watch(gateway: Weak<Gateway>, outdated: Arc<tokio::sync::Not
         if !only_busy {
             looked_at_ms = now_ms();
         }
-        recheck(&gateway, only_busy).await;
+        slow_lane::wait(recheck(gateway, only_busy)).await;
     }
 }
 
-async fn recheck(gateway: &Gateway, only_busy: bool) {
+async fn recheck(gateway: Arc<Gateway>, only_busy: bool) {
     let mut has_changed = false;
     for session in gateway.sessions.all() {
         if only_busy && !session.is_busy() {
             continue;
         }
-        match still_holds(gateway, &session).await {
+        match still_holds(&gateway, &session).await {
             Some(true) => has_changed |= session.take_principal_change(),
             Some(false) => {
                 tracing::info!(session.principal = %session.principal().name, "a session ends: its credentials do not hold any more");
                 session.expel();
-                sessions::close(gateway, &session);
+                sessions::close(&gateway, &session);
             }
             None => {}
         }

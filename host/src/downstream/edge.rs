@@ -13,6 +13,7 @@ use http::{HeaderMap, StatusCode, Uri};
 use crate::audit::{Stranger, record_stranger};
 use crate::downstream::reply;
 use crate::gateway::Gateway;
+use crate::slow_lane;
 
 /// Which Hosts and Origins are accepted.
 #[derive(Debug, Clone)]
@@ -86,7 +87,7 @@ pub(crate) async fn check_edge(State(gateway): State<Arc<Gateway>>, request: Req
         record_stranger(gateway.audit.as_ref(), &stranger, None);
         return reply::plain_error(StatusCode::FORBIDDEN, &problem);
     }
-    next.run(request).await
+    slow_lane::wait(next.run(request)).await
 }
 
 fn check(policy: &EdgePolicy, headers: &HeaderMap, uri: &Uri) -> Result<(), String> {

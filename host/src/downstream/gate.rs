@@ -12,6 +12,7 @@ use crate::downstream::{call, credentials};
 use crate::gateway::Gateway;
 use crate::names::ServerName;
 use crate::pipeline::{Denial, Request};
+use crate::slow_lane;
 use crate::upstream::ServerMessage;
 use crate::walk;
 use crate::wire::{Notification, borrowed_text};
@@ -59,14 +60,18 @@ async fn let_through(
     while let Some((server, message)) = arriving.recv().await {
         let size = size_of(&message);
         let (Some(gateway), Some(session)) = (gateway.upgrade(), session.upgrade()) else { return };
-        match may_hear(&gateway, &session, &server, &message).await {
-            Ok(true) => call::deliver_aside(&session, &server, message),
-            // A policy that cannot decide is in the log by now.
-            Ok(false) | Err(_) => {
-                tracing::debug!(upstream.server = %server, "a client was not told what its server says: hidden");
-            }
-        }
+        slow_lane::wait(let_one_through(gateway, session, server, message)).await;
         waiting_bytes.fetch_sub(size, Ordering::AcqRel);
+    }
+}
+
+async fn let_one_through(gateway: Arc<Gateway>, session: Arc<Session>, server: ServerName, message: ServerMessage) {
+    match may_hear(&gateway, &session, &server, &message).await {
+        Ok(true) => call::deliver_aside(&session, &server, message),
+        // A policy that cannot decide is in the log by now.
+        Ok(false) | Err(_) => {
+            tracing::debug!(upstream.server = %server, "a client was not told what its server says: hidden");
+        }
     }
 }
 

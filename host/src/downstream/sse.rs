@@ -16,6 +16,7 @@ use crate::downstream::session::{Delivery, Session};
 use crate::downstream::{Exchange, Refused, initialize, legacy, methods, own_token, reply, sessions};
 use crate::gateway::Gateway;
 use crate::pipeline::Endpoint;
+use crate::slow_lane;
 use crate::wire::{Message, Request, code, error_response, result_parts};
 
 /// The parameter of the message path that names the session.
@@ -63,7 +64,8 @@ async fn take(gateway: &Arc<Gateway>, mut exchange: Exchange, body: Body) -> Res
             // Before anything else is taken: a cancellation may come right behind.
             let link = methods::is_forwarded(request.method(), &session).then(|| session.begin_call(request.id()));
             // The answer comes on another connection, however long it takes.
-            tokio::spawn(async move { answer(&gateway, &exchange, &session, request, link).await });
+            let answering = async move { answer(&gateway, &exchange, &session, request, link).await };
+            tokio::spawn(slow_lane::wait(answering));
         }
         Message::Notification(notification) => methods::notified(gateway, &exchange, &session, notification).await,
         Message::Response(response) => session.answer(&response),

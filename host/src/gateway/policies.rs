@@ -15,6 +15,7 @@ use crate::gateway::{Gateway, RefreshError};
 use crate::installation::{Edit, EditError, InstalledPlugin};
 use crate::pipeline::{FailureListener, Pipeline, Plugin, Stage};
 use crate::plugin::{LoadError, PlanError, PluginHost};
+use crate::slow_lane;
 use crate::store::{NextInstallation, Store, StoreError, StoredInstallation};
 use crate::telemetry::PolicyMetrics;
 
@@ -236,11 +237,11 @@ pub(super) fn begin_following(gateway: &Arc<Gateway>) {
         return;
     }
     let gateway = Arc::clone(gateway);
-    tokio::spawn(async move {
+    tokio::spawn(slow_lane::wait(async move {
         if let Err(error) = gateway.follow_policies().await {
             gateway.policies.tell_of(&error);
         }
-    });
+    }));
 }
 
 impl Gateway {

@@ -11,7 +11,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::plugin::error::LoadError;
-use crate::plugin::turns::Turns;
 
 /// How often a busy guest gives way and its deadline is looked at.
 const TICK: Duration = Duration::from_millis(1);
@@ -85,8 +84,6 @@ impl Engines {
 pub(crate) struct Ticker {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
-    /// For guests that are still at work when it ticks.
-    pub(crate) turns: Turns,
 }
 
 struct Shared {
@@ -116,7 +113,7 @@ impl Ticker {
             move || shared.run()
         });
         match thread {
-            Ok(thread) => Ok(Self { shared, thread: Some(thread), turns: Turns::new() }),
+            Ok(thread) => Ok(Self { shared, thread: Some(thread) }),
             Err(source) => Err(LoadError::Ticker { source }),
         }
     }

@@ -78,6 +78,8 @@ pub(crate) enum Stop {
 pub(crate) struct Budget {
     pub(crate) deadline: Instant,
     host_calls_left: u32,
+    /// Ticks that have passed while the guest was at work.
+    pub(crate) ticks: u32,
     /// The last bound that the call ran into. A guest may live on after a refused
     /// growth, so this explains a failure and does not make one.
     pub(crate) stopped_by: Option<Stop>,
@@ -94,6 +96,7 @@ impl Budget {
         Self {
             deadline,
             host_calls_left: limits.host_calls,
+            ticks: 0,
             stopped_by: None,
             memory_limit: limits.memory_bytes(),
             memory_used: 0,
@@ -105,6 +108,7 @@ impl Budget {
     pub(crate) fn renew(&mut self, limits: &Limits, deadline: Instant) {
         self.deadline = deadline;
         self.host_calls_left = limits.host_calls;
+        self.ticks = 0;
         self.stopped_by = None;
     }
 

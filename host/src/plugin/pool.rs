@@ -15,11 +15,13 @@ use crate::plugin::engine::{Ticker, Ticking};
 use crate::plugin::limits::Stop;
 use crate::plugin::policies::Isolation;
 use crate::plugin::state::{PluginContext, State};
-use crate::plugin::turns::Turn;
 use crate::plugin::v0_1::{ExportIndices, Exports};
+use crate::slow_lane::give_way;
 
 /// Calls after which an instance is replaced: what a guest leaks does not add up for ever.
 const CALLS_PER_INSTANCE: u32 = 10_000;
+/// The tick at which a guest that is still at work gives way. Not the first: that one may come right behind its start.
+const TICKS_AT_ONCE: u32 = 2;
 /// Handles to resources, its own and WASI's, that one instance may have open.
 const COMPONENT_HANDLES: usize = 1_024;
 
@@ -62,7 +64,6 @@ type Slotted = (Box<Instance>, OwnedSemaphorePermit);
 struct Instance {
     store: Store<State>,
     exports: Exports,
-    turn: Turn,
     calls: u32,
 }
 
@@ -123,17 +124,20 @@ impl InstancePool {
         store.limiter(|state| &mut state.budget);
         store.set_hostcall_fuel(self.plugin.limits.output_bytes());
         store.set_max_component_handles(COMPONENT_HANDLES);
-        let turn = Turn::default();
-        let (own_turn, turns) = (turn.clone(), self.ticker.turns.clone());
-        store.epoch_deadline_callback(move |mut store| {
-            store.data_mut().budget.check_deadline()?;
-            Ok(UpdateDeadline::YieldCustom(1, Box::pin(own_turn.wait(&turns))))
+        store.epoch_deadline_callback(|mut store| {
+            let budget = &mut store.data_mut().budget;
+            budget.check_deadline()?;
+            budget.ticks += 1;
+            if budget.ticks < TICKS_AT_ONCE {
+                return Ok(UpdateDeadline::Continue(1));
+            }
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(give_way())))
         });
         store.set_epoch_deadline(1);
 
-        match within(Bounds { deadline, turn: &turn }, self.linked.instances.instantiate_async(&mut store)).await {
+        match within(deadline, self.linked.instances.instantiate_async(&mut store)).await {
             Ok(started) => match started.and_then(|instance| self.linked.indices.load(&mut store, &instance)) {
-                Ok(exports) => Ok(Instance { store, exports, turn, calls: 0 }),
+                Ok(exports) => Ok(Instance { store, exports, calls: 0 }),
                 Err(error) => Err(self.explain(stage, store.data().budget.stopped_by, &error)),
             },
             Err(Late) => Err(self.explain_late(stage)),
@@ -208,9 +212,9 @@ pub(crate) struct Lease<'a> {
 
 impl Lease<'_> {
     /// What a call needs: where it runs, what it may call, and within which bounds.
-    pub(crate) fn parts(&mut self) -> (&mut Store<State>, &Exports, Bounds<'_>) {
-        let Instance { store, exports, turn, calls: _ } = &mut *self.instance;
-        (store, exports, Bounds { deadline: self.deadline, turn })
+    pub(crate) fn parts(&mut self) -> (&mut Store<State>, &Exports, Instant) {
+        let Instance { store, exports, calls: _ } = &mut *self.instance;
+        (store, exports, self.deadline)
     }
 
     /// Bytes of linear memory that the instance has.
@@ -241,30 +245,15 @@ impl Lease<'_> {
 /// The deadline passed while a call was waiting for something.
 pub(crate) struct Late;
 
-/// What a call is waited for within.
-#[derive(Clone, Copy)]
-pub(crate) struct Bounds<'a> {
-    deadline: Instant,
-    turn: &'a Turn,
-}
-
 /// Waits for a call, not beyond its deadline. A guest that computes is stopped by
 /// the ticks; this stops one that sleeps.
-pub(crate) async fn within<T>(bounds: Bounds<'_>, call: impl Future<Output = T>) -> Result<T, Late> {
+pub(crate) async fn within<T>(deadline: Instant, call: impl Future<Output = T>) -> Result<T, Late> {
     let mut call = pin!(call);
-    // Most calls end in their first poll: those never pay for a timer, and have no turn yet.
+    // Most calls end in their first poll: those never pay for a timer.
     let first = std::future::poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await;
     match first {
         Poll::Ready(answer) => Ok(answer),
-        Poll::Pending => {
-            let rest = std::future::poll_fn(|context| {
-                let polled = call.as_mut().poll(context);
-                // It computes only while it is polled: whoever waits for something else needs no turn.
-                bounds.turn.end();
-                polled
-            });
-            tokio::time::timeout_at(bounds.deadline.into(), rest).await.map_err(|_elapsed| Late)
-        }
+        Poll::Pending => tokio::time::timeout_at(deadline.into(), call).await.map_err(|_elapsed| Late),
     }
 }
 
@@ -277,8 +266,7 @@ mod tests {
     #[tokio::test]
     async fn a_call_that_sleeps_is_left_at_its_deadline() {
         let deadline = Instant::now() + Duration::from_millis(10);
-        let turn = Turn::default();
-        assert!(within(Bounds { deadline, turn: &turn }, std::future::pending::<()>()).await.is_err());
+        assert!(within(deadline, std::future::pending::<()>()).await.is_err());
         assert!(Instant::now() >= deadline);
     }
 }
