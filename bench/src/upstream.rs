@@ -158,8 +158,7 @@ pub(crate) fn answer_to(n: u64) -> String {
 /// The rule of [`crate::policies::AUTHORIZER`] as a service.
 async fn rule(request: Request<Incoming>) -> Response<Answer> {
     match request.into_body().collect().await {
-        Ok(body) if body.to_bytes() == FORBIDDEN => empty(StatusCode::FORBIDDEN),
-        Ok(_) => empty(StatusCode::NO_CONTENT),
+        Ok(body) => empty(if body.to_bytes() == FORBIDDEN { StatusCode::FORBIDDEN } else { StatusCode::NO_CONTENT }),
         Err(_) => empty(StatusCode::BAD_REQUEST),
     }
 }
