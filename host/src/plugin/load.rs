@@ -14,9 +14,10 @@ use crate::pipeline::{CallError, Description, GuardedParts, Plugin, Stage};
 use crate::plugin::engine::{Engines, POOL_MEMORY};
 use crate::plugin::error::LoadError;
 use crate::plugin::grants::Capability;
+use crate::plugin::host::blocking;
 use crate::plugin::policies::{ComponentSource, PluginPlan};
 use crate::plugin::pool::{self, InstancePool};
-use crate::plugin::settings_schema;
+use crate::plugin::settings_schema::{self, Misfit};
 use crate::plugin::state::{PluginContext, State};
 use crate::plugin::v0_1::{self, ExportIndices};
 
@@ -211,7 +212,7 @@ impl Linked {
         let pool = self.into_pool(plan, context, runtime);
         let failed = |error: CallError| LoadError::Start { plugin: Arc::clone(&plan.name), source: error.into() };
         let description = v0_1::describe(&pool, stages[0]).await.map_err(failed)?;
-        check_settings(plan, &description)?;
+        check_settings(plan, &description).await?;
         match v0_1::accept_settings(&pool, stages[0], &plan.settings).await.map_err(failed)? {
             Ok(()) => {}
             Err(problem) => return Err(LoadError::SettingsRefused { plugin: Arc::clone(&plan.name), problem }),
@@ -326,26 +327,14 @@ fn check_grants(plan: &PluginPlan, imports: &[Import]) -> Result<(), LoadError> 
 }
 
 /// Holds the settings against the schema that the component brings along.
-fn check_settings(plan: &PluginPlan, description: &Description) -> Result<(), LoadError> {
-    let Some(schema) = &description.settings_schema else { return Ok(()) };
+async fn check_settings(plan: &PluginPlan, description: &Description) -> Result<(), LoadError> {
+    let Some(schema) = description.settings_schema.clone() else { return Ok(()) };
+    let settings = plan.settings.clone();
     let plugin = || Arc::clone(&plan.name);
-    let unusable = |problem: String| LoadError::SettingsSchema { plugin: plugin(), problem };
-    let schema: serde_json::Value = serde_json::from_str(schema).map_err(|error| unusable(error.to_string()))?;
-    settings_schema::check_size(&schema).map_err(|problem| unusable(problem.to_owned()))?;
-    let validator = jsonschema::validator_for(&schema).map_err(|error| unusable(error.to_string()))?;
-    let settings = serde_json::from_str(&plan.settings).map_err(|error| unusable(error.to_string()))?;
-    let problems: Vec<_> = validator
-        .iter_errors(&settings)
-        .take(8)
-        .map(|error| match error.instance_path().as_str() {
-            "" => error.to_string(),
-            path => format!("at {path}: {error}"),
-        })
-        .collect();
-    if problems.is_empty() {
-        Ok(())
-    } else {
-        Err(LoadError::SettingsInvalid { plugin: plugin(), problem: problems.join("; ") })
+    match blocking(move || settings_schema::check(&schema, &settings)).await {
+        Ok(()) => Ok(()),
+        Err(Misfit::Schema(problem)) => Err(LoadError::SettingsSchema { plugin: plugin(), problem }),
+        Err(Misfit::Settings(problem)) => Err(LoadError::SettingsInvalid { plugin: plugin(), problem }),
     }
 }
 
