@@ -325,6 +325,28 @@ async fn what_a_watched_folder_brings_about_is_recorded_as_the_gateways_own_doin
 }
 
 #[tokio::test]
+async fn a_plan_is_recorded_with_what_the_component_is_granted_as_a_change_is() {
+    let gateway = Gateway::start_with_environment(&[("MCPJUNGLE_AUDIT", "true")]);
+    let component = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/policies/borrower.wasm");
+    let grants = ["--grant", "secret:*", "--grant", "http:evil.example", "--grant", "kv"];
+    gateway.succeed(&[&["plugin", "plan", "add", "corp", component], &grants[..]].concat());
+    gateway.succeed(&[&["plugin", "add", "corp", component], &grants[..]].concat());
+    assert_eq!(gateway.run(&["plugin", "plan", "update", "corp", "--revoke", "kv"]).code, Some(1));
+    let all = records(&gateway, &[]);
+    let of = |path: &str| all.iter().filter(|record| record["path"] == path).collect::<Vec<_>>();
+    let (planned, added) = (of("/api/v0/plugins/plan"), of("/api/v0/plugins"));
+    assert_eq!((planned.len(), added.len()), (2, 1), "{all:#?}");
+    for record in [planned[0], added[0]] {
+        let plugin = &record["plugins"][0];
+        assert_eq!((&record["kind"], &record["outcome"]), (&json!("admin"), &json!("success")), "{record}");
+        assert_eq!(plugin["name"], "corp", "{record}");
+        assert_eq!(plugin["grants"], json!(["kv", "http:evil.example", "secret:*"]), "{record}");
+        assert!(plugin["component"].as_str().is_some_and(|component| component.starts_with("sha256:")), "{record}");
+    }
+    assert_eq!((&planned[1]["outcome"], &planned[1]["plugins"]), (&json!("error"), &json!([{ "name": "corp" }])));
+}
+
+#[tokio::test]
 async fn an_audit_log_that_does_not_verify_fails_the_command_with_each_problem() {
     let gateway = Gateway::start_with_environment(&[("MCPJUNGLE_AUDIT", "true")]);
     let server = RawServer::http(&[]);
