@@ -262,7 +262,8 @@ pub fn digest_of(bytes: &[u8]) -> Arc<str> {
     digest.into()
 }
 
-fn check_digest(plan: &PluginPlan, bytes: &[u8]) -> Result<Arc<str>, LoadError> {
+/// The digest of a plan's component, which must be the one that the plan says, if it says one.
+pub(crate) fn check_digest(plan: &PluginPlan, bytes: &[u8]) -> Result<Arc<str>, LoadError> {
     let found = digest_of(bytes);
     match &plan.digest {
         Some(expected) if **expected != *found => {

@@ -40,6 +40,8 @@ async fn a_changed_file_runs_a_bad_one_is_refused_and_the_api_answers_409() {
     write(&policies("raw__numbers", Some(&"0".repeat(64))));
     until("so is a wrong digest", || refused(2)).await;
     assert!(gateway.log().contains("has the digest sha256:"), "it says why");
+    write(&policies("raw__echo", Some(&"0".repeat(64))));
+    until("also of the plugin that runs", || refused(3)).await;
     assert!(lists(&client, "raw__numbers").await && !lists(&client, "raw__echo").await, "the old policies stay");
 
     for change in [&["plugin", "rollback"][..], &["plugin", "disable", "deny"], &["plugin", "add", "x", "builtin:acl"]]
@@ -56,6 +58,6 @@ async fn a_changed_file_runs_a_bad_one_is_refused_and_the_api_answers_409() {
     write(&policies("raw__spaced", None));
     until_true("a good file runs again", async || !lists(&client, "raw__spaced").await).await;
     std::fs::write(home.path().join("deny.wasm"), "no component").expect("the home is writable");
-    until("a bad component is refused", || refused(3)).await;
+    until("a bad component is refused", || refused(4)).await;
     assert!(!lists(&client, "raw__spaced").await);
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::gateway::policies::{PolicyError, RunningPlugin, RunningPolicies};
 use crate::installation::{ComponentRef, Installation, InstalledPlugin, PluginVersion};
 use crate::pipeline::{FailureListener, Pipeline, Plugin, Stage};
-use crate::plugin::{ComponentSource, LoadError, PipelinePlan, PluginHost, PluginPlan, Stock, digest_of};
+use crate::plugin::{ComponentSource, LoadError, PipelinePlan, PluginHost, PluginPlan, Stock, check_digest};
 use crate::store::{Store, StoreError, StoredInstallation};
 use crate::telemetry::PolicyMetrics;
 
@@ -117,10 +117,14 @@ async fn read_component(store: &Store, installed: &InstalledPlugin) -> Result<Ar
 }
 
 /// The plugin of a policies file as if it were installed; its component becomes the bytes of its file.
+/// These must have the digest that the file says, also where the plugin runs already.
 async fn read_planned(plan: &mut PluginPlan) -> Result<InstalledPlugin, PolicyError> {
     let component = match &plan.component {
-        ComponentSource::Stock(stock) => ComponentRef::Stock(*stock),
-        ComponentSource::Bytes(bytes) => ComponentRef::Digest(digest_of(bytes)),
+        ComponentSource::Stock(stock) => {
+            check_digest(plan, stock.component())?;
+            ComponentRef::Stock(*stock)
+        }
+        ComponentSource::Bytes(bytes) => ComponentRef::Digest(check_digest(plan, bytes)?),
         ComponentSource::File(path) => {
             let read = tokio::fs::read(path).await.map_err(|source| LoadError::Read {
                 plugin: Arc::clone(&plan.name),
@@ -128,7 +132,7 @@ async fn read_planned(plan: &mut PluginPlan) -> Result<InstalledPlugin, PolicyEr
                 source,
             });
             let bytes: Arc<[u8]> = read?.into();
-            let digest = digest_of(&bytes);
+            let digest = check_digest(plan, &bytes)?;
             plan.component = ComponentSource::Bytes(bytes);
             ComponentRef::Digest(digest)
         }
