@@ -85,7 +85,7 @@ impl Planned {
             Self::Remove(OnePlugin { name }) => Edit::Remove { name },
             Self::Order(order) => Edit::Order { names: order.names },
             Self::Rollback(MaybePlugin { name: Some(name) }) => Edit::RollBackPlugin { name },
-            Self::Rollback(MaybePlugin { name: None }) => return Ok(Wish::RollBack),
+            Self::Rollback(MaybePlugin { name: None }) => return Ok(Wish::RollBack { change: None }),
         }))
     }
 }
@@ -101,7 +101,7 @@ pub(in crate::admin) async fn plan(
     tracing::info!(
         request.id = %admission.request_id,
         principal.name = %admission.principal.name,
-        change = wish.summary(),
+        change = wish.summary(None),
         "plans a change of the installed plugins"
     );
     let running = gateway.running_policies();
@@ -121,7 +121,7 @@ pub(in crate::admin) async fn plan(
     let comparison = Comparison::make(&gateway, &old, &new).await;
     notes.extend(comparison.notes);
     Ok(Json(Plan {
-        change: wish.summary(),
+        change: wish.summary(Some(tried.id)),
         // Nothing has been counted of what does not run yet.
         stages: stages(&tried, &PolicyMetrics::default()),
         rows: comparison.rows,
