@@ -41,7 +41,7 @@ pub use event::{Decision, Event, Kind, NamedPlugin, Target};
 pub use journal::Entry as JournalEntry;
 pub(crate) use noting::{
     CallNotes, Change, NamedInBody, RefusedByRole, Stranger, Unended, policy_failed, record_call, record_folder_change,
-    record_hidden_endpoint, record_stranger,
+    record_hidden_endpoint, record_policies_file, record_stranger,
 };
 pub use record::Index;
 pub use recorder::{Counts, Ticket, WhenFull};

@@ -347,6 +347,39 @@ async fn a_plan_is_recorded_with_what_the_component_is_granted_as_a_change_is() 
 }
 
 #[tokio::test]
+async fn a_changed_policies_file_is_recorded_with_its_plugins_and_so_is_one_that_is_refused() {
+    let home = new_home();
+    std::fs::write(home.path().join(".env"), "MCPJUNGLE_AUDIT=true\n").expect("the home is writable");
+    let stock = |name: &str| json!({ "name": format!("builtin-{name}"), "component": format!("builtin:{name}") });
+    let write = |policies: &[Value]| {
+        let text = json!({ "policies": policies }).to_string();
+        std::fs::write(home.path().join("policies.yaml"), text).expect("the home is writable");
+    };
+    let all = ["auth", "groups", "acl", "headers"].map(stock);
+    write(&all);
+    let gateway = Gateway::start_in(Arc::clone(&home), &["--policies", "policies.yaml"]);
+    let borrower = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/policies/borrower.wasm");
+    let mut ours = json!({ "name": "corp", "component": borrower, "grants": ["kv", "http:a.example", "secret:*"] });
+    write(&[&all[..], &[ours.clone()]].concat());
+    until("the change is recorded", || records(&gateway, &[]).len() == 1).await;
+    ours["grants"] = json!(["kv"]);
+    write(&[&all[..], &[ours]].concat());
+    until("so is what is refused", || records(&gateway, &[]).len() == 2).await;
+    let recorded = records(&gateway, &[]);
+    for (record, outcome, grants) in [
+        (&recorded[0], "success", json!(["kv", "http:a.example", "secret:*"])),
+        (&recorded[1], "error", json!(["kv"])),
+    ] {
+        let told = summary(record);
+        assert!(told.starts_with("admin gateway gateway put policies ") && told.ends_with(outcome), "{told}");
+        assert_eq!(record["plugins"][0], json!({ "name": "builtin-auth", "component": "builtin:auth" }), "{record}");
+        assert_eq!((&record["plugins"][4]["name"], &record["plugins"][4]["grants"]), (&json!("corp"), &grants));
+        let component = record["plugins"][4]["component"].as_str().unwrap_or_default();
+        assert!(component.starts_with("sha256:"), "{record}");
+    }
+}
+
+#[tokio::test]
 async fn an_audit_log_that_does_not_verify_fails_the_command_with_each_problem() {
     let gateway = Gateway::start_with_environment(&[("MCPJUNGLE_AUDIT", "true")]);
     let server = RawServer::http(&[]);

@@ -1,6 +1,7 @@
 //! Events out of what calls and requests have at hand.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -407,6 +408,25 @@ pub(crate) fn record_folder_change(
         target: Target::Named(name.to_owned()),
         server: if kind == "server" { ServerName::parse(name).ok() } else { None },
         ..Event::new(Kind::Admin, format!("{verb} {kind}"), if is_made { "success" } else { "error" })
+    });
+}
+
+/// Records that a watched policies file has changed, with its plugins: whether they run now, or are refused.
+pub(crate) fn record_policies_file(
+    audit: Option<&Arc<Audit>>,
+    request: Arc<str>,
+    file: &Path,
+    plugins: Vec<NamedPlugin>,
+    is_made: bool,
+) {
+    let Some(audit) = audit else { return };
+    audit.record(Event {
+        request: Some(request),
+        principal: Some(Arc::new(Principal::gateway())),
+        path: Some("policies-file".to_owned()),
+        target: Target::Named(cut(&file.display().to_string()).to_owned()),
+        plugins,
+        ..Event::new(Kind::Admin, "put policies", if is_made { "success" } else { "error" })
     });
 }
 

@@ -11,6 +11,7 @@ use thiserror::Error;
 use tokio::sync::Mutex;
 
 use crate::admin::with_sources;
+use crate::audit::{NamedPlugin, record_policies_file};
 use crate::gateway::{Gateway, RefreshError};
 use crate::installation::{Edit, EditError, InstalledPlugin};
 use crate::pipeline::{FailureListener, Pipeline, Plugin, Stage};
@@ -370,12 +371,23 @@ impl Gateway {
     pub async fn reload_policies_file(&self, path: &Path) -> Result<bool, PolicyError> {
         let _turn = self.policies.changing.lock().await;
         let running = self.policies.running();
-        let loaded = self.policies.loader(&running).load_file(path, self.policies.next_revision()).await?;
-        if loaded.runs_same_as(&running) {
-            return Ok(false);
+        let loaded = self.policies.loader(&running).load_file(path, self.policies.next_revision()).await;
+        let record = |plugins, is_made| {
+            record_policies_file(self.audit.as_ref(), self.next_request_id(), path, plugins, is_made);
+        };
+        match loaded {
+            Ok(loaded) if loaded.runs_same_as(&running) => Ok(false),
+            Ok(loaded) => {
+                let plugins = loaded.plugins.iter().map(RunningPlugin::named).collect();
+                self.swap_policies(loaded);
+                record(plugins, true);
+                Ok(true)
+            }
+            Err(error) => {
+                record(load::named_in_file(path).await, false);
+                Err(error)
+            }
         }
-        self.swap_policies(loaded);
-        Ok(true)
     }
 
     /// Lists are made anew, clients are told whose view has changed, and sessions that the
@@ -393,6 +405,14 @@ impl RunningPolicies {
     fn runs_same_as(&self, other: &Self) -> bool {
         let loaded = |plugin: &RunningPlugin| plugin.loaded.as_ref().map(Arc::as_ptr);
         self.plugins.iter().map(loaded).eq(other.plugins.iter().map(loaded))
+    }
+}
+
+impl RunningPlugin {
+    /// As the audit log names it.
+    fn named(&self) -> NamedPlugin {
+        let version = &self.installed.version;
+        NamedPlugin::new(&self.installed.name, Some(version.component.to_string()), version.grants.iter())
     }
 }
 

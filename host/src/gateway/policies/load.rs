@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::audit::NamedPlugin;
 use crate::gateway::policies::{PolicyError, RunningPlugin, RunningPolicies};
 use crate::installation::{ComponentRef, Installation, InstalledPlugin, PluginVersion};
 use crate::pipeline::{FailureListener, Pipeline, Plugin, Stage};
-use crate::plugin::{ComponentSource, LoadError, PipelinePlan, PluginHost, PluginPlan, Stock, check_digest};
+use crate::plugin::{ComponentSource, LoadError, PipelinePlan, PluginHost, PluginPlan, Stock, check_digest, digest_of};
 use crate::store::{Store, StoreError, StoredInstallation};
 use crate::telemetry::PolicyMetrics;
 
@@ -152,4 +153,20 @@ async fn read_planned(plan: &mut PluginPlan) -> Result<InstalledPlugin, PolicyEr
         },
         previous: Vec::new(),
     })
+}
+
+/// The plugins of a policies file that is refused, as far as it can be read: for the audit log.
+pub(super) async fn named_in_file(path: &Path) -> Vec<NamedPlugin> {
+    let Ok(plan) = PipelinePlan::read(path) else { return Vec::new() };
+    let naming = plan.plugins.into_iter().map(async |plugin| {
+        let component = match &plugin.component {
+            ComponentSource::Stock(stock) => Some(ComponentRef::Stock(*stock)),
+            ComponentSource::Bytes(bytes) => Some(ComponentRef::Digest(digest_of(bytes))),
+            ComponentSource::File(path) => {
+                tokio::fs::read(path).await.ok().map(|bytes| ComponentRef::Digest(digest_of(&bytes)))
+            }
+        };
+        NamedPlugin::new(&plugin.name, component.map(|component| component.to_string()), plugin.grants.iter())
+    });
+    futures_util::future::join_all(naming).await
 }
