@@ -206,7 +206,7 @@ mod tests {
     use super::*;
     use crate::names::GroupName;
     use crate::pipeline::{
-        Decision, Description, GuardedParts, Item, Listing, Plugin, Stage, StageFuture, ToolFilter,
+        Decision, Description, GuardedParts, Item, Listing, Plugin, Stage, StageFuture, ToolFilter, Validity,
     };
     use crate::telemetry::PolicyMetrics;
 
@@ -220,7 +220,8 @@ mod tests {
 
         fn select_items<'a>(&'a self, _: &'a Request, _: &'a str, items: &'a [&'a Item]) -> StageFuture<'a, Listing> {
             self.0.fetch_add(1, Ordering::Relaxed);
-            Box::pin(async { Ok(Listing::everything(items.len())) })
+            let visible = vec![true; items.len()];
+            Box::pin(async { Ok(Listing { visible, holds: Validity::UntilChange }) })
         }
     }
 
