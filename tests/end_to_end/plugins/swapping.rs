@@ -61,6 +61,19 @@ async fn a_rollback_undoes_no_other_change_than_the_one_that_it_names() {
 }
 
 #[tokio::test]
+async fn a_disabled_plugin_is_shown_at_all_its_stages_beside_one_that_is_asked_at_fewer() {
+    let (gateway, _upstream, _client) = with_upstream().await;
+    let file = component("house-rules.wasm");
+    gateway.succeed(&["plugin", "add", "narrow", &file, "--stage", "guard"]);
+    gateway.succeed(&["plugin", "add", "wide", &file]);
+    let stages = |name| as_json(&gateway, &["plugin", "get", name])["stages"].clone();
+    let before = stages("wide");
+    assert_eq!(before.as_array().map(Vec::len), Some(5), "{before}");
+    gateway.succeed(&["plugin", "disable", "wide"]);
+    assert_eq!((stages("wide"), stages("narrow")), (before, serde_json::json!(["guard"])));
+}
+
+#[tokio::test]
 async fn no_request_fails_while_policies_are_swapped() {
     let (gateway, _upstream, _) = with_upstream().await;
     add_deny(&gateway, "raw__nobody");

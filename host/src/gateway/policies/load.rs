@@ -89,7 +89,11 @@ impl Loader<'_> {
         if let Some(stages) = &installed.version.stages {
             return Ok(stages.clone());
         }
-        let has_same = |plugin: &&RunningPlugin| plugin.installed.version.component == installed.version.component;
+        // One that is asked at some of them only says nothing of the others.
+        let has_same = |plugin: &&RunningPlugin| {
+            let version = &plugin.installed.version;
+            version.component == installed.version.component && version.stages.is_none()
+        };
         if let Some(known) = self.running.and_then(|running| running.plugins.iter().find(has_same)) {
             return Ok(known.stages.clone());
         }
