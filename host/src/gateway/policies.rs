@@ -301,7 +301,6 @@ impl Gateway {
                 }
                 None => self.policies.try_out(&self.store, &next).await.err().map(|error| with_sources(&error)),
             };
-            tracing::info!(change = summary, author, "the installed plugins have changed");
             self.refresh().await?;
             return Ok(ChangeMade { id, summary, problem });
         }

@@ -38,11 +38,9 @@ pub struct Examination {
     pub size: usize,
     /// The stages that it exports.
     pub stages: Vec<Stage>,
-    /// Whether it describes itself and checks its settings.
-    pub is_configurable: bool,
     /// Everything that it imports.
     pub imports: Vec<Import>,
-    /// Whether its instances fit the pool; others start more slowly.
+    /// Whether its instances fit the pool, with the limits that it was looked at with; others start more slowly.
     pub is_pooled: bool,
 }
 
@@ -75,24 +73,9 @@ impl Runtime {
 
     /// Reads, compiles and links: work for a thread that may block.
     pub(crate) fn link(&self, plan: &PluginPlan) -> Result<Linked, LoadError> {
-        self.link_if(plan, |imports| check_grants(plan, imports))
-    }
-
-    /// The same for a look at what the component says of itself, for which nothing is granted.
-    pub(crate) fn link_ungranted(&self, plan: &PluginPlan) -> Result<Linked, LoadError> {
-        self.link_if(plan, |_| Ok(()))
-    }
-
-    fn link_if(
-        &self,
-        plan: &PluginPlan,
-        check: impl FnOnce(&[Import]) -> Result<(), LoadError>,
-    ) -> Result<Linked, LoadError> {
         let bytes = read_component(plan)?;
         let digest = check_digest(plan, &bytes)?;
-        let compiled = self.compile(plan, &bytes)?;
-        check(&imports_of(&plan.name, &compiled.0)?)?;
-        link_checked(plan, digest, compiled)
+        Self::link_compiled(plan, digest, self.compile(plan, &bytes)?)
     }
 
     /// For a component that was compiled for this plan before.
@@ -105,23 +88,21 @@ impl Runtime {
         link_checked(plan, digest, compiled)
     }
 
-    /// Compiles, and says what there is: work for a thread that may block.
-    pub(crate) fn examine(&self, name: &Arc<str>, bytes: &Arc<[u8]>) -> Result<Examination, LoadError> {
-        let plan = PluginPlan::new(name, ComponentSource::Bytes(Arc::clone(bytes)));
-        let (component, linker, reserved) = self.compile(&plan, bytes)?;
-        let imports = imports_of(name, &component)?;
-        check_exports(name, &component)?;
-        let link_error = |error: wasmtime::Error| LoadError::Link { plugin: Arc::clone(name), source: error.into() };
-        let instances = linker.instantiate_pre(&component).map_err(link_error)?;
-        let indices = ExportIndices::find(&instances).map_err(link_error)?;
-        Ok(Examination {
-            digest: digest_of(bytes),
+    /// Reads, compiles and links for a look at what there is, for which nothing is granted: work for a thread that
+    /// may block.
+    pub(crate) fn examine(&self, plan: &PluginPlan) -> Result<(Examination, Linked), LoadError> {
+        let bytes = read_component(plan)?;
+        let compiled = self.compile(plan, &bytes)?;
+        let imports = imports_of(&plan.name, &compiled.0)?;
+        let linked = link_checked(plan, digest_of(&bytes), compiled)?;
+        let examination = Examination {
+            digest: Arc::clone(&linked.digest),
             size: bytes.len(),
-            stages: choose_stages(&plan, &indices)?,
-            is_configurable: indices.is_configurable(),
+            stages: linked.stages.clone(),
             imports,
-            is_pooled: reserved.is_some(),
-        })
+            is_pooled: linked.reserved.is_some(),
+        };
+        Ok((examination, linked))
     }
 
     /// Compiles for the pool, with the room that the plugin may need there reserved.
