@@ -108,12 +108,18 @@ impl Runtime {
     /// Compiles for the pool, with the room that the plugin may need there reserved.
     /// What does not fit runs on demand.
     pub(crate) fn compile(&self, plan: &PluginPlan, bytes: &[u8]) -> Result<Compiled<'_>, LoadError> {
-        if let Some(linker) = self.pooled.as_ref().filter(|_| plan.limits.memory_bytes() <= POOL_MEMORY)
-            && let Some(reserved) = self.engines.reserve_slots(plan.limits.instances.get())
-        {
-            match Component::from_binary(linker.engine(), bytes) {
-                Ok(component) => return Ok((component, linker, Some(reserved))),
-                Err(error) => tracing::debug!(plugin.name = %plan.name, %error, "does not fit the pool"),
+        if let Some(linker) = self.pooled.as_ref().filter(|_| plan.limits.memory_bytes() <= POOL_MEMORY) {
+            match self.engines.reserve_slots(plan.limits.instances.get()) {
+                Some(reserved) => match Component::from_binary(linker.engine(), bytes) {
+                    Ok(component) => return Ok((component, linker, Some(reserved))),
+                    Err(error) => tracing::debug!(plugin.name = %plan.name, %error, "does not fit the pool"),
+                },
+                None => tracing::warn!(
+                    plugin.name = %plan.name,
+                    plugin.instances = plan.limits.instances,
+                    "the pool has no room for so many instances: they are made on demand, which is slower, until the \
+                     plugin is loaded anew and there is room"
+                ),
             }
         }
         let linker = self.on_demand()?;

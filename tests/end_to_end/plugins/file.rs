@@ -61,3 +61,20 @@ async fn a_changed_file_runs_a_bad_one_is_refused_and_the_api_answers_409() {
     until("a bad component is refused", || refused(4)).await;
     assert!(!lists(&client, "raw__spaced").await);
 }
+
+#[tokio::test]
+async fn a_plugin_for_which_the_pool_has_no_room_runs_and_the_log_says_how() {
+    let home = new_home();
+    let mut policies: serde_json::Value = serde_json::from_str(&policies("raw__numbers", None)).expect("it is JSON");
+    policies["policies"][3]["limits"] = json!({ "instances": 600 });
+    std::fs::write(home.path().join("policies.yaml"), policies.to_string()).expect("the home is writable");
+    std::fs::copy(component("deny-one-tool.wasm"), home.path().join("deny.wasm")).expect("the home is writable");
+    let gateway = Gateway::start_in(home.clone(), &["--policies", "policies.yaml"]);
+    let upstream = RawServer::http(&[]);
+    gateway.register(&upstream.registration("raw"));
+    let client = Client::connect(gateway.url("/mcp")).await;
+    assert!(!lists(&client, "raw__numbers").await && lists(&client, "raw__echo").await);
+    let log = gateway.log();
+    let told: Vec<_> = log.lines().filter(|line| line.contains("the pool has no room")).collect();
+    assert!(told.len() == 1 && told[0].contains("deny") && told[0].contains("600"), "{log}");
+}
