@@ -37,11 +37,11 @@ mod time;
 mod verify;
 
 pub use chain::{AuditKey, Link, Mac};
-pub use event::{Decision, Event, Kind, Target};
+pub use event::{Decision, Event, Kind, NamedPlugin, Target};
 pub use journal::Entry as JournalEntry;
 pub(crate) use noting::{
     CallNotes, Change, NamedInBody, RefusedByRole, Stranger, Unended, policy_failed, record_call, record_folder_change,
-    record_hidden_endpoint, record_stranger,
+    record_hidden_endpoint, record_policies_file, record_stranger,
 };
 pub use record::Index;
 pub use recorder::{Counts, Ticket, WhenFull};

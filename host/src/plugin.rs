@@ -39,6 +39,7 @@ pub use error::LoadError;
 pub use grants::{Capability, Grant, GrantError, Grants, HttpGrant};
 pub use host::{PluginHost, PluginSettings};
 pub use limits::Limits;
+pub(crate) use load::check_digest;
 pub use load::{Examination, Import, digest_of};
 pub use memory::MemoryKeyValue;
 pub use policies::{ComponentSource, Isolation, PipelinePlan, PlanError, PluginPlan, is_plugin_name};

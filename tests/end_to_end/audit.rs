@@ -325,6 +325,61 @@ async fn what_a_watched_folder_brings_about_is_recorded_as_the_gateways_own_doin
 }
 
 #[tokio::test]
+async fn a_plan_is_recorded_with_what_the_component_is_granted_as_a_change_is() {
+    let gateway = Gateway::start_with_environment(&[("MCPJUNGLE_AUDIT", "true")]);
+    let component = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/policies/borrower.wasm");
+    let grants = ["--grant", "secret:*", "--grant", "http:evil.example", "--grant", "kv"];
+    gateway.succeed(&[&["plugin", "plan", "add", "corp", component], &grants[..]].concat());
+    gateway.succeed(&[&["plugin", "add", "corp", component], &grants[..]].concat());
+    assert_eq!(gateway.run(&["plugin", "plan", "update", "corp", "--revoke", "kv"]).code, Some(1));
+    let all = records(&gateway, &[]);
+    let of = |path: &str| all.iter().filter(|record| record["path"] == path).collect::<Vec<_>>();
+    let (planned, added) = (of("/api/v0/plugins/plan"), of("/api/v0/plugins"));
+    assert_eq!((planned.len(), added.len()), (2, 1), "{all:#?}");
+    for record in [planned[0], added[0]] {
+        let plugin = &record["plugins"][0];
+        assert_eq!((&record["kind"], &record["outcome"]), (&json!("admin"), &json!("success")), "{record}");
+        assert_eq!(plugin["name"], "corp", "{record}");
+        assert_eq!(plugin["grants"], json!(["kv", "http:evil.example", "secret:*"]), "{record}");
+        assert!(plugin["component"].as_str().is_some_and(|component| component.starts_with("sha256:")), "{record}");
+    }
+    assert_eq!((&planned[1]["outcome"], &planned[1]["plugins"]), (&json!("error"), &json!([{ "name": "corp" }])));
+}
+
+#[tokio::test]
+async fn a_changed_policies_file_is_recorded_with_its_plugins_and_so_is_one_that_is_refused() {
+    let home = new_home();
+    std::fs::write(home.path().join(".env"), "MCPJUNGLE_AUDIT=true\n").expect("the home is writable");
+    let stock = |name: &str| json!({ "name": format!("builtin-{name}"), "component": format!("builtin:{name}") });
+    let write = |policies: &[Value]| {
+        let text = json!({ "policies": policies }).to_string();
+        std::fs::write(home.path().join("policies.yaml"), text).expect("the home is writable");
+    };
+    let all = ["auth", "groups", "acl", "headers"].map(stock);
+    write(&all);
+    let gateway = Gateway::start_in(Arc::clone(&home), &["--policies", "policies.yaml"]);
+    let borrower = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/policies/borrower.wasm");
+    let mut ours = json!({ "name": "corp", "component": borrower, "grants": ["kv", "http:a.example", "secret:*"] });
+    write(&[&all[..], &[ours.clone()]].concat());
+    until("the change is recorded", || records(&gateway, &[]).len() == 1).await;
+    ours["grants"] = json!(["kv"]);
+    write(&[&all[..], &[ours]].concat());
+    until("so is what is refused", || records(&gateway, &[]).len() == 2).await;
+    let recorded = records(&gateway, &[]);
+    for (record, outcome, grants) in [
+        (&recorded[0], "success", json!(["kv", "http:a.example", "secret:*"])),
+        (&recorded[1], "error", json!(["kv"])),
+    ] {
+        let told = summary(record);
+        assert!(told.starts_with("admin gateway gateway put policies ") && told.ends_with(outcome), "{told}");
+        assert_eq!(record["plugins"][0], json!({ "name": "builtin-auth", "component": "builtin:auth" }), "{record}");
+        assert_eq!((&record["plugins"][4]["name"], &record["plugins"][4]["grants"]), (&json!("corp"), &grants));
+        let component = record["plugins"][4]["component"].as_str().unwrap_or_default();
+        assert!(component.starts_with("sha256:"), "{record}");
+    }
+}
+
+#[tokio::test]
 async fn an_audit_log_that_does_not_verify_fails_the_command_with_each_problem() {
     let gateway = Gateway::start_with_environment(&[("MCPJUNGLE_AUDIT", "true")]);
     let server = RawServer::http(&[]);

@@ -152,9 +152,11 @@ impl Api {
         self.fetch_while(TRYING, self.request(Method::POST, &["plugins", "order"], &[]).json(&body)).await
     }
 
-    /// Undoes the last change of the plugins.
-    pub(crate) async fn roll_back_plugins(&self) -> anyhow::Result<Answer<PluginChange>> {
-        self.fetch_while(TRYING, self.request(Method::POST, &["plugins", "rollback"], &[])).await
+    /// Undoes the last change of the plugins, if it is still this one.
+    pub(crate) async fn roll_back_plugins(&self, change: Option<u64>) -> anyhow::Result<Answer<PluginChange>> {
+        let change = change.map(|change| change.to_string());
+        let parameters: Vec<_> = change.iter().map(|change| ("change", change.as_str())).collect();
+        self.fetch_while(TRYING, self.request(Method::POST, &["plugins", "rollback"], &parameters)).await
     }
 
     pub(crate) async fn plugin_history(&self) -> anyhow::Result<Answer<Vec<HistoryEntry>>> {

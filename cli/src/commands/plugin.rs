@@ -70,7 +70,7 @@ pub(super) async fn run(
         PluginCommand::Order(order) => change::run(api.order_plugins(&order.names).await, printer),
         PluginCommand::Rollback(back) => match &back.name {
             Some(name) => change::run(api.change_plugin(name, "rollback").await, printer),
-            None => change::run(api.roll_back_plugins().await, printer),
+            None => change::roll_back(api, printer).await,
         },
         PluginCommand::History => history::run(api, printer).await,
         PluginCommand::Plan(plan) => plan::run(&plan.command, api, environment, printer).await,

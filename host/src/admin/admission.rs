@@ -34,6 +34,8 @@ pub(super) struct Admission {
     pub(super) request_id: Arc<str>,
     /// Whom it acts for.
     pub(super) principal: Arc<Principal>,
+    /// What it names, for the audit log.
+    pub(super) named: NamedInBody,
 }
 
 impl Admission {
@@ -87,18 +89,18 @@ pub(super) async fn admit(
     let mut request = Request::from_parts(head, body.into());
     // The route reads it once more.
     limit(&mut request);
+    let named = NamedInBody::default();
     let Some(audit) = &gateway.audit else {
-        request.extensions_mut().insert(Admission { request_id, principal });
+        request.extensions_mut().insert(Admission { request_id, principal, named });
         return Ok(next.run(request).await);
     };
-    let body = NamedInBody::default();
-    let change = Change::begin(audit, &request_id, &principal, request.method(), &uri, body.clone());
+    let change = Change::begin(audit, &request_id, &principal, request.method(), &uri, named.clone());
     if change.must_be_recorded() && !audit.has_room() {
         change.forget();
         return Err(Refusal::AuditFull.into());
     }
-    request.extensions_mut().insert(Admission { request_id, principal });
-    request.extensions_mut().insert(body);
+    request.extensions_mut().insert(named.clone());
+    request.extensions_mut().insert(Admission { request_id, principal, named });
     let response = next.run(request).await;
     let refused_by_role = response.extensions().get::<RefusedByRole>().is_some();
     let response_bytes = response.body().size_hint().exact();

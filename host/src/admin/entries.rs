@@ -11,7 +11,7 @@ use crate::admin::servers::configs::ServerConfig;
 use crate::admin::servers::description::ServerDescription;
 use crate::admin::tool_groups::GroupDescription;
 use crate::admin::{servers, tool_groups};
-use crate::audit::record_folder_change;
+use crate::audit::{NamedInBody, record_folder_change};
 use crate::configuration::Change;
 use crate::gateway::Gateway;
 use crate::group::ToolGroup;
@@ -53,7 +53,8 @@ fn describe(server: &Server, reveal: bool) -> Map<String, Value> {
 /// Makes a change as the gateway itself; the error is what a request for it would be answered.
 pub(crate) async fn make_change(gateway: &Arc<Gateway>, change: &Change) -> Result<(), String> {
     let request_id = gateway.next_request_id();
-    let admission = Admission { request_id: Arc::clone(&request_id), principal: Arc::new(Principal::gateway()) };
+    let principal = Arc::new(Principal::gateway());
+    let admission = Admission { request_id: Arc::clone(&request_id), principal, named: NamedInBody::default() };
     let audit = gateway.audit.clone();
     let gateway = Arc::clone(gateway);
     let made: Result<(), ApiError> = match change {

@@ -7,8 +7,9 @@ use serde::Serialize;
 use crate::admin::admission::Admission;
 use crate::admin::change::finish;
 use crate::admin::error::ApiError;
+use crate::audit::NamedPlugin;
 use crate::gateway::{ChangeMade, Gateway, PolicySource, RunningPlugin, Wish};
-use crate::installation::{ComponentRef, InstalledPlugin};
+use crate::installation::{ComponentRef, Edit, InstalledPlugin};
 use crate::pipeline::{Plugin, Stage};
 use crate::plugin::{Grants, Isolation, Limits, digest_of};
 
@@ -93,8 +94,27 @@ fn missing(name: &str) -> ApiError {
     ApiError::not_found(format!("plugin `{name}` is not installed"))
 }
 
+/// Notes for the audit log which plugin a wish is about, and what it would be granted.
+fn note(admission: &Admission, wish: &Wish) {
+    let Wish::Edit(edit) = wish else { return };
+    let named = match edit {
+        Edit::Add { name, version, .. } => {
+            NamedPlugin::new(name, Some(version.component.to_string()), version.grants.iter())
+        }
+        Edit::Update { name, changes } => {
+            NamedPlugin::new(name, changes.component.as_ref().map(ToString::to_string), changes.grant.iter())
+        }
+        Edit::SetEnabled { name, .. } | Edit::Remove { name } | Edit::RollBackPlugin { name } => {
+            NamedPlugin::new(name, None, std::iter::empty())
+        }
+        Edit::Order { .. } => return,
+    };
+    admission.named.note_plugin(named);
+}
+
 /// Makes a change, whether or not the caller still waits for it.
 async fn make(gateway: &Arc<Gateway>, admission: &Admission, wish: Wish) -> Result<ChangeMade, ApiError> {
+    note(admission, &wish);
     let (gateway, admission) = (Arc::clone(gateway), admission.clone());
     finish(async move {
         let made = gateway.change_policies(&wish, &admission.principal.name).await?;

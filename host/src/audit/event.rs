@@ -7,9 +7,13 @@ use crate::audit::redact::Captured;
 use crate::clock::now_ms;
 use crate::names::ServerName;
 use crate::pipeline::{Decider, Endpoint, Item, Principal};
+use crate::plugin::Grant;
 
 /// What a caller spelled is cut to this many bytes.
 const MAX_CALLERS_WORDS: usize = 256;
+
+/// Grants of one plugin that are recorded one by one.
+const MAX_GRANTS: usize = 100;
 
 /// As much of a caller's words as is kept: they may be as long as a request, and many events wait.
 pub(super) fn cut(words: &str) -> &str {
@@ -85,6 +89,29 @@ pub enum Target {
     Named(String),
 }
 
+/// A plugin that a change of the policies names, a plan of one, or a policies file.
+#[derive(Debug, Clone)]
+pub struct NamedPlugin {
+    /// Its name.
+    pub name: String,
+    /// The component that it is to run, if that is said.
+    pub component: Option<String>,
+    /// What it is to be granted.
+    pub grants: Vec<String>,
+    /// How many grants there are besides these.
+    pub more_grants: usize,
+}
+
+impl NamedPlugin {
+    /// With as many of the grants as a record has room for.
+    pub fn new<'a>(name: &str, component: Option<String>, grants: impl Iterator<Item = &'a Grant>) -> Self {
+        let mut grants: Vec<_> = grants.map(|grant| cut(&grant.to_string()).to_owned()).collect();
+        let more_grants = grants.len().saturating_sub(MAX_GRANTS);
+        grants.truncate(MAX_GRANTS);
+        Self { name: cut(name).to_owned(), component, grants, more_grants }
+    }
+}
+
 /// One thing that happened.
 #[derive(Debug, Clone)]
 pub struct Event {
@@ -106,6 +133,8 @@ pub struct Event {
     pub peer: Option<String>,
     /// What it was about.
     pub target: Target,
+    /// The plugins that it was about, if it was about any.
+    pub plugins: Vec<NamedPlugin>,
     /// The server that it was about, if it was about one.
     pub server: Option<ServerName>,
     /// What was decided.
@@ -141,6 +170,7 @@ impl Event {
             path: None,
             peer: None,
             target: Target::None,
+            plugins: Vec::new(),
             server: None,
             decision: Decision::None,
             outcome,

@@ -1,13 +1,14 @@
 //! Events out of what calls and requests have at hand.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use http::{Method, StatusCode, Uri};
 
 use crate::audit::Audit;
-use crate::audit::event::{Decision, Event, Kind, Target, cut};
+use crate::audit::event::{Decision, Event, Kind, NamedPlugin, Target, cut};
 use crate::audit::redact::{Captured, without_secrets};
 use crate::clock::now_ms;
 use crate::names::{CanonicalName, ServerName};
@@ -237,8 +238,12 @@ pub(crate) fn policy_failed(audit: &Audit, failure: Failure<'_>) {
 }
 
 /// What the body of a request names, noted where it is read.
-#[derive(Clone, Default)]
-pub(crate) struct NamedInBody(Arc<OnceLock<(Option<String>, usize)>>);
+#[derive(Debug, Clone, Default)]
+pub(crate) struct NamedInBody {
+    /// A name, and how long the body is.
+    named: Arc<OnceLock<(Option<String>, usize)>>,
+    plugin: Arc<OnceLock<NamedPlugin>>,
+}
 
 impl NamedInBody {
     /// Looks at a body.
@@ -246,7 +251,13 @@ impl NamedInBody {
         let text = std::str::from_utf8(body).unwrap_or_default();
         let name = object_members(text, ["name"]).ok().and_then(|[name]| Some(short(&borrowed_text(name?)?)));
         // A body is read once.
-        let _noted = self.0.set((name, body.len()));
+        let _noted = self.named.set((name, body.len()));
+    }
+
+    /// The plugin that a change is about, or a plan of one.
+    pub(crate) fn note_plugin(&self, plugin: NamedPlugin) {
+        // A request is one change.
+        let _noted = self.plugin.set(plugin);
     }
 }
 
@@ -336,12 +347,13 @@ impl Change {
     /// With what is known now.
     fn finished(&self, mut event: Event) -> Event {
         event.duration = Some(self.arrived_at.elapsed());
-        if let Some((name, bytes)) = self.body.0.get() {
+        if let Some((name, bytes)) = self.body.named.get() {
             event.request_bytes = Some(*bytes);
             if let (Target::None, Some(name)) = (&event.target, name) {
                 event.target = Target::Named(name.clone());
             }
         }
+        event.plugins = self.body.plugin.get().cloned().into_iter().collect();
         if let Target::Named(name) = &event.target {
             event.server = server_named(event.path.as_deref().unwrap_or_default(), name);
         }
@@ -360,9 +372,8 @@ impl Drop for Change {
 
 fn is_change(method: &Method, segments: &[&str], query: &str) -> bool {
     match (method, segments) {
-        // They are recorded as the calls that they are; and one only looks something up.
+        // They are recorded as the calls that they are; and the last only looks something up.
         (_, ["tools", "invoke"] | ["prompts", "render"] | ["resources", "read" | "get"] | ["audit", "verify"]) => false,
-        (_, ["plugins", "plan"]) => false,
         (&Method::GET | &Method::HEAD, ["server_configs"]) => {
             // As the route reads it, which sees through what is encoded.
             url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "reveal")
@@ -400,6 +411,25 @@ pub(crate) fn record_folder_change(
     });
 }
 
+/// Records that a watched policies file has changed, with its plugins: whether they run now, or are refused.
+pub(crate) fn record_policies_file(
+    audit: Option<&Arc<Audit>>,
+    request: Arc<str>,
+    file: &Path,
+    plugins: Vec<NamedPlugin>,
+    is_made: bool,
+) {
+    let Some(audit) = audit else { return };
+    audit.record(Event {
+        request: Some(request),
+        principal: Some(Arc::new(Principal::gateway())),
+        path: Some("policies-file".to_owned()),
+        target: Target::Named(cut(&file.display().to_string()).to_owned()),
+        plugins,
+        ..Event::new(Kind::Admin, "put policies", if is_made { "success" } else { "error" })
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use tempfile::TempDir;
@@ -421,6 +451,8 @@ mod tests {
             (Method::GET, "/api/v0/server_configs?rev%65al=1", true),
             (Method::GET, "/api/v0/server_configs", false),
             (Method::GET, "/api/v0/servers", false),
+            // It runs the component with what it is granted.
+            (Method::POST, "/api/v0/plugins/plan", true),
             (Method::POST, "/api/v0/tools/invoke", false),
             (Method::POST, "/api/v0/resources/read", false),
         ] {

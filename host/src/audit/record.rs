@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::admin::rfc3339;
-use crate::audit::event::{Decision, Event, Target, cut};
+use crate::audit::event::{Decision, Event, NamedPlugin, Target, cut};
 use crate::audit::redact::{Captured, Recorded, without_secrets};
 use crate::audit::time::parse_rfc3339;
 use crate::pipeline::{Decider, Endpoint, ItemKind, PrincipalKind};
@@ -34,6 +34,8 @@ struct Record<'a> {
     asked: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    plugins: Vec<Plugin<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     decision: Option<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -72,6 +74,17 @@ struct Item<'a> {
 }
 
 #[derive(Serialize)]
+struct Plugin<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    component: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    grants: &'a [String],
+    #[serde(skip_serializing_if = "is_none")]
+    more_grants: usize,
+}
+
+#[derive(Serialize)]
 struct By<'a> {
     stage: &'static str,
     plugin: &'a str,
@@ -79,6 +92,10 @@ struct By<'a> {
 }
 
 fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+fn is_none(number: &usize) -> bool {
     *number == 0
 }
 
@@ -120,6 +137,7 @@ pub(super) fn write(event: &Event) -> String {
         item,
         asked,
         target,
+        plugins: event.plugins.iter().map(Plugin::of).collect(),
         decision,
         by,
         reason,
@@ -133,6 +151,13 @@ pub(super) fn write(event: &Event) -> String {
         suppressed: event.suppressed,
     };
     serde_json::to_string(&record).expect("text and numbers serialise")
+}
+
+impl<'a> Plugin<'a> {
+    fn of(plugin: &'a NamedPlugin) -> Self {
+        let NamedPlugin { name, component, grants, more_grants } = plugin;
+        Self { name, component: component.as_deref(), grants, more_grants: *more_grants }
+    }
 }
 
 impl<'a> By<'a> {

@@ -11,6 +11,7 @@ use thiserror::Error;
 use tokio::sync::Mutex;
 
 use crate::admin::with_sources;
+use crate::audit::{NamedPlugin, record_policies_file};
 use crate::gateway::{Gateway, RefreshError};
 use crate::installation::{Edit, EditError, InstalledPlugin};
 use crate::pipeline::{FailureListener, Pipeline, Plugin, Stage};
@@ -98,6 +99,8 @@ pub enum ChangeError {
     NothingToUndo,
     #[error("what was installed before is not kept any more")]
     TooOld,
+    #[error("somebody else has changed the plugins: look at `mcpjungle plugin history`, and try again")]
+    Overtaken,
     #[error(transparent)]
     Policy(#[from] PolicyError),
     #[error("other administrators change the plugins all the time: try again")]
@@ -123,7 +126,10 @@ pub enum Wish {
     /// This.
     Edit(Edit),
     /// The last change undone.
-    RollBack,
+    RollBack {
+        /// The change that is taken to be the last one: where it is not, nothing is undone.
+        change: Option<i64>,
+    },
 }
 
 /// Loads policies, and holds those that run.
@@ -263,27 +269,29 @@ impl Gateway {
     /// Makes a change of the installed plugins, after it was tried. Calls in flight end on the old ones.
     pub async fn change_policies(&self, wish: &Wish, author: &str) -> Result<ChangeMade, ChangeError> {
         let _turn = self.policies.changing.lock().await;
+        let mut wish = wish.clone();
         for _ in 0..ATTEMPTS {
             let base = self.store.installation().await.map_err(PolicyError::from)?;
-            let next = self.after(wish, &base).await?;
+            if let Wish::RollBack { change } = &mut wish {
+                // What another gateway changes meanwhile is not what was to be undone.
+                change.get_or_insert(base.id);
+            }
+            let next = self.after(&wish, &base).await?;
             // In safe mode what is installed does not run, and may be what must be mended.
             let tried = match self.policies.source {
                 PolicySource::SafeMode => None,
                 PolicySource::Store | PolicySource::File(_) => Some(self.policies.try_out(&self.store, &next).await?),
             };
-            let summary = match wish {
-                Wish::Edit(edit) => edit.summary(),
-                Wish::RollBack => format!("go back to the plugins after change {}", next.id),
-            };
+            let summary = wish.summary(Some(next.id));
             let stored = NextInstallation {
                 base: base.id,
                 undone_to: next.undone_to,
                 installation: &next.installation,
                 summary: &summary,
                 author,
-                added: match wish {
+                added: match &wish {
                     Wish::Edit(Edit::Add { name, .. }) => Some(name),
-                    Wish::Edit(_) | Wish::RollBack => None,
+                    Wish::Edit(_) | Wish::RollBack { .. } => None,
                 },
             };
             let Some(id) = self.store.install(stored).await.map_err(PolicyError::from)? else { continue };
@@ -294,7 +302,6 @@ impl Gateway {
                 }
                 None => self.policies.try_out(&self.store, &next).await.err().map(|error| with_sources(&error)),
             };
-            tracing::info!(change = summary, author, "the installed plugins have changed");
             self.refresh().await?;
             return Ok(ChangeMade { id, summary, problem });
         }
@@ -322,7 +329,10 @@ impl Gateway {
                 undone_to: Some(base.id),
                 installation: base.installation.edited(edit)?,
             }),
-            Wish::RollBack => {
+            Wish::RollBack { change } => {
+                if change.is_some_and(|change| change != base.id) {
+                    return Err(ChangeError::Overtaken);
+                }
                 let id = base.undone_to.ok_or(ChangeError::NothingToUndo)?;
                 let earlier = self.store.installation_of(id).await.map_err(PolicyError::from)?;
                 // With where that one goes back to: undoing once more goes further back.
@@ -361,12 +371,23 @@ impl Gateway {
     pub async fn reload_policies_file(&self, path: &Path) -> Result<bool, PolicyError> {
         let _turn = self.policies.changing.lock().await;
         let running = self.policies.running();
-        let loaded = self.policies.loader(&running).load_file(path, self.policies.next_revision()).await?;
-        if loaded.runs_same_as(&running) {
-            return Ok(false);
+        let loaded = self.policies.loader(&running).load_file(path, self.policies.next_revision()).await;
+        let record = |plugins, is_made| {
+            record_policies_file(self.audit.as_ref(), self.next_request_id(), path, plugins, is_made);
+        };
+        match loaded {
+            Ok(loaded) if loaded.runs_same_as(&running) => Ok(false),
+            Ok(loaded) => {
+                let plugins = loaded.plugins.iter().map(RunningPlugin::named).collect();
+                self.swap_policies(loaded);
+                record(plugins, true);
+                Ok(true)
+            }
+            Err(error) => {
+                record(load::named_in_file(path).await, false);
+                Err(error)
+            }
         }
-        self.swap_policies(loaded);
-        Ok(true)
     }
 
     /// Lists are made anew, clients are told whose view has changed, and sessions that the
@@ -387,12 +408,21 @@ impl RunningPolicies {
     }
 }
 
+impl RunningPlugin {
+    /// As the audit log names it.
+    fn named(&self) -> NamedPlugin {
+        let version = &self.installed.version;
+        NamedPlugin::new(&self.installed.name, Some(version.component.to_string()), version.grants.iter())
+    }
+}
+
 impl Wish {
-    /// What it does, for the history.
-    pub fn summary(&self) -> String {
-        match self {
-            Self::Edit(edit) => edit.summary(),
-            Self::RollBack => "undo the last change".to_owned(),
+    /// What it does, for the history. `earlier` is the change that is gone back to, where that is known.
+    pub fn summary(&self, earlier: Option<i64>) -> String {
+        match (self, earlier) {
+            (Self::Edit(edit), _) => edit.summary(),
+            (Self::RollBack { .. }, Some(earlier)) => format!("go back to the plugins after change {earlier}"),
+            (Self::RollBack { .. }, None) => "go back to the plugins before the last change".to_owned(),
         }
     }
 }

@@ -44,7 +44,7 @@ pub enum LoadError {
     StageNotExported { plugin: Arc<str>, stage: Stage },
     #[error("plugin `{plugin}` does not start")]
     Start { plugin: Arc<str>, source: Source },
-    #[error("plugin `{plugin}` describes its settings by what is no JSON Schema: {problem}")]
+    #[error("plugin `{plugin}` describes its settings by a schema that the gateway does not take: {problem}")]
     SettingsSchema { plugin: Arc<str>, problem: String },
     #[error("plugin `{plugin}` was given settings that do not fit its schema: {problem}")]
     SettingsInvalid { plugin: Arc<str>, problem: String },

@@ -28,8 +28,8 @@ pub enum HttpGrant {
         /// `None` for every port.
         port: Option<u16>,
     },
-    /// Addresses, private ones too: a host that has one of them may be reached if it is granted itself.
-    /// One address alone grants requests to it as well.
+    /// Addresses, also such as are not public: a URL may name one of them, and a host that is granted by its name
+    /// may have one.
     Network {
         /// Its first address.
         address: IpAddr,

@@ -9,7 +9,7 @@ use crate::pipeline::{Description, Directory, Mode, Pipeline, Plugin};
 use crate::plugin::capabilities::Capabilities;
 use crate::plugin::error::LoadError;
 use crate::plugin::limits::Limits;
-use crate::plugin::load::{Examination, Runtime};
+use crate::plugin::load::{Examination, Linked, Runtime};
 use crate::plugin::log::PluginLog;
 use crate::plugin::outbound_http::OutboundHttp;
 use crate::plugin::policies::{ComponentSource, PipelinePlan, PluginPlan};
@@ -80,16 +80,15 @@ impl PluginHost {
         linked.start(plan, self.context(plan), &self.runtime).await.map(Arc::new)
     }
 
-    /// What a component says of itself. It needs no settings and is granted nothing, and has more
-    /// memory and time than it may be given later: whether that is enough shows when it is installed.
-    pub async fn describe(&self, name: &str, bytes: Arc<[u8]>) -> Result<Description, LoadError> {
+    /// What there is in a component, and what it says of itself. It needs no settings and is granted nothing, and
+    /// has more memory and time than it may be given later: whether that is enough shows when it is installed.
+    pub async fn describe(&self, name: &str, bytes: Arc<[u8]>) -> Result<(Examination, Description), LoadError> {
         let mut plan = PluginPlan::new(name, ComponentSource::Bytes(bytes));
         plan.limits = Limits { deadline_ms: LOOK_DEADLINE_MS, memory_mib: LOOK_MEMORY_MIB, ..plan.limits };
-        let (runtime, linking) = (Arc::clone(&self.runtime), plan.clone());
-        let linked = blocking(move || runtime.link_ungranted(&linking)).await?;
+        let (examination, linked) = self.look_at(&plan).await?;
         // Nothing is granted yet, so it has values of its own, no secrets, and no host to ask.
         let context = self.lending(Capabilities::default()).context(&plan);
-        linked.describe(&plan, context, &self.runtime).await
+        Ok((examination, linked.describe(&plan, context, &self.runtime).await?))
     }
 
     /// What the instances of a plugin share.
@@ -125,8 +124,13 @@ impl PluginHost {
 
     /// Compiles a component and says what it exports and imports, without running it. `name` is for messages.
     pub async fn examine(&self, name: &str, bytes: Arc<[u8]>) -> Result<Examination, LoadError> {
-        let (runtime, name) = (Arc::clone(&self.runtime), Arc::from(name));
-        blocking(move || runtime.examine(&name, &bytes)).await
+        let plan = PluginPlan::new(name, ComponentSource::Bytes(bytes));
+        Ok(self.look_at(&plan).await?.0)
+    }
+
+    async fn look_at(&self, plan: &PluginPlan) -> Result<(Examination, Linked), LoadError> {
+        let (runtime, plan) = (Arc::clone(&self.runtime), plan.clone());
+        blocking(move || runtime.examine(&plan)).await
     }
 }
 

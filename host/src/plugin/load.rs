@@ -14,9 +14,10 @@ use crate::pipeline::{CallError, Description, GuardedParts, Plugin, Stage};
 use crate::plugin::engine::{Engines, POOL_MEMORY};
 use crate::plugin::error::LoadError;
 use crate::plugin::grants::Capability;
+use crate::plugin::host::blocking;
 use crate::plugin::policies::{ComponentSource, PluginPlan};
 use crate::plugin::pool::{self, InstancePool};
-use crate::plugin::settings_schema;
+use crate::plugin::settings_schema::{self, Misfit};
 use crate::plugin::state::{PluginContext, State};
 use crate::plugin::v0_1::{self, ExportIndices};
 
@@ -37,11 +38,9 @@ pub struct Examination {
     pub size: usize,
     /// The stages that it exports.
     pub stages: Vec<Stage>,
-    /// Whether it describes itself and checks its settings.
-    pub is_configurable: bool,
     /// Everything that it imports.
     pub imports: Vec<Import>,
-    /// Whether its instances fit the pool; others start more slowly.
+    /// Whether its instances fit the pool, with the limits that it was looked at with; others start more slowly.
     pub is_pooled: bool,
 }
 
@@ -74,24 +73,9 @@ impl Runtime {
 
     /// Reads, compiles and links: work for a thread that may block.
     pub(crate) fn link(&self, plan: &PluginPlan) -> Result<Linked, LoadError> {
-        self.link_if(plan, |imports| check_grants(plan, imports))
-    }
-
-    /// The same for a look at what the component says of itself, for which nothing is granted.
-    pub(crate) fn link_ungranted(&self, plan: &PluginPlan) -> Result<Linked, LoadError> {
-        self.link_if(plan, |_| Ok(()))
-    }
-
-    fn link_if(
-        &self,
-        plan: &PluginPlan,
-        check: impl FnOnce(&[Import]) -> Result<(), LoadError>,
-    ) -> Result<Linked, LoadError> {
         let bytes = read_component(plan)?;
         let digest = check_digest(plan, &bytes)?;
-        let compiled = self.compile(plan, &bytes)?;
-        check(&imports_of(&plan.name, &compiled.0)?)?;
-        link_checked(plan, digest, compiled)
+        Self::link_compiled(plan, digest, self.compile(plan, &bytes)?)
     }
 
     /// For a component that was compiled for this plan before.
@@ -104,34 +88,38 @@ impl Runtime {
         link_checked(plan, digest, compiled)
     }
 
-    /// Compiles, and says what there is: work for a thread that may block.
-    pub(crate) fn examine(&self, name: &Arc<str>, bytes: &Arc<[u8]>) -> Result<Examination, LoadError> {
-        let plan = PluginPlan::new(name, ComponentSource::Bytes(Arc::clone(bytes)));
-        let (component, linker, reserved) = self.compile(&plan, bytes)?;
-        let imports = imports_of(name, &component)?;
-        check_exports(name, &component)?;
-        let link_error = |error: wasmtime::Error| LoadError::Link { plugin: Arc::clone(name), source: error.into() };
-        let instances = linker.instantiate_pre(&component).map_err(link_error)?;
-        let indices = ExportIndices::find(&instances).map_err(link_error)?;
-        Ok(Examination {
-            digest: digest_of(bytes),
+    /// Reads, compiles and links for a look at what there is, for which nothing is granted: work for a thread that
+    /// may block.
+    pub(crate) fn examine(&self, plan: &PluginPlan) -> Result<(Examination, Linked), LoadError> {
+        let bytes = read_component(plan)?;
+        let compiled = self.compile(plan, &bytes)?;
+        let imports = imports_of(&plan.name, &compiled.0)?;
+        let linked = link_checked(plan, digest_of(&bytes), compiled)?;
+        let examination = Examination {
+            digest: Arc::clone(&linked.digest),
             size: bytes.len(),
-            stages: choose_stages(&plan, &indices)?,
-            is_configurable: indices.is_configurable(),
+            stages: linked.stages.clone(),
             imports,
-            is_pooled: reserved.is_some(),
-        })
+            is_pooled: linked.reserved.is_some(),
+        };
+        Ok((examination, linked))
     }
 
     /// Compiles for the pool, with the room that the plugin may need there reserved.
     /// What does not fit runs on demand.
     pub(crate) fn compile(&self, plan: &PluginPlan, bytes: &[u8]) -> Result<Compiled<'_>, LoadError> {
-        if let Some(linker) = self.pooled.as_ref().filter(|_| plan.limits.memory_bytes() <= POOL_MEMORY)
-            && let Some(reserved) = self.engines.reserve_slots(plan.limits.instances.get())
-        {
-            match Component::from_binary(linker.engine(), bytes) {
-                Ok(component) => return Ok((component, linker, Some(reserved))),
-                Err(error) => tracing::debug!(plugin.name = %plan.name, %error, "does not fit the pool"),
+        if let Some(linker) = self.pooled.as_ref().filter(|_| plan.limits.memory_bytes() <= POOL_MEMORY) {
+            match self.engines.reserve_slots(plan.limits.instances.get()) {
+                Some(reserved) => match Component::from_binary(linker.engine(), bytes) {
+                    Ok(component) => return Ok((component, linker, Some(reserved))),
+                    Err(error) => tracing::debug!(plugin.name = %plan.name, %error, "does not fit the pool"),
+                },
+                None => tracing::warn!(
+                    plugin.name = %plan.name,
+                    plugin.instances = plan.limits.instances,
+                    "the pool has no room for so many instances: they are made on demand, which is slower, until the \
+                     plugin is loaded anew and there is room"
+                ),
             }
         }
         let linker = self.on_demand()?;
@@ -211,7 +199,7 @@ impl Linked {
         let pool = self.into_pool(plan, context, runtime);
         let failed = |error: CallError| LoadError::Start { plugin: Arc::clone(&plan.name), source: error.into() };
         let description = v0_1::describe(&pool, stages[0]).await.map_err(failed)?;
-        check_settings(plan, &description)?;
+        check_settings(plan, &description).await?;
         match v0_1::accept_settings(&pool, stages[0], &plan.settings).await.map_err(failed)? {
             Ok(()) => {}
             Err(problem) => return Err(LoadError::SettingsRefused { plugin: Arc::clone(&plan.name), problem }),
@@ -261,7 +249,8 @@ pub fn digest_of(bytes: &[u8]) -> Arc<str> {
     digest.into()
 }
 
-fn check_digest(plan: &PluginPlan, bytes: &[u8]) -> Result<Arc<str>, LoadError> {
+/// The digest of a plan's component, which must be the one that the plan says, if it says one.
+pub(crate) fn check_digest(plan: &PluginPlan, bytes: &[u8]) -> Result<Arc<str>, LoadError> {
     let found = digest_of(bytes);
     match &plan.digest {
         Some(expected) if **expected != *found => {
@@ -326,26 +315,14 @@ fn check_grants(plan: &PluginPlan, imports: &[Import]) -> Result<(), LoadError> 
 }
 
 /// Holds the settings against the schema that the component brings along.
-fn check_settings(plan: &PluginPlan, description: &Description) -> Result<(), LoadError> {
-    let Some(schema) = &description.settings_schema else { return Ok(()) };
+async fn check_settings(plan: &PluginPlan, description: &Description) -> Result<(), LoadError> {
+    let Some(schema) = description.settings_schema.clone() else { return Ok(()) };
+    let settings = plan.settings.clone();
     let plugin = || Arc::clone(&plan.name);
-    let unusable = |problem: String| LoadError::SettingsSchema { plugin: plugin(), problem };
-    let schema: serde_json::Value = serde_json::from_str(schema).map_err(|error| unusable(error.to_string()))?;
-    settings_schema::check_size(&schema).map_err(|problem| unusable(problem.to_owned()))?;
-    let validator = jsonschema::validator_for(&schema).map_err(|error| unusable(error.to_string()))?;
-    let settings = serde_json::from_str(&plan.settings).map_err(|error| unusable(error.to_string()))?;
-    let problems: Vec<_> = validator
-        .iter_errors(&settings)
-        .take(8)
-        .map(|error| match error.instance_path().as_str() {
-            "" => error.to_string(),
-            path => format!("at {path}: {error}"),
-        })
-        .collect();
-    if problems.is_empty() {
-        Ok(())
-    } else {
-        Err(LoadError::SettingsInvalid { plugin: plugin(), problem: problems.join("; ") })
+    match blocking(move || settings_schema::check(&schema, &settings)).await {
+        Ok(()) => Ok(()),
+        Err(Misfit::Schema(problem)) => Err(LoadError::SettingsSchema { plugin: plugin(), problem }),
+        Err(Misfit::Settings(problem)) => Err(LoadError::SettingsInvalid { plugin: plugin(), problem }),
     }
 }
 

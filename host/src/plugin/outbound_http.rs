@@ -9,7 +9,7 @@ use std::error::Error;
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
-use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, COOKIE, HeaderMap, LOCATION};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION};
 use reqwest::{Client, Method, Response, StatusCode};
 use tokio::sync::{Mutex, Semaphore};
 use url::Url;
@@ -220,11 +220,17 @@ impl Hop {
             }
         }
         if next.origin() != self.url.origin() {
-            self.headers.remove(AUTHORIZATION);
-            self.headers.remove(COOKIE);
+            let others: Vec<_> = self.headers.keys().filter(|name| !goes_to_other_origins(name)).cloned().collect();
+            others.iter().for_each(|name| drop(self.headers.remove(name)));
         }
         self.url = next;
     }
+}
+
+/// Whether a header goes along to another origin. Policies put credentials into headers of any name.
+fn goes_to_other_origins(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name == "accept" || name.starts_with("accept-") || name.starts_with("content-") || name == "user-agent"
 }
 
 /// Without the query, which may hold what no log should.

@@ -117,10 +117,6 @@ exported_interfaces! {
 }
 
 impl ExportIndices {
-    pub(crate) fn is_configurable(&self) -> bool {
-        self.configuration.is_some()
-    }
-
     pub(crate) fn has(&self, stage: Stage) -> bool {
         match stage {
             Stage::Authenticator => self.authenticator.is_some(),

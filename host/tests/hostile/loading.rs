@@ -102,6 +102,7 @@ async fn a_description_that_is_none_is_refused() {
     assert!(said(&configured(endless_text, "", "", "").await).contains("out of bounds"));
     // Texts and schemas that would keep a validator busy for ever, or call for another host.
     let nested = "[".repeat(3_000);
+    let large_patterns = serde_json::json!({ "anyOf": [{ "pattern": r"\p{L}{1000}" }, { "pattern": r"\p{L}{999}" }] }).to_string();
     for schema in [
         "no JSON",
         r#"{"type": 3}"#,
@@ -110,6 +111,7 @@ async fn a_description_that_is_none_is_refused() {
         r##"{"allOf": [{"$ref": "#/$defs/a"}], "required": ["x"],
             "$defs": {"a": {"allOf": [{"$ref": "#/$defs/b"}]}, "b": {"allOf": [{"$ref": "#/$defs/a"}]}}}"##,
         nested.as_str(),
+        large_patterns.as_str(),
     ] {
         let (describe, data) = with_schema(schema);
         let error = configured(&describe, "", "", &data).await;

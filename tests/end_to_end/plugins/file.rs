@@ -40,6 +40,8 @@ async fn a_changed_file_runs_a_bad_one_is_refused_and_the_api_answers_409() {
     write(&policies("raw__numbers", Some(&"0".repeat(64))));
     until("so is a wrong digest", || refused(2)).await;
     assert!(gateway.log().contains("has the digest sha256:"), "it says why");
+    write(&policies("raw__echo", Some(&"0".repeat(64))));
+    until("also of the plugin that runs", || refused(3)).await;
     assert!(lists(&client, "raw__numbers").await && !lists(&client, "raw__echo").await, "the old policies stay");
 
     for change in [&["plugin", "rollback"][..], &["plugin", "disable", "deny"], &["plugin", "add", "x", "builtin:acl"]]
@@ -56,6 +58,23 @@ async fn a_changed_file_runs_a_bad_one_is_refused_and_the_api_answers_409() {
     write(&policies("raw__spaced", None));
     until_true("a good file runs again", async || !lists(&client, "raw__spaced").await).await;
     std::fs::write(home.path().join("deny.wasm"), "no component").expect("the home is writable");
-    until("a bad component is refused", || refused(3)).await;
+    until("a bad component is refused", || refused(4)).await;
     assert!(!lists(&client, "raw__spaced").await);
+}
+
+#[tokio::test]
+async fn a_plugin_for_which_the_pool_has_no_room_runs_and_the_log_says_how() {
+    let home = new_home();
+    let mut policies: serde_json::Value = serde_json::from_str(&policies("raw__numbers", None)).expect("it is JSON");
+    policies["policies"][3]["limits"] = json!({ "instances": 600 });
+    std::fs::write(home.path().join("policies.yaml"), policies.to_string()).expect("the home is writable");
+    std::fs::copy(component("deny-one-tool.wasm"), home.path().join("deny.wasm")).expect("the home is writable");
+    let gateway = Gateway::start_in(home.clone(), &["--policies", "policies.yaml"]);
+    let upstream = RawServer::http(&[]);
+    gateway.register(&upstream.registration("raw"));
+    let client = Client::connect(gateway.url("/mcp")).await;
+    assert!(!lists(&client, "raw__numbers").await && lists(&client, "raw__echo").await);
+    let log = gateway.log();
+    let told: Vec<_> = log.lines().filter(|line| line.contains("the pool has no room")).collect();
+    assert!(told.len() == 1 && told[0].contains("deny") && told[0].contains("600"), "{log}");
 }

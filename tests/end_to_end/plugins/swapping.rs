@@ -40,6 +40,40 @@ async fn a_plugin_hides_a_tool_until_it_is_rolled_back() {
 }
 
 #[tokio::test]
+async fn a_rollback_undoes_no_other_change_than_the_one_that_it_names() {
+    let (gateway, _upstream, _client) = with_upstream().await;
+    add_deny(&gateway, "raw__nobody");
+    gateway.succeed(&["plugin", "disable", "deny"]);
+    let roll_back = async |query: &str| {
+        let url = gateway.url(&format!("/api/v0/plugins/rollback{query}"));
+        let answer = reqwest::Client::new().post(url).send().await.expect("an answer");
+        (answer.status().as_u16(), answer.text().await.expect("a text"))
+    };
+    let (status, message) = roll_back("?change=1").await;
+    assert!(status == 409 && message.contains("somebody else has changed the plugins"), "{status} {message}");
+    assert_eq!(roll_back("?change=last").await.0, 400);
+    assert!(installed(&gateway).contains(&"deny".to_owned()));
+    assert_eq!(roll_back("?change=2").await.0, 200);
+    let printed = gateway.succeed(&["plugin", "rollback"]);
+    let told = ["Undone: change 3, go back to the plugins after change 1.", "Done: go back to the plugins after change 0"];
+    assert!(told.into_iter().all(|words| printed.contains(words)), "{printed}");
+    assert!(!installed(&gateway).contains(&"deny".to_owned()));
+}
+
+#[tokio::test]
+async fn a_disabled_plugin_is_shown_at_all_its_stages_beside_one_that_is_asked_at_fewer() {
+    let (gateway, _upstream, _client) = with_upstream().await;
+    let file = component("house-rules.wasm");
+    gateway.succeed(&["plugin", "add", "narrow", &file, "--stage", "guard"]);
+    gateway.succeed(&["plugin", "add", "wide", &file]);
+    let stages = |name| as_json(&gateway, &["plugin", "get", name])["stages"].clone();
+    let before = stages("wide");
+    assert_eq!(before.as_array().map(Vec::len), Some(5), "{before}");
+    gateway.succeed(&["plugin", "disable", "wide"]);
+    assert_eq!((stages("wide"), stages("narrow")), (before, serde_json::json!(["guard"])));
+}
+
+#[tokio::test]
 async fn no_request_fails_while_policies_are_swapped() {
     let (gateway, _upstream, _) = with_upstream().await;
     add_deny(&gateway, "raw__nobody");

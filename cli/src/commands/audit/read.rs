@@ -144,6 +144,7 @@ fn line(record: &str) -> String {
     words.extend(text("path").or(text("endpoint")).map(plain));
     let about = inner("item", "uri").or(inner("item", "name")).or(text("asked")).or(text("target"));
     words.extend(about.map(plain));
+    words.extend(record.get("plugins").and_then(Value::as_array).into_iter().flatten().map(plugin));
     words.extend(text("outcome").map(|outcome| format!("-> {outcome}")));
     if let Some(decision) = text("decision").filter(|decision| *decision != "allowed") {
         let by = record.get("by").and_then(Value::as_array).and_then(|by| by.first());
@@ -164,6 +165,18 @@ fn line(record: &str) -> String {
         words.push(format!("and {suppressed} more like it"));
     }
     words.join(" ")
+}
+
+/// A plugin that a change names, with what it would be granted.
+fn plugin(plugin: &Value) -> String {
+    let name = plugin.get("name").and_then(Value::as_str).unwrap_or("-");
+    let grants = plugin.get("grants").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let mut grants: Vec<_> = grants.map(plain).collect();
+    grants.extend(plugin.get("more_grants").map(|more| format!("and {more} more")));
+    match grants.is_empty() {
+        true => format!("({})", plain(name)),
+        false => format!("({}: grants {})", plain(name), grants.join(", ")),
+    }
 }
 
 /// A caller's words cannot move the cursor of a terminal, or look like another line.
@@ -196,6 +209,10 @@ mod tests {
             (
                 r#"{"at":"T","kind":"denial","method":"POST","path":"/mcp","decision":"denied","reason":"unauthenticated","outcome":"denied","suppressed":7}"#,
                 "T denial - POST /mcp -> denied [denied: unauthenticated] and 7 more like it",
+            ),
+            (
+                r#"{"at":"T","kind":"admin","principal":{"kind":"admin","name":"a"},"endpoint":"/api/v0","method":"POST","path":"/api/v0/plugins/plan","target":"plan","plugins":[{"name":"corp","component":"builtin:acl","grants":["kv","secret:*"],"more_grants":2}],"outcome":"success"}"#,
+                "T admin admin:a POST /api/v0/plugins/plan plan (corp: grants kv, secret:*, and 2 more) -> success",
             ),
             (
                 r#"{"at":"T","kind":"admin","principal":{"kind":"anonymous","name":""},"method":"POST","path":"/p","target":"a\u001b[2J\nb","outcome":"success","status":201}"#,

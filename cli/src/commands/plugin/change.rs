@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use super::get::describe;
-use crate::api::{Answer, PluginChange};
+use crate::api::{Answer, Api, PluginChange};
 use crate::commands::audit::read::plain;
 use crate::printer::Printer;
 
@@ -43,6 +43,18 @@ pub(super) fn run_and_describe(
     }
     writeln!(printer, "`mcpjungle plugin list` shows it at work; `mcpjungle plugin rollback` undoes this change.")?;
     Ok(())
+}
+
+/// Undoes the last change, and says which that was: not another one, which somebody makes meanwhile.
+pub(super) async fn roll_back(api: &Api, printer: &mut Printer) -> anyhow::Result<()> {
+    let history = api.plugin_history().await?.value;
+    let last = history.first();
+    let made = api.roll_back_plugins(last.map(|last| last.id)).await;
+    if let (Ok(_), Some(last), false) = (&made, last, printer.is_json()) {
+        let by = if last.author.is_empty() { String::new() } else { format!(" by {}", plain(&last.author)) };
+        writeln!(printer, "Undone: change {}{by}, {}.", last.id, plain(&last.change))?;
+    }
+    run(made, printer)
 }
 
 fn print_change(made: &PluginChange, printer: &mut Printer) -> io::Result<()> {

@@ -62,7 +62,9 @@ pub(in crate::admin) fn order() -> Operation {
 }
 
 pub(in crate::admin) fn roll_back() -> Operation {
-    changes(Operation::new("rollBack", TAG, "Undo the last change of the plugins"))
+    let operation = Operation::new("rollBack", TAG, "Undo the last change of the plugins");
+    let last = "The change that is taken to be the last one, by its id: 409 where another one is.";
+    changes(operation.query("change", false, last, &json!({ "type": "integer" })))
 }
 
 pub(in crate::admin) fn history() -> Operation {

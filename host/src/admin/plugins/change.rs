@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::admin::admission::Admission;
 use crate::admin::error::ApiError;
-use crate::admin::input::{JsonBody, NameInPath};
+use crate::admin::input::{JsonBody, NameInPath, Parameters};
 use crate::admin::plugins::list::find_installed;
 use crate::admin::plugins::{PluginView, make};
 use crate::gateway::{ChangeMade, Gateway, PolicySource, Wish};
@@ -155,8 +155,12 @@ pub(in crate::admin) async fn order(
 pub(in crate::admin) async fn roll_back(
     State(gateway): State<Arc<Gateway>>,
     Extension(admission): Extension<Admission>,
+    parameters: Parameters,
 ) -> Result<Json<Made>, ApiError> {
-    let made = make(&gateway, &admission, Wish::RollBack).await?;
+    let change = parameters.get("change").map(|change| {
+        change.parse().map_err(|_| ApiError::invalid(format!("invalid value for 'change': '{change}' is no change's id")))
+    });
+    let made = make(&gateway, &admission, Wish::RollBack { change: change.transpose()? }).await?;
     Ok(Json(Made::new(&gateway, made, None)))
 }
 

@@ -1,18 +1,21 @@
-//! `POST /plugins/plan`: what clients would see after a change. Nothing changes, and nothing is counted.
+//! `POST /plugins/plan`: what clients would see after a change. Nothing changes, and no metric counts it. But
+//! what is planned runs, with the secrets and hosts that it is granted: the audit log has it as a change.
 //!
 //! - `audience`: who is looked at, and where.
 //! - `compare`: what they see with the policies that run and with those that would.
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 
+use crate::admin::admission::Admission;
 use crate::admin::error::ApiError;
 use crate::admin::input::JsonBody;
 use crate::admin::plugins::change::{Addition, NewOrder};
 use crate::admin::plugins::list::{StageView, stages};
+use crate::admin::plugins::note;
 use crate::gateway::{Gateway, RunningPolicies, Wish};
 use crate::installation::{Edit, VersionChanges};
 use crate::pipeline::{Pipeline, Plugin, Stage};
@@ -82,16 +85,25 @@ impl Planned {
             Self::Remove(OnePlugin { name }) => Edit::Remove { name },
             Self::Order(order) => Edit::Order { names: order.names },
             Self::Rollback(MaybePlugin { name: Some(name) }) => Edit::RollBackPlugin { name },
-            Self::Rollback(MaybePlugin { name: None }) => return Ok(Wish::RollBack),
+            Self::Rollback(MaybePlugin { name: None }) => return Ok(Wish::RollBack { change: None }),
         }))
     }
 }
 
 pub(in crate::admin) async fn plan(
     State(gateway): State<Arc<Gateway>>,
+    Extension(admission): Extension<Admission>,
     JsonBody(planned): JsonBody<Planned>,
 ) -> Result<Json<Plan>, ApiError> {
     let wish = planned.into_wish()?;
+    note(&admission, &wish);
+    // Before it is: what is planned runs, with what it is granted.
+    tracing::info!(
+        request.id = %admission.request_id,
+        principal.name = %admission.principal.name,
+        change = wish.summary(None),
+        "plans a change of the installed plugins"
+    );
     let running = gateway.running_policies();
     let tried = gateway.try_policies(&wish).await?;
     let (old, new) = (uncounted(&gateway, &running)?, uncounted(&gateway, &tried)?);
@@ -109,7 +121,7 @@ pub(in crate::admin) async fn plan(
     let comparison = Comparison::make(&gateway, &old, &new).await;
     notes.extend(comparison.notes);
     Ok(Json(Plan {
-        change: wish.summary(),
+        change: wish.summary(Some(tried.id)),
         // Nothing has been counted of what does not run yet.
         stages: stages(&tried, &PolicyMetrics::default()),
         rows: comparison.rows,

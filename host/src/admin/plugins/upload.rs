@@ -12,7 +12,7 @@ use crate::admin::admission::Admission;
 use crate::admin::change;
 use crate::admin::error::ApiError;
 use crate::admin::input::RawBody;
-use crate::gateway::{Gateway, PolicySource};
+use crate::gateway::{ChangeError, Gateway, PolicySource};
 use crate::pipeline::Stage;
 
 /// What messages call a component that has no name yet.
@@ -42,14 +42,11 @@ pub(in crate::admin) async fn upload(
     RawBody(body): RawBody,
 ) -> Result<(StatusCode, Json<Component>), ApiError> {
     if let PolicySource::File(path) = gateway.policy_source() {
-        let message = format!("the policies are those of the file {}: change that file", path.display());
-        return Err(ApiError::conflict(message));
+        return Err(ChangeError::FromFile(path.clone()).into());
     }
     check_kind(&body)?;
     let bytes: Arc<[u8]> = body.as_ref().into();
-    let host = gateway.plugin_host();
-    let found = host.examine(UNNAMED, Arc::clone(&bytes)).await?;
-    let description = host.describe(UNNAMED, Arc::clone(&bytes)).await?;
+    let (found, description) = gateway.plugin_host().describe(UNNAMED, Arc::clone(&bytes)).await?;
     let mut needs: Vec<_> = found.imports.iter().filter_map(|import| import.needs).collect();
     needs.sort();
     needs.dedup();

@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::audit::NamedPlugin;
 use crate::gateway::policies::{PolicyError, RunningPlugin, RunningPolicies};
 use crate::installation::{ComponentRef, Installation, InstalledPlugin, PluginVersion};
 use crate::pipeline::{FailureListener, Pipeline, Plugin, Stage};
-use crate::plugin::{ComponentSource, LoadError, PipelinePlan, PluginHost, PluginPlan, Stock, digest_of};
+use crate::plugin::{ComponentSource, LoadError, PipelinePlan, PluginHost, PluginPlan, Stock, check_digest, digest_of};
 use crate::store::{Store, StoreError, StoredInstallation};
 use crate::telemetry::PolicyMetrics;
 
@@ -88,7 +89,11 @@ impl Loader<'_> {
         if let Some(stages) = &installed.version.stages {
             return Ok(stages.clone());
         }
-        let has_same = |plugin: &&RunningPlugin| plugin.installed.version.component == installed.version.component;
+        // One that is asked at some of them only says nothing of the others.
+        let has_same = |plugin: &&RunningPlugin| {
+            let version = &plugin.installed.version;
+            version.component == installed.version.component && version.stages.is_none()
+        };
         if let Some(known) = self.running.and_then(|running| running.plugins.iter().find(has_same)) {
             return Ok(known.stages.clone());
         }
@@ -117,10 +122,14 @@ async fn read_component(store: &Store, installed: &InstalledPlugin) -> Result<Ar
 }
 
 /// The plugin of a policies file as if it were installed; its component becomes the bytes of its file.
+/// These must have the digest that the file says, also where the plugin runs already.
 async fn read_planned(plan: &mut PluginPlan) -> Result<InstalledPlugin, PolicyError> {
     let component = match &plan.component {
-        ComponentSource::Stock(stock) => ComponentRef::Stock(*stock),
-        ComponentSource::Bytes(bytes) => ComponentRef::Digest(digest_of(bytes)),
+        ComponentSource::Stock(stock) => {
+            check_digest(plan, stock.component())?;
+            ComponentRef::Stock(*stock)
+        }
+        ComponentSource::Bytes(bytes) => ComponentRef::Digest(check_digest(plan, bytes)?),
         ComponentSource::File(path) => {
             let read = tokio::fs::read(path).await.map_err(|source| LoadError::Read {
                 plugin: Arc::clone(&plan.name),
@@ -128,7 +137,7 @@ async fn read_planned(plan: &mut PluginPlan) -> Result<InstalledPlugin, PolicyEr
                 source,
             });
             let bytes: Arc<[u8]> = read?.into();
-            let digest = digest_of(&bytes);
+            let digest = check_digest(plan, &bytes)?;
             plan.component = ComponentSource::Bytes(bytes);
             ComponentRef::Digest(digest)
         }
@@ -148,4 +157,20 @@ async fn read_planned(plan: &mut PluginPlan) -> Result<InstalledPlugin, PolicyEr
         },
         previous: Vec::new(),
     })
+}
+
+/// The plugins of a policies file that is refused, as far as it can be read: for the audit log.
+pub(super) async fn named_in_file(path: &Path) -> Vec<NamedPlugin> {
+    let Ok(plan) = PipelinePlan::read(path) else { return Vec::new() };
+    let naming = plan.plugins.into_iter().map(async |plugin| {
+        let component = match &plugin.component {
+            ComponentSource::Stock(stock) => Some(ComponentRef::Stock(*stock)),
+            ComponentSource::Bytes(bytes) => Some(ComponentRef::Digest(digest_of(bytes))),
+            ComponentSource::File(path) => {
+                tokio::fs::read(path).await.ok().map(|bytes| ComponentRef::Digest(digest_of(&bytes)))
+            }
+        };
+        NamedPlugin::new(&plugin.name, component.map(|component| component.to_string()), plugin.grants.iter())
+    });
+    futures_util::future::join_all(naming).await
 }

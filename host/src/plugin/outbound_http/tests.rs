@@ -14,7 +14,8 @@ use super::*;
 async fn server() -> SocketAddr {
     let tell = |method: Method, headers: Headers, body: String| async move {
         let sent = |name: &str| headers.contains_key(name);
-        format!("{method} {body:?} authorization={} cookie={} x={}", sent("authorization"), sent("cookie"), sent("x-a"))
+        let [authorization, cookie, key, language] = ["authorization", "cookie", "x-api-key", "accept-language"].map(sent);
+        format!("{method} {body:?} authorization={authorization} cookie={cookie} key={key} language={language}")
     };
     let to = |Path((status, to)): Path<(u16, String)>| async move {
         (StatusCode::from_u16(status).unwrap(), [("location", to)]).into_response()
@@ -40,7 +41,7 @@ fn plugin(grants: &[&str]) -> OutboundHttp {
 }
 
 fn request(method: &str, url: String) -> HttpRequest {
-    let headers = ["Authorization", "Cookie", "X-A"].map(|name| (name.to_owned(), b"v".to_vec())).to_vec();
+    let headers = ["Authorization", "Cookie", "X-Api-Key", "Accept-Language"].map(|name| (name.to_owned(), b"v".to_vec())).to_vec();
     let body = if method == "GET" { Vec::new() } else { b"body".to_vec() };
     HttpRequest { method: method.to_owned(), url, headers, body }
 }
@@ -60,7 +61,7 @@ async fn a_granted_host_is_asked_as_the_plugin_says() {
     let port = server().await.port();
     let plugin = plugin(&["http:localhost"]);
     let answer = told(&plugin, request("PATCH", format!("http://localhost:{port}/tell"))).await;
-    assert_eq!(answer, r#"PATCH "body" authorization=true cookie=true x=true"#);
+    assert_eq!(answer, r#"PATCH "body" authorization=true cookie=true key=true language=true"#);
     let missing = plugin.send(request("GET", format!("http://localhost:{port}/none")), 10, soon()).await.unwrap();
     assert_eq!(missing.status, 404, "an error of the server is an answer");
 }
@@ -71,10 +72,10 @@ async fn redirects_are_followed_as_browsers_do_and_credentials_stay_at_their_ori
     let plugin = plugin(&["http:localhost", "http:127.0.0.1"]);
     let (here, there) = (format!("http://localhost:{port}"), format!("http://127.0.0.1:{port}"));
     for (asked, expected) in [
-        (format!("{here}/to/307/{here}/tell"), r#"POST "body" authorization=true cookie=true x=true"#),
-        (format!("{here}/to/302/{here}/tell"), r#"GET "" authorization=true cookie=true x=true"#),
-        (format!("{here}/to/303/{there}/tell"), r#"GET "" authorization=false cookie=false x=true"#),
-        (format!("{here}/to/308/{there}/tell"), r#"POST "body" authorization=false cookie=false x=true"#),
+        (format!("{here}/to/307/{here}/tell"), r#"POST "body" authorization=true cookie=true key=true language=true"#),
+        (format!("{here}/to/302/{here}/tell"), r#"GET "" authorization=true cookie=true key=true language=true"#),
+        (format!("{here}/to/303/{there}/tell"), r#"GET "" authorization=false cookie=false key=false language=true"#),
+        (format!("{here}/to/308/{there}/tell"), r#"POST "body" authorization=false cookie=false key=false language=true"#),
     ] {
         assert_eq!(told(&plugin, request("POST", asked.clone())).await, expected, "{asked}");
     }

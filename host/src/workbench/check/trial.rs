@@ -158,7 +158,7 @@ fn start_problem(error: &CallError) -> Problem {
 fn settings_problem(error: &LoadError, given: bool) -> Option<Result<String, Problem>> {
     let (message, fix) = match error {
         LoadError::SettingsSchema { problem, .. } => {
-            let message = format!("what it describes its settings by is no JSON Schema: {problem}");
+            let message = format!("the gateway does not take the schema that it describes its settings by: {problem}");
             let fix = "correct `settings-schema` in the answer of `describe`";
             return Some(Err(Problem::new("settings", &message, fix)));
         }

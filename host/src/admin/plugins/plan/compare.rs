@@ -61,33 +61,59 @@ impl Comparison {
     pub(super) async fn make(gateway: &Gateway, old: &Pipeline, new: &Pipeline) -> Self {
         let snapshot = gateway.snapshot();
         let (viewers, mut notes) = viewers(gateway, &snapshot);
-        let endpoints = endpoints(&snapshot);
-        let (started, all) = (Instant::now(), viewers.len() * endpoints.len());
-        let mut alike: BTreeMap<Difference, Vec<String>> = BTreeMap::new();
-        let mut looked_at = 0;
-        for endpoint in &endpoints {
-            let request = Request { id: gateway.next_request_id(), endpoint: endpoint.clone(), method: Arc::default() };
-            if let Some(difference) = group_itself(&snapshot, &request, old, new).await {
-                alike.entry(difference).or_default();
-            }
-            for Viewer { principal, who } in &viewers {
-                if started.elapsed() > MOST_TIME {
-                    break;
-                }
-                looked_at += 1;
-                let look = async |pipeline| look(&snapshot, pipeline, &request, principal).await;
-                if let Some(difference) = difference(endpoint, look(old).await, look(new).await) {
-                    alike.entry(difference).or_default().extend(who.iter().cloned());
-                }
-            }
-        }
-        if looked_at < all {
+        let request = |endpoint| Request { id: gateway.next_request_id(), endpoint, method: Arc::default() };
+        let requests: Vec<_> = endpoints(&snapshot).into_iter().map(request).collect();
+        let mut looks = Looks::default();
+        let all = viewers.len() * requests.len();
+        looks.take(&snapshot, (old, new), &requests, &viewers, Instant::now() + MOST_TIME).await;
+        let Looks { alike, looked_at, are_all } = looks;
+        if !are_all {
             notes.push(format!(
                 "only {looked_at} of {all} lists were looked at, which took {} seconds",
                 MOST_TIME.as_secs()
             ));
         }
         Self { rows: alike.into_iter().map(|(difference, who)| Row::new(difference, who)).collect(), looked_at, notes }
+    }
+}
+
+/// What has been seen so far.
+#[derive(Default)]
+struct Looks {
+    alike: BTreeMap<Difference, Vec<String>>,
+    looked_at: usize,
+    are_all: bool,
+}
+
+impl Looks {
+    /// Looks on until `end`: every look asks policies, the one at a group itself too.
+    async fn take(
+        &mut self,
+        snapshot: &Snapshot,
+        (old, new): (&Pipeline, &Pipeline),
+        requests: &[Request],
+        viewers: &[Viewer],
+        end: Instant,
+    ) {
+        for request in requests {
+            if Instant::now() >= end {
+                return;
+            }
+            if let Some(difference) = group_itself(snapshot, request, old, new).await {
+                self.alike.entry(difference).or_default();
+            }
+            for Viewer { principal, who } in viewers {
+                if Instant::now() >= end {
+                    return;
+                }
+                self.looked_at += 1;
+                let look = async |pipeline| look(snapshot, pipeline, request, principal).await;
+                if let Some(difference) = difference(&request.endpoint, look(old).await, look(new).await) {
+                    self.alike.entry(difference).or_default().extend(who.iter().cloned());
+                }
+            }
+        }
+        self.are_all = true;
     }
 }
 
@@ -170,5 +196,66 @@ fn word(kind: ItemKind) -> &'static str {
         ItemKind::Prompt => "prompt",
         ItemKind::Resource => "resource",
         ItemKind::ResourceTemplate => "resource-template",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::names::GroupName;
+    use crate::pipeline::{
+        Decision, Description, GuardedParts, Item, Listing, Plugin, Stage, StageFuture, ToolFilter, Validity,
+    };
+    use crate::telemetry::PolicyMetrics;
+
+    #[derive(Default)]
+    struct Counting(AtomicUsize);
+
+    impl ToolFilter for Counting {
+        fn select<'a>(&'a self, _: &'a Request, _: &'a str, _: &'a Item) -> StageFuture<'a, Decision> {
+            Box::pin(async { Ok(Decision::Allow) })
+        }
+
+        fn select_items<'a>(&'a self, _: &'a Request, _: &'a str, items: &'a [&'a Item]) -> StageFuture<'a, Listing> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            let visible = vec![true; items.len()];
+            Box::pin(async { Ok(Listing { visible, holds: Validity::UntilChange }) })
+        }
+    }
+
+    #[tokio::test]
+    async fn no_policy_is_asked_once_the_time_is_over_and_the_plan_is_known_to_be_a_part() {
+        let filter = Arc::new(Counting::default());
+        let plugin = Plugin {
+            name: "counting".into(),
+            digest: "".into(),
+            description: Description::default(),
+            stages: vec![Stage::ToolFilter],
+            guarded: GuardedParts::default(),
+            fail_open: false,
+            authenticator: None,
+            authorizer: None,
+            tool_filter: Some(Arc::clone(&filter) as _),
+            header_injector: None,
+            guard: None,
+            observer: None,
+        };
+        let pipeline = Pipeline::new(1, &[Arc::new(plugin)], &PolicyMetrics::default());
+        let group = |name| Endpoint::Group(GroupName::parse(name).unwrap());
+        let request = |endpoint| Request { id: "r-1".into(), endpoint, method: Arc::default() };
+        let requests = ["one", "two"].map(|name| request(group(name)));
+        let viewer = Viewer { principal: Arc::new(Principal::anonymous()), who: vec!["everybody".to_owned()] };
+        let (snapshot, both) = (Snapshot::default(), (&pipeline, &pipeline));
+
+        let mut none = Looks::default();
+        none.take(&snapshot, both, &requests, &[], Instant::now()).await;
+        none.take(&snapshot, both, &requests, std::slice::from_ref(&viewer), Instant::now()).await;
+        assert_eq!((none.looked_at, none.are_all, filter.0.load(Ordering::Relaxed)), (0, false, 0));
+
+        let mut all = Looks::default();
+        all.take(&snapshot, both, &requests, &[viewer], Instant::now() + MOST_TIME).await;
+        assert!(all.looked_at == 2 && all.are_all && filter.0.load(Ordering::Relaxed) > 0);
     }
 }
