@@ -150,6 +150,27 @@ on_both! {
         values.set("other", "k", b"", None).await.unwrap();
     }
 
+    async fn what_expires_at_once_does_not_fill_the_disk(home: Home) {
+        let store = home.open().await;
+        let values = store.plugin_values();
+        let value = vec![b'v'; LONGEST_VALUE];
+        let most = MOST_BYTES / (LONGEST_VALUE + 3);
+        for number in 0..most + 50 {
+            KeyValue::set(&values, "p", &format!("{number:03}"), &value, NO_TIME).await.unwrap();
+        }
+        let kept = values.sweep().await.unwrap();
+        assert!(kept <= most as u64, "{kept} values of {LONGEST_VALUE} bytes lay in the database");
+
+        // The same of counting, with as many keys as a plugin may have.
+        KeyValue::set(&values, "p", "first", b"", NO_TIME).await.unwrap();
+        KeyValue::set(&values, "p", "second", b"", NO_TIME).await.unwrap();
+        home.damage(if home.key().is_none() { FILL_SQLITE } else { FILL_POSTGRES }).await;
+        home.damage("UPDATE plugin_values SET expires_at = 1").await;
+        KeyValue::set(&values, "other", "theirs", b"", NO_TIME).await.unwrap();
+        assert_eq!(KeyValue::increment(&values, "p", "one more", 1, None).await, Ok(1));
+        assert_eq!(values.sweep().await.unwrap(), 1, "only what another plugin kept was left");
+    }
+
     async fn two_gateways_count_together(home: Home) {
         let (one, other) = (home.open().await, home.open().await);
         let count = |store: &mcpjungle_host::store::Store| {
