@@ -280,10 +280,6 @@ impl Gateway {
                 installation: &next.installation,
                 summary: &summary,
                 author,
-                added: match wish {
-                    Wish::Edit(Edit::Add { name, .. }) => Some(name),
-                    Wish::Edit(_) | Wish::RollBack => None,
-                },
             };
             let Some(id) = self.store.install(stored).await.map_err(PolicyError::from)? else { continue };
             let problem = match tried {
@@ -319,7 +315,7 @@ impl Gateway {
             Wish::Edit(edit) => Ok(StoredInstallation {
                 id: base.id,
                 undone_to: Some(base.id),
-                installation: base.installation.edited(edit)?,
+                installation: base.installation.edited(edit, base.id + 1)?,
             }),
             Wish::RollBack => {
                 let id = base.undone_to.ok_or(ChangeError::NothingToUndo)?;

@@ -136,11 +136,11 @@ pub enum EditError {
 }
 
 impl Installation {
-    /// The installation after a change.
-    pub fn edited(&self, edit: &Edit) -> Result<Self, EditError> {
+    /// The installation after a change; `id` is the one that the change will have.
+    pub fn edited(&self, edit: &Edit, id: i64) -> Result<Self, EditError> {
         let mut next = self.clone();
         match edit {
-            Edit::Add { name, version, place } => next.add(name, version, place)?,
+            Edit::Add { name, version, place } => next.add(name, version, place, id)?,
             Edit::Update { name, changes } => next.find_mut(name)?.update(changes)?,
             Edit::SetEnabled { name, enabled } => {
                 let plugin = next.find_mut(name)?;
@@ -186,7 +186,13 @@ impl Installation {
         {
             return Err(EditError::AlreadyInstalled(name.to_owned()));
         }
-        let new = InstalledPlugin { name: name.into(), enabled: true, version: version.clone(), previous: Vec::new() };
+        let new = InstalledPlugin {
+            name: name.into(),
+            added: id,
+            enabled: true,
+            version: version.clone(),
+            previous: Vec::new(),
+        };
         match place {
             Place::Last => self.plugins.push(new),
             Place::Replace(replaced) => {
@@ -339,7 +345,9 @@ mod tests {
     }
 
     fn after(edits: &[Edit]) -> Result<Installation, EditError> {
-        edits.iter().try_fold(Installation::stock(), |installation, edit| installation.edited(edit))
+        let mut ids = 1..;
+        let edited = |installation: Installation, edit| installation.edited(edit, ids.next().unwrap());
+        edits.iter().try_fold(Installation::stock(), edited)
     }
 
     fn order(names: &[&str]) -> Edit {
@@ -412,7 +420,8 @@ mod tests {
     #[test]
     fn a_plugin_goes_back_version_by_version() {
         let updated = after(&[add("corp", Place::Last), component('b'), component('c')]).unwrap();
-        let back = |installation: &Installation| installation.edited(&Edit::RollBackPlugin { name: "corp".to_owned() });
+        let back =
+            |installation: &Installation| installation.edited(&Edit::RollBackPlugin { name: "corp".to_owned() }, 4);
         let once = back(&updated).unwrap();
         assert_eq!(once.find("corp").unwrap().version, version('b'));
         let twice = back(&once).unwrap();
@@ -434,6 +443,22 @@ mod tests {
         let revoked = VersionChanges { revoke: grants(&["kv"]), ..VersionChanges::default() };
         let error = after(&[add("corp", Place::Last), update(revoked)]).unwrap_err();
         assert_eq!(error.to_string(), "plugin `corp` does not have the grant `kv`");
+    }
+
+    #[test]
+    fn a_plugin_keeps_its_values_through_updates_and_another_of_its_name_has_its_own() {
+        let kept_by = |edits: &[Edit]| after(edits).unwrap().find("corp").unwrap().keeps_as().to_string();
+        let replace = || add("corp", Place::Replace("corp".to_owned()));
+        let remove = || Edit::Remove { name: "corp".to_owned() };
+        assert_eq!(kept_by(&[add("corp", Place::Last), component('b')]), "corp#1");
+        let back = Edit::RollBackPlugin { name: "corp".to_owned() };
+        assert_eq!(kept_by(&[add("corp", Place::Last), component('b'), back]), "corp#1");
+        assert_eq!(kept_by(&[add("corp", Place::Last), replace()]), "corp#2");
+        assert_eq!(kept_by(&[add("corp", Place::Last), remove(), add("corp", Place::Last)]), "corp#3");
+        assert_eq!(&*Installation::stock().plugins[0].keeps_as(), "builtin-auth");
+        // As it was stored before a plugin knew which change added it.
+        let text = r#"{"name": "corp", "enabled": true, "component": "builtin:acl"}"#;
+        assert_eq!(&*serde_json::from_str::<InstalledPlugin>(text).unwrap().keeps_as(), "corp");
     }
 
     #[test]

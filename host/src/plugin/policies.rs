@@ -25,6 +25,8 @@ pub struct PipelinePlan {
 pub struct PluginPlan {
     /// Unique in the pipeline; in logs and metrics.
     pub name: Arc<str>,
+    /// What its values are kept under; without an installation that knows better, its name.
+    pub keeps_as: Arc<str>,
     /// Where its bytes come from.
     pub component: ComponentSource,
     /// The stages to install it for; `None` for all that it exports.
@@ -112,8 +114,10 @@ impl PluginPlan {
 
     /// A component with no settings and default limits.
     pub fn new(name: &str, component: ComponentSource) -> Self {
+        let name: Arc<str> = name.into();
         Self {
-            name: name.into(),
+            keeps_as: Arc::clone(&name),
+            name,
             component,
             stages: None,
             settings: "{}".to_owned(),

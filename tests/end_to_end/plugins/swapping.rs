@@ -8,6 +8,7 @@ use reqwest::Method;
 use crate::harness::client::Client;
 use crate::harness::live::Live;
 use crate::harness::{until, until_true};
+use crate::plugin_grants::run;
 use crate::plugins::{add_deny, as_json, component, deny, installed, lists, with_upstream};
 
 #[tokio::test]
@@ -160,4 +161,25 @@ async fn what_is_installed_outlives_the_gateway_however_it_ends() {
         assert!(!lists(&client, "raw__numbers").await, "round {round}");
     }
     drop(upstream);
+}
+
+#[tokio::test]
+async fn a_plugin_in_the_place_of_another_has_values_of_its_own_and_a_rollback_brings_the_old_ones_back() {
+    let (gateway, _upstream, client) = with_upstream().await;
+    let component = component("borrower.wasm");
+    let grants = ["--grant", "kv", "--grant", "http:localhost", "--grant", "secret:x", "--deadline", "5000"];
+    let add = [&["plugin", "add", "borrower", &component][..], &grants].concat();
+    let count = async || run(&client, &serde_json::json!({ "add": { "key": "n", "by": 1 } })).await;
+    gateway.succeed(&add);
+    assert_eq!((count().await, count().await), (1.into(), 2.into()));
+    gateway.succeed(&["plugin", "update", "borrower", "--deadline", "6000"]);
+    assert_eq!(count().await, 3, "an update keeps them");
+
+    gateway.succeed(&[&add[..], &["--replace", "borrower"]].concat());
+    assert_eq!(count().await, 1);
+    gateway.succeed(&["plugin", "rollback"]);
+    assert_eq!(count().await, 4);
+    gateway.succeed(&["plugin", "remove", "borrower"]);
+    gateway.succeed(&["plugin", "rollback"]);
+    assert_eq!(count().await, 5);
 }
