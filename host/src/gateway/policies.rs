@@ -218,6 +218,8 @@ impl Policies {
 
     fn publish(&self, running: RunningPolicies) {
         self.told.lock().clear();
+        let installed = running.plugins.iter().map(|plugin| (&*plugin.installed.name, plugin.stages.as_slice()));
+        self.metrics.forget_all_but(installed);
         self.pipeline.store(Arc::clone(&running.pipeline));
         self.running.store(Arc::new(running));
     }
@@ -303,7 +305,7 @@ impl Gateway {
         // What is only tried writes nothing where the one that runs would find it.
         let host = self.policies.host.forgetful();
         let running = self.policies.running();
-        let loader = Loader { host: &host, ..self.policies.loader(&running) };
+        let loader = Loader { host: &host, metrics: &PolicyMetrics::default(), ..self.policies.loader(&running) };
         Ok(loader.load_installed(&self.store, next, self.policies.next_revision()).await?)
     }
 

@@ -183,3 +183,25 @@ async fn a_plugin_in_the_place_of_another_has_values_of_its_own_and_a_rollback_b
     gateway.succeed(&["plugin", "rollback"]);
     assert_eq!(count().await, 5);
 }
+
+#[tokio::test]
+async fn what_is_added_again_under_a_name_is_counted_from_nothing() {
+    let (gateway, _upstream, client) = with_upstream().await;
+    add_deny(&gateway, "raw__numbers");
+    let counted = || {
+        let listed = as_json(&gateway, &["plugin", "list"]);
+        let stages = listed["stages"].as_array().expect("stages");
+        let authorizers = stages.iter().find(|stage| stage["stage"] == "authorizer").expect("the stage");
+        let plugins = authorizers["plugins"].as_array().expect("plugins");
+        let deny = plugins.iter().find(|plugin| plugin["name"] == "deny").expect("it is listed");
+        (deny["calls"].as_u64(), deny["denials"].as_u64())
+    };
+    assert!(client.call("raw__numbers", "{}").await.contains("-32602"));
+    let before = counted();
+    assert!(before.0 > Some(0) && before.1 > Some(0), "{before:?}");
+    gateway.succeed(&["plugin", "disable", "deny"]);
+    assert_eq!(counted(), before, "it is still there");
+    gateway.succeed(&["plugin", "remove", "deny"]);
+    add_deny(&gateway, "raw__numbers");
+    assert_eq!(counted().1, Some(0));
+}
