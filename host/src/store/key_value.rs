@@ -40,14 +40,6 @@ impl Store {
     pub fn plugin_values(&self) -> PluginValues {
         PluginValues { pool: self.values_pool.clone(), dialect: self.dialect, writer: Arc::clone(&self.writer) }
     }
-
-    /// Removes all that a plugin has kept, when it is removed itself; how many values that were.
-    pub async fn delete_plugin_values(&self, plugin: &str) -> Result<u64, StoreError> {
-        let values = self.plugin_values();
-        let _turn = values.turn().await;
-        let delete = sqlx::query("DELETE FROM plugin_values WHERE plugin = $1").bind(plugin);
-        Ok(bounded(delete.execute(&values.pool)).await?.rows_affected())
-    }
 }
 
 impl PluginValues {

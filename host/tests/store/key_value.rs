@@ -128,10 +128,6 @@ on_both! {
         // They are there after a restart.
         let store = home.open().await;
         assert_eq!(text(&store.plugin_values(), "n").await.as_deref(), Some("42"));
-        assert!(store.delete_plugin_values("p").await.unwrap() > 5);
-        assert_eq!(text(&store.plugin_values(), "n").await, None);
-        let theirs = KeyValue::get(&store.plugin_values(), "other", "a").await.unwrap();
-        assert!(theirs.is_some(), "nobody else's go");
     }
 
     async fn a_plugin_has_no_more_keys_than_its_quota(home: Home) {
@@ -200,6 +196,9 @@ on_both! {
         }
         assert_eq!(values.sweep().await.unwrap(), 1_089);
         assert_eq!(values.sweep().await.unwrap(), 0);
-        assert_eq!(store.delete_plugin_values("p").await.unwrap(), 11);
+        for number in 0..1_100 {
+            let is_there = text(&values, &number.to_string()).await.is_some();
+            assert_eq!(is_there, number % 100 == 0, "{number}");
+        }
     }
 }
