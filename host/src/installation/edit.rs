@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::installation::{ComponentRef, Installation, InstalledPlugin, PluginVersion};
 use crate::pipeline::Stage;
-use crate::plugin::{Grant, Grants, Isolation, Limits, is_plugin_name};
+use crate::plugin::{Grant, Grants, Isolation, Limits, SettingsTooLong, is_plugin_name};
 
 /// Earlier versions of a plugin that are kept.
 const MOST_PREVIOUS: usize = 20;
@@ -131,6 +131,8 @@ pub enum EditError {
     NoChange(String),
     #[error("that changes nothing: the plugins stand in this order already")]
     SameOrder,
+    #[error(transparent)]
+    SettingsTooLong(#[from] SettingsTooLong),
     #[error("plugin `{name}` is {} already", if *.enabled { "enabled" } else { "disabled" })]
     SameState { name: String, enabled: bool },
 }
@@ -174,8 +176,9 @@ impl Installation {
         Ok(&mut self.plugins[at])
     }
 
-    fn add(&mut self, name: &str, version: &PluginVersion, place: &Place) -> Result<(), EditError> {
+    fn add(&mut self, name: &str, version: &PluginVersion, place: &Place, id: i64) -> Result<(), EditError> {
         check_name(name)?;
+        check_settings(name, &version.settings)?;
         // Under the name of the one that it replaces, too: what went before can be rolled back to.
         let replaced = match place {
             Place::Replace(replaced) => Some(self.position(replaced)?),
@@ -257,6 +260,9 @@ impl PluginVersion {
         if let Some(grant) = changes.revoke.iter().find(|grant| !self.grants.contains(grant)) {
             return Err(EditError::NotGranted { name: name.to_string(), grant: grant.clone() });
         }
+        if let Some(settings) = &changes.settings {
+            check_settings(name, settings)?;
+        }
         let kept = self.grants.iter().filter(|grant| !changes.revoke.contains(grant));
         Ok(Self {
             component: changes.component.clone().unwrap_or_else(|| self.component.clone()),
@@ -327,10 +333,15 @@ fn check_name(name: &str) -> Result<(), EditError> {
     Ok(())
 }
 
+fn check_settings(plugin: &str, settings: &serde_json::Map<String, serde_json::Value>) -> Result<(), SettingsTooLong> {
+    let text = serde_json::to_string(settings).expect("a map of JSON values serialises");
+    SettingsTooLong::check(plugin, &text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugin::Stock;
+    use crate::plugin::{LONGEST_SETTINGS, Stock};
 
     fn version(digit: char) -> PluginVersion {
         PluginVersion::new(ComponentRef::Digest(digit.to_string().repeat(64).into()))
@@ -418,6 +429,31 @@ mod tests {
     }
 
     #[test]
+    fn settings_have_a_bound_where_they_are_given() {
+        let settings = |bytes: usize| {
+            let text = "x".repeat(bytes - r#"{"t":""}"#.len());
+            serde_json::Map::from_iter([("t".to_owned(), text.into())])
+        };
+        let add = |settings| {
+            let version = PluginVersion { settings, ..version('a') };
+            Edit::Add { name: "corp".to_owned(), version: Box::new(version), place: Place::Last }
+        };
+        let update = |changes| Edit::Update { name: "corp".to_owned(), changes: Box::new(changes) };
+        let long = after(&[add(settings(LONGEST_SETTINGS))]).unwrap();
+        let too_long = settings(LONGEST_SETTINGS + 1);
+        let changes = VersionChanges { settings: Some(too_long.clone()), ..VersionChanges::default() };
+        for error in [after(&[add(too_long.clone())]).unwrap_err(), long.edited(&update(changes), 2).unwrap_err()] {
+            let expected = "the settings of plugin `corp` are 65537 bytes of JSON, and 65536 is the most";
+            assert_eq!(error.to_string(), expected);
+        }
+        // What was stored before there was a bound can still be mended.
+        let mut stored = long;
+        stored.plugins.last_mut().unwrap().version.settings = too_long;
+        let mended = VersionChanges { fail_open: Some(true), ..VersionChanges::default() };
+        assert!(stored.edited(&update(mended), 2).is_ok());
+    }
+
+    #[test]
     fn a_plugin_goes_back_version_by_version() {
         let updated = after(&[add("corp", Place::Last), component('b'), component('c')]).unwrap();
         let back =
@@ -427,22 +463,6 @@ mod tests {
         let twice = back(&once).unwrap();
         assert_eq!(twice.find("corp").unwrap().version, version('a'));
         assert!(back(&twice).is_err());
-    }
-
-    #[test]
-    fn grants_and_limits_change_one_by_one() {
-        let grants = |texts: &[&str]| Grants::new(texts.iter().map(|text| text.parse().unwrap()));
-        let update = |changes| Edit::Update { name: "corp".to_owned(), changes: Box::new(changes) };
-        let granted = VersionChanges { grant: grants(&["kv", "secret:a"]), ..VersionChanges::default() };
-        let limits = LimitChanges { deadline_ms: NonZeroU32::new(9), ..LimitChanges::default() };
-        let changed = VersionChanges { revoke: grants(&["kv"]), limits, ..VersionChanges::default() };
-        let edits = [add("corp", Place::Last), update(granted), update(changed)];
-        let corp = after(&edits).unwrap().find("corp").unwrap().version.clone();
-        assert_eq!(corp.grants, grants(&["secret:a"]));
-        assert_eq!((corp.limits.deadline_ms.get(), corp.limits.memory_mib), (9, Limits::default().memory_mib));
-        let revoked = VersionChanges { revoke: grants(&["kv"]), ..VersionChanges::default() };
-        let error = after(&[add("corp", Place::Last), update(revoked)]).unwrap_err();
-        assert_eq!(error.to_string(), "plugin `corp` does not have the grant `kv`");
     }
 
     #[test]
@@ -459,6 +479,22 @@ mod tests {
         // As it was stored before a plugin knew which change added it.
         let text = r#"{"name": "corp", "enabled": true, "component": "builtin:acl"}"#;
         assert_eq!(&*serde_json::from_str::<InstalledPlugin>(text).unwrap().keeps_as(), "corp");
+    }
+
+    #[test]
+    fn grants_and_limits_change_one_by_one() {
+        let grants = |texts: &[&str]| Grants::new(texts.iter().map(|text| text.parse().unwrap()));
+        let update = |changes| Edit::Update { name: "corp".to_owned(), changes: Box::new(changes) };
+        let granted = VersionChanges { grant: grants(&["kv", "secret:a"]), ..VersionChanges::default() };
+        let limits = LimitChanges { deadline_ms: NonZeroU32::new(9), ..LimitChanges::default() };
+        let changed = VersionChanges { revoke: grants(&["kv"]), limits, ..VersionChanges::default() };
+        let edits = [add("corp", Place::Last), update(granted), update(changed)];
+        let corp = after(&edits).unwrap().find("corp").unwrap().version.clone();
+        assert_eq!(corp.grants, grants(&["secret:a"]));
+        assert_eq!((corp.limits.deadline_ms.get(), corp.limits.memory_mib), (9, Limits::default().memory_mib));
+        let revoked = VersionChanges { revoke: grants(&["kv"]), ..VersionChanges::default() };
+        let error = after(&[add("corp", Place::Last), update(revoked)]).unwrap_err();
+        assert_eq!(error.to_string(), "plugin `corp` does not have the grant `kv`");
     }
 
     #[test]
