@@ -10,7 +10,7 @@ use crate::group::ToolGroup;
 use crate::names::{CanonicalName, GroupName, ServerName};
 use crate::pipeline::{Item, ItemKind, Mode};
 use crate::server::Server;
-use crate::store::{Known, PluginSecret, ServerRecord, Stored, StoredServer};
+use crate::store::{Known, PluginSecret, ServerRecord, Stored, StoredPluginSecrets, StoredServer};
 
 mod definition;
 mod directory;
@@ -41,7 +41,7 @@ pub struct Snapshot {
     /// All clients and users.
     pub identities: Identities,
     /// Secrets for plugins, by name.
-    pub plugin_secrets: BTreeMap<String, PluginSecret>,
+    pub plugin_secrets: Arc<BTreeMap<String, PluginSecret>>,
     /// How the gateway was initialised, if it was.
     pub initialized: Option<Mode>,
     /// Which plugins are installed: the id of the last change of them.
@@ -108,7 +108,7 @@ impl Snapshot {
             servers: servers.map(|server| (server.server.name.clone(), server)).collect(),
             groups: stored.groups.into_iter().map(group).collect(),
             identities: previous.identities.with(stored.identities),
-            plugin_secrets: stored.plugin_secrets.into_iter().map(|secret| (secret.name.clone(), secret)).collect(),
+            plugin_secrets: follow_plugin_secrets(&previous.plugin_secrets, stored.plugin_secrets),
             initialized: stored.initialized,
             installation: stored.installation,
         }
@@ -131,6 +131,20 @@ impl Snapshot {
         let servers = self.servers.iter().map(|(name, server)| (name.clone(), server.revision)).collect();
         Known { revision: self.revision, servers }
     }
+}
+
+/// The secrets for plugins as they are now: the very same ones, if nothing has changed about them.
+fn follow_plugin_secrets(
+    previous: &Arc<BTreeMap<String, PluginSecret>>,
+    stored: StoredPluginSecrets,
+) -> Arc<BTreeMap<String, PluginSecret>> {
+    if stored.changed.is_empty() && previous.keys().eq(&stored.names) {
+        return Arc::clone(previous);
+    }
+    let mut secrets = BTreeMap::clone(previous);
+    secrets.retain(|name, _| stored.names.contains(name));
+    secrets.extend(stored.changed.into_iter().map(|secret| (secret.name.clone(), secret)));
+    Arc::new(secrets)
 }
 
 impl CatalogItem {

@@ -26,6 +26,10 @@ pub struct Installation {
 pub struct InstalledPlugin {
     /// Unique; in logs and metrics.
     pub name: Arc<str>,
+    /// The change that added it, which tells it from others that had its name before or after it; 0 if no
+    /// change did: it came with the gateway, or is of a policies file.
+    #[serde(default)]
+    pub added: i64,
     /// A disabled plugin keeps its place, and is not asked.
     pub enabled: bool,
     /// What runs.
@@ -96,9 +100,40 @@ impl InstalledPlugin {
     pub fn stock(stock: Stock) -> Self {
         Self {
             name: PluginPlan::stock(stock).name,
+            added: 0,
             enabled: true,
             version: PluginVersion::new(ComponentRef::Stock(stock)),
             previous: Vec::new(),
+        }
+    }
+
+    /// What its values are kept under: through all its versions the same, and no other plugin's.
+    pub fn keeps_as(&self) -> Arc<str> {
+        match self.added {
+            0 => Arc::clone(&self.name),
+            // No name has this character in it.
+            added => format!("{}#{added}", self.name).into(),
+        }
+    }
+
+    /// How to load it. `bytes` are those of the component, where it is not a stock one.
+    pub fn plan(&self, bytes: Arc<[u8]>) -> PluginPlan {
+        let version = &self.version;
+        let (component, digest) = match &version.component {
+            ComponentRef::Stock(stock) => (ComponentSource::Stock(*stock), None),
+            ComponentRef::Digest(digest) => (ComponentSource::Bytes(bytes), Some(digest.to_string())),
+        };
+        PluginPlan {
+            name: Arc::clone(&self.name),
+            keeps_as: self.keeps_as(),
+            component,
+            stages: version.stages.clone(),
+            settings: serde_json::Value::Object(version.settings.clone()).to_string(),
+            limits: version.limits,
+            isolation: version.isolation,
+            fail_open: version.fail_open,
+            grants: version.grants.clone(),
+            digest,
         }
     }
 }
@@ -114,25 +149,6 @@ impl PluginVersion {
             limits: Limits::default(),
             isolation: Isolation::default(),
             fail_open: false,
-        }
-    }
-
-    /// How to load it, under a name. `bytes` are those of the component, where it is not a stock one.
-    pub fn plan(&self, name: &Arc<str>, bytes: Arc<[u8]>) -> PluginPlan {
-        let (component, digest) = match &self.component {
-            ComponentRef::Stock(stock) => (ComponentSource::Stock(*stock), None),
-            ComponentRef::Digest(digest) => (ComponentSource::Bytes(bytes), Some(digest.to_string())),
-        };
-        PluginPlan {
-            name: Arc::clone(name),
-            component,
-            stages: self.stages.clone(),
-            settings: serde_json::Value::Object(self.settings.clone()).to_string(),
-            limits: self.limits,
-            isolation: self.isolation,
-            fail_open: self.fail_open,
-            grants: self.grants.clone(),
-            digest,
         }
     }
 }

@@ -42,6 +42,8 @@ pub use limits::Limits;
 pub(crate) use load::check_digest;
 pub use load::{Examination, Import, digest_of};
 pub use memory::MemoryKeyValue;
-pub use policies::{ComponentSource, Isolation, PipelinePlan, PlanError, PluginPlan, is_plugin_name};
+pub use policies::{
+    ComponentSource, Isolation, LONGEST_SETTINGS, PipelinePlan, PlanError, PluginPlan, SettingsTooLong, is_plugin_name,
+};
 pub use stock::Stock;
 pub use workpiece::{CONTRACT, InstanceCost, Instances, Workpiece};

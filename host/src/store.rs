@@ -65,7 +65,7 @@ pub use key_value::{PluginValues, ValueRefused, expires_at};
 pub use load::Known;
 pub use lost_admin::{ResetError, ResetToken};
 pub use open::{Database, OpenError};
-pub use plugin_secrets::PluginSecret;
+pub use plugin_secrets::{PluginSecret, StoredPluginSecrets};
 pub use postgres::{PostgresDatabase, PostgresError, PostgresSettings, PostgresUrlError};
 pub use rekey::{NewKey, RekeyError, Rekeyed, Unreadable};
 pub use secrets::{ConfiguredKey, KeyError, KeySource};
@@ -89,8 +89,6 @@ pub struct Store {
     /// The secrets of servers as they were read last, by the server's id: served on when the
     /// database has gone under a key that this gateway does not have.
     opened: parking_lot::Mutex<HashMap<i64, OpenedSecrets>>,
-    /// The same of secrets for plugins.
-    opened_plugin_secrets: parking_lot::Mutex<plugin_secrets::OpenedPluginSecrets>,
 }
 
 /// The secrets of a server.
@@ -118,8 +116,8 @@ pub struct Stored {
     pub groups: Vec<ToolGroup>,
     /// Clients and users that the caller does not know as they are.
     pub identities: StoredIdentities,
-    /// All secrets for plugins, sorted by name.
-    pub plugin_secrets: Vec<PluginSecret>,
+    /// Secrets for plugins that the caller does not know as they are.
+    pub plugin_secrets: StoredPluginSecrets,
     /// How the gateway was initialised, if it was.
     pub initialized: Option<Mode>,
     /// The id of what is installed; see [`StoredInstallation::id`].

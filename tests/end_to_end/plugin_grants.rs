@@ -47,7 +47,7 @@ async fn start(home: Arc<TempDir>, upstream: &RawServer, grants: &Value, deadlin
 }
 
 /// Has the policy run an errand; what came of it, which the upstream was sent and has echoed.
-async fn run(client: &Client, errand: &Value) -> Value {
+pub(crate) async fn run(client: &Client, errand: &Value) -> Value {
     let answer = client.call("raw__echo", &errand.to_string()).await;
     let answer: Value = serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}"));
     let echoed = answer["result"]["echoed"]["arguments"].get("answer").cloned();

@@ -209,6 +209,7 @@ impl From<EditError> for ApiError {
             | EditError::NotGranted { .. }
             | EditError::NoChange(_)
             | EditError::SameOrder
+            | EditError::SettingsTooLong(_)
             | EditError::SameState { .. } => Self::invalid(error.to_string()),
         }
     }

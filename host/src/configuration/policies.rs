@@ -26,6 +26,7 @@ pub(crate) fn read(source: Source<'_>) -> Result<PipelinePlan, Problem> {
             source.problem(None, format!("cannot read the policies file: {cause}"))
         }
         PlanError::DuplicateName { name, .. } => source.problem(None, format!("names two plugins `{name}`")),
+        PlanError::Settings { source: cause, .. } => source.problem(None, cause.to_string()),
     })
 }
 

@@ -225,6 +225,8 @@ impl Policies {
 
     fn publish(&self, running: RunningPolicies) {
         self.told.lock().clear();
+        let installed = running.plugins.iter().map(|plugin| (&*plugin.installed.name, plugin.stages.as_slice()));
+        self.metrics.forget_all_but(installed);
         self.pipeline.store(Arc::clone(&running.pipeline));
         self.running.store(Arc::new(running));
     }
@@ -289,10 +291,6 @@ impl Gateway {
                 installation: &next.installation,
                 summary: &summary,
                 author,
-                added: match &wish {
-                    Wish::Edit(Edit::Add { name, .. }) => Some(name),
-                    Wish::Edit(_) | Wish::RollBack { .. } => None,
-                },
             };
             let Some(id) = self.store.install(stored).await.map_err(PolicyError::from)? else { continue };
             let problem = match tried {
@@ -315,7 +313,7 @@ impl Gateway {
         // What is only tried writes nothing where the one that runs would find it.
         let host = self.policies.host.forgetful();
         let running = self.policies.running();
-        let loader = Loader { host: &host, ..self.policies.loader(&running) };
+        let loader = Loader { host: &host, metrics: &PolicyMetrics::default(), ..self.policies.loader(&running) };
         Ok(loader.load_installed(&self.store, next, self.policies.next_revision()).await?)
     }
 
@@ -327,7 +325,7 @@ impl Gateway {
             Wish::Edit(edit) => Ok(StoredInstallation {
                 id: base.id,
                 undone_to: Some(base.id),
-                installation: base.installation.edited(edit)?,
+                installation: base.installation.edited(edit, base.id + 1)?,
             }),
             Wish::RollBack { change } => {
                 if change.is_some_and(|change| change != base.id) {

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::installation::{ComponentRef, Installation, InstalledPlugin, PluginVersion};
 use crate::pipeline::Stage;
-use crate::plugin::{Grant, Grants, Isolation, Limits, is_plugin_name};
+use crate::plugin::{Grant, Grants, Isolation, Limits, SettingsTooLong, is_plugin_name};
 
 /// Earlier versions of a plugin that are kept.
 const MOST_PREVIOUS: usize = 20;
@@ -131,16 +131,18 @@ pub enum EditError {
     NoChange(String),
     #[error("that changes nothing: the plugins stand in this order already")]
     SameOrder,
+    #[error(transparent)]
+    SettingsTooLong(#[from] SettingsTooLong),
     #[error("plugin `{name}` is {} already", if *.enabled { "enabled" } else { "disabled" })]
     SameState { name: String, enabled: bool },
 }
 
 impl Installation {
-    /// The installation after a change.
-    pub fn edited(&self, edit: &Edit) -> Result<Self, EditError> {
+    /// The installation after a change; `id` is the one that the change will have.
+    pub fn edited(&self, edit: &Edit, id: i64) -> Result<Self, EditError> {
         let mut next = self.clone();
         match edit {
-            Edit::Add { name, version, place } => next.add(name, version, place)?,
+            Edit::Add { name, version, place } => next.add(name, version, place, id)?,
             Edit::Update { name, changes } => next.find_mut(name)?.update(changes)?,
             Edit::SetEnabled { name, enabled } => {
                 let plugin = next.find_mut(name)?;
@@ -174,8 +176,9 @@ impl Installation {
         Ok(&mut self.plugins[at])
     }
 
-    fn add(&mut self, name: &str, version: &PluginVersion, place: &Place) -> Result<(), EditError> {
+    fn add(&mut self, name: &str, version: &PluginVersion, place: &Place, id: i64) -> Result<(), EditError> {
         check_name(name)?;
+        check_settings(name, &version.settings)?;
         // Under the name of the one that it replaces, too: what went before can be rolled back to.
         let replaced = match place {
             Place::Replace(replaced) => Some(self.position(replaced)?),
@@ -186,7 +189,13 @@ impl Installation {
         {
             return Err(EditError::AlreadyInstalled(name.to_owned()));
         }
-        let new = InstalledPlugin { name: name.into(), enabled: true, version: version.clone(), previous: Vec::new() };
+        let new = InstalledPlugin {
+            name: name.into(),
+            added: id,
+            enabled: true,
+            version: version.clone(),
+            previous: Vec::new(),
+        };
         match place {
             Place::Last => self.plugins.push(new),
             Place::Replace(replaced) => {
@@ -250,6 +259,9 @@ impl PluginVersion {
     fn changed(&self, name: &Arc<str>, changes: &VersionChanges) -> Result<Self, EditError> {
         if let Some(grant) = changes.revoke.iter().find(|grant| !self.grants.contains(grant)) {
             return Err(EditError::NotGranted { name: name.to_string(), grant: grant.clone() });
+        }
+        if let Some(settings) = &changes.settings {
+            check_settings(name, settings)?;
         }
         let kept = self.grants.iter().filter(|grant| !changes.revoke.contains(grant));
         Ok(Self {
@@ -321,10 +333,15 @@ fn check_name(name: &str) -> Result<(), EditError> {
     Ok(())
 }
 
+fn check_settings(plugin: &str, settings: &serde_json::Map<String, serde_json::Value>) -> Result<(), SettingsTooLong> {
+    let text = serde_json::to_string(settings).expect("a map of JSON values serialises");
+    SettingsTooLong::check(plugin, &text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugin::Stock;
+    use crate::plugin::{LONGEST_SETTINGS, Stock};
 
     fn version(digit: char) -> PluginVersion {
         PluginVersion::new(ComponentRef::Digest(digit.to_string().repeat(64).into()))
@@ -339,7 +356,9 @@ mod tests {
     }
 
     fn after(edits: &[Edit]) -> Result<Installation, EditError> {
-        edits.iter().try_fold(Installation::stock(), |installation, edit| installation.edited(edit))
+        let mut ids = 1..;
+        let edited = |installation: Installation, edit| installation.edited(edit, ids.next().unwrap());
+        edits.iter().try_fold(Installation::stock(), edited)
     }
 
     fn order(names: &[&str]) -> Edit {
@@ -410,14 +429,56 @@ mod tests {
     }
 
     #[test]
+    fn settings_have_a_bound_where_they_are_given() {
+        let settings = |bytes: usize| {
+            let text = "x".repeat(bytes - r#"{"t":""}"#.len());
+            serde_json::Map::from_iter([("t".to_owned(), text.into())])
+        };
+        let add = |settings| {
+            let version = PluginVersion { settings, ..version('a') };
+            Edit::Add { name: "corp".to_owned(), version: Box::new(version), place: Place::Last }
+        };
+        let update = |changes| Edit::Update { name: "corp".to_owned(), changes: Box::new(changes) };
+        let long = after(&[add(settings(LONGEST_SETTINGS))]).unwrap();
+        let too_long = settings(LONGEST_SETTINGS + 1);
+        let changes = VersionChanges { settings: Some(too_long.clone()), ..VersionChanges::default() };
+        for error in [after(&[add(too_long.clone())]).unwrap_err(), long.edited(&update(changes), 2).unwrap_err()] {
+            let expected = "the settings of plugin `corp` are 65537 bytes of JSON, and 65536 is the most";
+            assert_eq!(error.to_string(), expected);
+        }
+        // What was stored before there was a bound can still be mended.
+        let mut stored = long;
+        stored.plugins.last_mut().unwrap().version.settings = too_long;
+        let mended = VersionChanges { fail_open: Some(true), ..VersionChanges::default() };
+        assert!(stored.edited(&update(mended), 2).is_ok());
+    }
+
+    #[test]
     fn a_plugin_goes_back_version_by_version() {
         let updated = after(&[add("corp", Place::Last), component('b'), component('c')]).unwrap();
-        let back = |installation: &Installation| installation.edited(&Edit::RollBackPlugin { name: "corp".to_owned() });
+        let back =
+            |installation: &Installation| installation.edited(&Edit::RollBackPlugin { name: "corp".to_owned() }, 4);
         let once = back(&updated).unwrap();
         assert_eq!(once.find("corp").unwrap().version, version('b'));
         let twice = back(&once).unwrap();
         assert_eq!(twice.find("corp").unwrap().version, version('a'));
         assert!(back(&twice).is_err());
+    }
+
+    #[test]
+    fn a_plugin_keeps_its_values_through_updates_and_another_of_its_name_has_its_own() {
+        let kept_by = |edits: &[Edit]| after(edits).unwrap().find("corp").unwrap().keeps_as().to_string();
+        let replace = || add("corp", Place::Replace("corp".to_owned()));
+        let remove = || Edit::Remove { name: "corp".to_owned() };
+        assert_eq!(kept_by(&[add("corp", Place::Last), component('b')]), "corp#1");
+        let back = Edit::RollBackPlugin { name: "corp".to_owned() };
+        assert_eq!(kept_by(&[add("corp", Place::Last), component('b'), back]), "corp#1");
+        assert_eq!(kept_by(&[add("corp", Place::Last), replace()]), "corp#2");
+        assert_eq!(kept_by(&[add("corp", Place::Last), remove(), add("corp", Place::Last)]), "corp#3");
+        assert_eq!(&*Installation::stock().plugins[0].keeps_as(), "builtin-auth");
+        // As it was stored before a plugin knew which change added it.
+        let text = r#"{"name": "corp", "enabled": true, "component": "builtin:acl"}"#;
+        assert_eq!(&*serde_json::from_str::<InstalledPlugin>(text).unwrap().keeps_as(), "corp");
     }
 
     #[test]

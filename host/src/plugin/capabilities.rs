@@ -39,7 +39,7 @@ impl Default for Capabilities {
     }
 }
 
-/// Values that outlive a call, each plugin's own.
+/// Values that outlive a call, each plugin's own: `plugin` is what it keeps them under.
 pub trait KeyValue: Send + Sync {
     /// The value of a key, if it is there and has not expired.
     fn get<'a>(&'a self, plugin: &'a str, key: &'a str) -> KeyValueFuture<'a, Option<Vec<u8>>>;
@@ -85,6 +85,11 @@ pub enum KeyValueError {
 }
 
 impl KeyValueError {
+    /// Why a plugin that is still being loaded writes nothing.
+    pub(crate) fn loading() -> Self {
+        Self::Unavailable("no value is written while the plugin is being loaded".to_owned())
+    }
+
     /// What is in the way of adding to a value.
     pub(crate) fn no_number() -> Self {
         Self::Invalid("the value is no number that this can be added to".to_owned())

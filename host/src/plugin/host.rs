@@ -95,6 +95,8 @@ impl PluginHost {
     pub(crate) fn context(&self, plan: &PluginPlan) -> PluginContext {
         PluginContext {
             name: Arc::clone(&plan.name),
+            keeps_as: Arc::clone(&plan.keeps_as),
+            is_loaded: Arc::default(),
             settings: plan.settings.clone(),
             limits: plan.limits,
             grants: plan.grants.clone(),

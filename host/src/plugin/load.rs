@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
@@ -196,6 +197,7 @@ impl Linked {
         runtime: &Runtime,
     ) -> Result<Plugin, LoadError> {
         let (digest, stages) = (Arc::clone(&self.digest), self.stages.clone());
+        let is_loaded = Arc::clone(&context.is_loaded);
         let pool = self.into_pool(plan, context, runtime);
         let failed = |error: CallError| LoadError::Start { plugin: Arc::clone(&plan.name), source: error.into() };
         let description = v0_1::describe(&pool, stages[0]).await.map_err(failed)?;
@@ -209,6 +211,7 @@ impl Linked {
         } else {
             GuardedParts::default()
         };
+        is_loaded.store(true, Ordering::Release);
         let policy = Arc::new(v0_1::Policy::new(pool));
         let has = |stage| stages.contains(&stage);
         Ok(Plugin {

@@ -13,6 +13,9 @@ use crate::plugin::grants::Grants;
 use crate::plugin::limits::Limits;
 use crate::plugin::stock::Stock;
 
+/// Settings of a plugin, in bytes of JSON: each change of what is installed is stored with those of all plugins.
+pub const LONGEST_SETTINGS: usize = 64 << 10;
+
 /// What makes up a pipeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PipelinePlan {
@@ -25,6 +28,8 @@ pub struct PipelinePlan {
 pub struct PluginPlan {
     /// Unique in the pipeline; in logs and metrics.
     pub name: Arc<str>,
+    /// What its values are kept under; without an installation that knows better, its name.
+    pub keeps_as: Arc<str>,
     /// Where its bytes come from.
     pub component: ComponentSource,
     /// The stages to install it for; `None` for all that it exports.
@@ -75,6 +80,26 @@ pub enum PlanError {
     Parse { path: String, source: serde_norway::Error },
     #[error("the policies file {path} names two plugins `{name}`")]
     DuplicateName { path: String, name: Arc<str> },
+    #[error("the policies file {path} cannot be used")]
+    Settings { path: String, source: SettingsTooLong },
+}
+
+/// A plugin's settings are longer than [`LONGEST_SETTINGS`].
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("the settings of plugin `{plugin}` are {bytes} bytes of JSON, and {most} is the most", most = LONGEST_SETTINGS)]
+pub struct SettingsTooLong {
+    plugin: String,
+    bytes: usize,
+}
+
+impl SettingsTooLong {
+    /// Looks at settings as JSON text.
+    pub(crate) fn check(plugin: &str, settings: &str) -> Result<(), Self> {
+        match settings.len() {
+            0..=LONGEST_SETTINGS => Ok(()),
+            bytes => Err(Self { plugin: plugin.to_owned(), bytes }),
+        }
+    }
 }
 
 impl PipelinePlan {
@@ -92,10 +117,14 @@ impl PipelinePlan {
         let file: PoliciesFile =
             serde_norway::from_str(&text).map_err(|source| PlanError::Parse { path: shown.clone(), source })?;
         let plan = Self { plugins: file.policies.into_iter().map(|policy| policy.into_plan(folder)).collect() };
-        match plan.find_duplicate() {
-            Some(name) => Err(PlanError::DuplicateName { path: shown, name }),
-            None => Ok(plan),
+        if let Some(name) = plan.find_duplicate() {
+            return Err(PlanError::DuplicateName { path: shown, name });
         }
+        for plugin in &plan.plugins {
+            SettingsTooLong::check(&plugin.name, &plugin.settings)
+                .map_err(|source| PlanError::Settings { path: shown.clone(), source })?;
+        }
+        Ok(plan)
     }
 
     fn find_duplicate(&self) -> Option<Arc<str>> {
@@ -112,8 +141,10 @@ impl PluginPlan {
 
     /// A component with no settings and default limits.
     pub fn new(name: &str, component: ComponentSource) -> Self {
+        let name: Arc<str> = name.into();
         Self {
-            name: name.into(),
+            keeps_as: Arc::clone(&name),
+            name,
             component,
             stages: None,
             settings: "{}".to_owned(),
@@ -255,6 +286,18 @@ mod tests {
         assert_eq!((corp.limits.deadline_ms.get(), corp.limits.host_calls), (50, 0));
         assert_eq!((corp.isolation, corp.fail_open), (Isolation::PerCall, true));
         assert!(corp.digest.as_deref().unwrap().ends_with("0a"));
+    }
+
+    #[test]
+    fn settings_have_a_bound() {
+        let file = |bytes: usize| {
+            let text = "x".repeat(bytes - r#"{"t":""}"#.len());
+            format!("policies: [{{name: a, component: builtin:acl, settings: {{t: {text}}}}}]")
+        };
+        assert_eq!(read(&file(LONGEST_SETTINGS)).unwrap().plugins[0].settings.len(), LONGEST_SETTINGS);
+        let problem = read(&file(LONGEST_SETTINGS + 1)).unwrap_err();
+        let expected = "the settings of plugin `a` are 65537 bytes of JSON, and 65536 is the most";
+        assert!(problem.ends_with(expected), "{problem}");
     }
 
     #[test]

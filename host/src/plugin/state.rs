@@ -1,14 +1,14 @@
 //! What one instance carries with it on the host's side.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::pipeline::Directory;
-use crate::plugin::capabilities::Capabilities;
+use crate::plugin::capabilities::{Capabilities, KeyValue, KeyValueError};
 use crate::plugin::grants::Grants;
 use crate::plugin::limits::{Budget, Limits};
 use crate::plugin::log::{PluginLog, StandardOutput};
@@ -24,6 +24,10 @@ const RANDOM_BYTES: u64 = 64 << 10;
 pub(crate) struct PluginContext {
     /// Unique in the pipeline.
     pub(crate) name: Arc<str>,
+    /// What its values are kept under.
+    pub(crate) keeps_as: Arc<str>,
+    /// Whether it was started and has accepted its settings.
+    pub(crate) is_loaded: Arc<AtomicBool>,
     /// A JSON object as text.
     pub(crate) settings: String,
     pub(crate) limits: Limits,
@@ -38,6 +42,18 @@ pub(crate) struct PluginContext {
     pub(crate) started: Instant,
     /// The most memory that any instance has used, in bytes.
     pub(crate) memory_peak: Arc<AtomicUsize>,
+}
+
+impl PluginContext {
+    /// Where it writes what it keeps. As long as it is not loaded, nowhere: the change that brings it may
+    /// be refused, which must leave nothing behind.
+    pub(crate) fn values_to_write(&self) -> Result<&dyn KeyValue, KeyValueError> {
+        if self.is_loaded.load(Ordering::Acquire) {
+            Ok(&*self.capabilities.key_value)
+        } else {
+            Err(KeyValueError::loading())
+        }
+    }
 }
 
 /// What a store holds.

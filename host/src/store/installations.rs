@@ -1,7 +1,7 @@
 //! Storing which plugins are installed: each change is a row, so that it can be undone, and
 //! components are kept once by their digest for as long as a row speaks of them.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sqlx::any::AnyRow;
@@ -54,8 +54,6 @@ pub struct NextInstallation<'a> {
     pub summary: &'a str,
     /// By whom.
     pub author: &'a str,
-    /// A plugin that is new: what another one of its name has kept is not its own.
-    pub added: Option<&'a str>,
 }
 
 impl Store {
@@ -98,10 +96,7 @@ impl Store {
             .bind(now_ms)
             .execute(change.connection())
             .await?;
-            if let Some(added) = next.added {
-                let delete = sqlx::query("DELETE FROM plugin_values WHERE plugin = $1").bind(added);
-                delete.execute(change.connection()).await?;
-            }
+            note_mentions(change.connection(), id, next.installation).await?;
             tidy_up(change.connection(), id, now_ms).await?;
             Ok(Some(id))
         });
@@ -153,32 +148,36 @@ pub(super) async fn read_installation_id(connection: &mut AnyConnection) -> Resu
     Ok(row.map(|row| row.try_get(0)).transpose()?.unwrap_or(0))
 }
 
+/// Notes what a change speaks of, by kind and name.
+async fn note_mentions(connection: &mut AnyConnection, id: i64, installation: &Installation) -> Result<(), StoreError> {
+    let components = installation.digests().map(|digest| ("component", Arc::clone(digest)));
+    // What is kept under a name alone may be that of a policies file, too, which no change speaks of.
+    let added = installation.plugins.iter().filter(|plugin| plugin.added > 0);
+    let values = added.map(|plugin| ("values", plugin.keeps_as()));
+    for (kind, name) in components.chain(values).collect::<BTreeSet<_>>() {
+        let upsert = "INSERT INTO installation_mentions (kind, name, installation_id) VALUES ($1, $2, $3) \
+                      ON CONFLICT (kind, name) DO UPDATE SET installation_id = excluded.installation_id";
+        sqlx::query(upsert).bind(kind).bind(&*name).bind(id).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
 /// Removes changes that are too old, and what only they spoke of: components, and what plugins kept.
+/// No change is read for that: they are many, and each has all settings of all plugins in it.
 async fn tidy_up(connection: &mut AnyConnection, id: i64, now_ms: i64) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM installations WHERE id <= $1").bind(id - MOST_KEPT).execute(&mut *connection).await?;
-    let mut needed = HashSet::new();
-    let mut plugins = HashSet::new();
-    for row in sqlx::query("SELECT plugins FROM installations").fetch_all(&mut *connection).await? {
-        let kept = parse(row.try_get(0)?)?;
-        needed.extend(kept.digests().cloned());
-        plugins.extend(kept.plugins.into_iter().map(|plugin| plugin.name));
+    let last_gone = id - MOST_KEPT;
+    for statement in [
+        "DELETE FROM installations WHERE id <= $1",
+        "DELETE FROM plugin_values WHERE plugin IN \
+         (SELECT name FROM installation_mentions WHERE kind = 'values' AND installation_id <= $1)",
+        "DELETE FROM installation_mentions WHERE installation_id <= $1",
+    ] {
+        sqlx::query(statement).bind(last_gone).execute(&mut *connection).await?;
     }
-    // A plugin that was taken out may be brought back by undoing that.
-    for row in sqlx::query("SELECT DISTINCT plugin FROM plugin_values").fetch_all(&mut *connection).await? {
-        let plugin: String = row.try_get(0)?;
-        if !plugins.contains(plugin.as_str()) {
-            let delete = sqlx::query("DELETE FROM plugin_values WHERE plugin = $1");
-            delete.bind(plugin).execute(&mut *connection).await?;
-        }
-    }
-    let query = "SELECT digest FROM plugin_components WHERE added_at < $1";
-    for row in sqlx::query(query).bind(now_ms - UPLOAD_LIFE_MS).fetch_all(&mut *connection).await? {
-        let digest: String = row.try_get(0)?;
-        if !needed.contains(digest.as_str()) {
-            let delete = sqlx::query("DELETE FROM plugin_components WHERE digest = $1");
-            delete.bind(digest).execute(&mut *connection).await?;
-        }
-    }
+    // In one statement: a component that is uploaded again meanwhile is not old any more.
+    let delete = "DELETE FROM plugin_components WHERE added_at < $1 AND NOT EXISTS \
+                  (SELECT 1 FROM installation_mentions WHERE kind = 'component' AND name = digest)";
+    sqlx::query(delete).bind(now_ms - UPLOAD_LIFE_MS).execute(connection).await?;
     Ok(())
 }
 

@@ -40,14 +40,6 @@ impl Store {
     pub fn plugin_values(&self) -> PluginValues {
         PluginValues { pool: self.values_pool.clone(), dialect: self.dialect, writer: Arc::clone(&self.writer) }
     }
-
-    /// Removes all that a plugin has kept, when it is removed itself; how many values that were.
-    pub async fn delete_plugin_values(&self, plugin: &str) -> Result<u64, StoreError> {
-        let values = self.plugin_values();
-        let _turn = values.turn().await;
-        let delete = sqlx::query("DELETE FROM plugin_values WHERE plugin = $1").bind(plugin);
-        Ok(bounded(delete.execute(&values.pool)).await?.rows_affected())
-    }
 }
 
 impl PluginValues {
@@ -68,16 +60,28 @@ impl PluginValues {
         value: &[u8],
         expires_at: Option<i64>,
     ) -> Result<Result<(), ValueRefused>, StoreError> {
+        let is_set = self.try_set(plugin, key, value, expires_at).await?
+            || (self.remove_expired(plugin).await? > 0 && self.try_set(plugin, key, value, expires_at).await?);
+        Ok(if is_set { Ok(()) } else { Err(ValueRefused::Quota) })
+    }
+
+    /// Whether there was room for it, with what has expired and is not removed yet.
+    async fn try_set(
+        &self,
+        plugin: &str,
+        key: &str,
+        value: &[u8],
+        expires_at: Option<i64>,
+    ) -> Result<bool, StoreError> {
         let number = number_of(value);
         let value = if number.is_none() { Some(value) } else { None };
         let size = size(key.len() + value.map_or(NUMBER_SIZE, <[u8]>::len));
         // What takes no more room than what it replaces needs no count.
         let query = "INSERT INTO plugin_values (plugin, key, value, number, expires_at, size) \
                      SELECT $1, $2, $3, $4, $5, $6 \
-                     WHERE EXISTS (SELECT 1 FROM plugin_values WHERE plugin = $1 AND key = $2 AND size >= $6 \
-                                   AND (expires_at IS NULL OR expires_at > $7)) \
-                     OR (SELECT COUNT(*) < $8 AND COALESCE(SUM(size), 0) + $6 <= $9 FROM plugin_values \
-                         WHERE plugin = $1 AND key <> $2 AND (expires_at IS NULL OR expires_at > $7)) \
+                     WHERE EXISTS (SELECT 1 FROM plugin_values WHERE plugin = $1 AND key = $2 AND size >= $6) \
+                     OR (SELECT COUNT(*) < $7 AND COALESCE(SUM(size), 0) + $6 <= $8 FROM plugin_values \
+                         WHERE plugin = $1 AND key <> $2) \
                      ON CONFLICT (plugin, key) DO UPDATE SET value = excluded.value, number = excluded.number, \
                      expires_at = excluded.expires_at, size = excluded.size";
         let query = sqlx::query(query)
@@ -87,12 +91,10 @@ impl PluginValues {
             .bind(number)
             .bind(expires_at)
             .bind(size)
-            .bind(now_ms())
             .bind(MOST_KEYS as i64)
             .bind(MOST_BYTES as i64);
         let _turn = self.turn().await;
-        let written = bounded(query.execute(&self.pool)).await?.rows_affected();
-        Ok(if written > 0 { Ok(()) } else { Err(ValueRefused::Quota) })
+        Ok(bounded(query.execute(&self.pool)).await?.rows_affected() > 0)
     }
 
     /// Removes a key, if it is there.
@@ -112,14 +114,35 @@ impl PluginValues {
         by: i64,
         expires_at: Option<i64>,
     ) -> Result<Result<i64, ValueRefused>, StoreError> {
+        if let Some(sum) = self.try_increment(plugin, key, by, expires_at).await? {
+            return Ok(Ok(sum));
+        }
+        if self.get(plugin, key).await?.is_some() {
+            return Ok(Err(ValueRefused::NoNumber));
+        }
+        if self.remove_expired(plugin).await? > 0
+            && let Some(sum) = self.try_increment(plugin, key, by, expires_at).await?
+        {
+            return Ok(Ok(sum));
+        }
+        Ok(Err(ValueRefused::Quota))
+    }
+
+    /// The sum, if there was room for it, with what has expired and is not removed yet, and a number to add to.
+    async fn try_increment(
+        &self,
+        plugin: &str,
+        key: &str,
+        by: i64,
+        expires_at: Option<i64>,
+    ) -> Result<Option<i64>, StoreError> {
         // Numbers that can be added to: the databases differ in what they make of others.
         let (least, most) = (i64::MIN.saturating_sub(by.min(0)), i64::MAX.saturating_sub(by.max(0)));
         let query = "INSERT INTO plugin_values (plugin, key, value, number, expires_at, size) \
                      SELECT $1, $2, NULL, $3, $4, $5 \
-                     WHERE EXISTS (SELECT 1 FROM plugin_values WHERE plugin = $1 AND key = $2 \
-                                   AND (expires_at IS NULL OR expires_at > $6)) \
+                     WHERE EXISTS (SELECT 1 FROM plugin_values WHERE plugin = $1 AND key = $2 AND size >= $5) \
                      OR (SELECT COUNT(*) < $7 AND COALESCE(SUM(size), 0) + $5 <= $8 FROM plugin_values \
-                         WHERE plugin = $1 AND key <> $2 AND (expires_at IS NULL OR expires_at > $6)) \
+                         WHERE plugin = $1 AND key <> $2) \
                      ON CONFLICT (plugin, key) DO UPDATE SET value = NULL, size = excluded.size, \
                      number = CASE WHEN plugin_values.expires_at <= $6 THEN excluded.number \
                                    ELSE plugin_values.number + excluded.number END, \
@@ -138,16 +161,18 @@ impl PluginValues {
             .bind(MOST_BYTES as i64)
             .bind(least)
             .bind(most);
-        let rows = {
-            let _turn = self.turn().await;
-            // To its last row, without which SQLite does not commit.
-            bounded(query.fetch_all(&self.pool)).await?
-        };
-        match rows.first() {
-            Some(row) => Ok(Ok(row.try_get(0)?)),
-            None if self.get(plugin, key).await?.is_some() => Ok(Err(ValueRefused::NoNumber)),
-            None => Ok(Err(ValueRefused::Quota)),
-        }
+        let _turn = self.turn().await;
+        // To its last row, without which SQLite does not commit.
+        let rows = bounded(query.fetch_all(&self.pool)).await?;
+        Ok(rows.first().map(|row| row.try_get(0)).transpose()?)
+    }
+
+    /// Makes room: until it is removed, what has expired counts, so that a plugin never fills the disk with it.
+    async fn remove_expired(&self, plugin: &str) -> Result<u64, StoreError> {
+        let delete = "DELETE FROM plugin_values WHERE plugin = $1 AND expires_at <= $2";
+        let delete = sqlx::query(delete).bind(plugin).bind(now_ms());
+        let _turn = self.turn().await;
+        Ok(bounded(delete.execute(&self.pool)).await?.rows_affected())
     }
 
     /// Removes what has expired, a little at a time; how many values that were.

@@ -14,7 +14,7 @@ use crate::store::groups::read_groups;
 use crate::store::identities::{read_identities, read_initialization};
 use crate::store::installations::read_installation_id;
 use crate::store::item_rows::read_item;
-use crate::store::plugin_secrets::{SealedSecret, read_plugin_secrets};
+use crate::store::plugin_secrets::{SealedSecrets, read_plugin_secrets};
 use crate::store::servers::{read_name, read_server};
 use crate::store::{
     Dialect, ItemRecord, KeyError, ServerRecord, Store, StoreError, Stored, StoredIdentities, StoredServer,
@@ -30,7 +30,7 @@ pub struct Known {
 }
 
 impl Store {
-    /// Reads everything, except servers and identities that are as in `known`.
+    /// Reads everything, except servers, identities and secrets for plugins that are as in `known`.
     /// A server that cannot be read is left out, and the log says so: the others
     /// are served, and an administrator can reach the API to mend it.
     pub async fn load(&self, known: &Known) -> Result<Stored, StoreError> {
@@ -70,8 +70,9 @@ impl Store {
             None => Parts::default(),
         };
         let groups = read_groups(&mut transaction).await?;
-        let identities = read_identities(&mut transaction, i64::try_from(known.revision).unwrap_or(i64::MAX)).await?;
-        let plugin_secrets = read_plugin_secrets(&mut transaction).await?;
+        let known_revision = i64::try_from(known.revision).unwrap_or(i64::MAX);
+        let identities = read_identities(&mut transaction, known_revision).await?;
+        let plugin_secrets = read_plugin_secrets(&mut transaction, known_revision).await?;
         let initialized = read_initialization(&mut transaction).await?;
         let installation = read_installation_id(&mut transaction).await?;
         transaction.rollback().await?;
@@ -150,7 +151,7 @@ struct Everything {
     parts: Parts,
     groups: Vec<ToolGroup>,
     identities: StoredIdentities,
-    plugin_secrets: Vec<SealedSecret>,
+    plugin_secrets: SealedSecrets,
     initialized: Option<Mode>,
     installation: i64,
 }

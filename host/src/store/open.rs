@@ -126,7 +126,6 @@ impl Store {
             announcements,
             left_out: Default::default(),
             opened: Default::default(),
-            opened_plugin_secrets: Default::default(),
         };
         store.finish_succession().await?;
         Ok(store)

@@ -1,6 +1,6 @@
 //! Secrets that administrators keep for plugins, by name.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 
 use sqlx::{AnyConnection, Row as _};
 
@@ -20,17 +20,26 @@ pub struct PluginSecret {
     pub updated_at_ms: i64,
 }
 
-/// One secret, as it lies in the database.
-pub(super) struct SealedSecret {
-    name: String,
-    ciphertext: Vec<u8>,
-    revision: i64,
-    updated_at_ms: i64,
+/// What has changed about secrets.
+#[derive(Debug, Clone, Default)]
+pub struct StoredPluginSecrets {
+    /// The names of all that there are: what has none of these was deleted.
+    pub names: BTreeSet<String>,
+    /// Those that were set since the caller looked.
+    pub changed: Vec<PluginSecret>,
 }
 
-/// What was opened before, by name, with the revision at which it was set: served on when the database has gone
-/// under a key that this gateway does not have. `None` for what could not be opened, so that it is told of once.
-pub(super) type OpenedPluginSecrets = HashMap<String, (i64, Option<Secret>)>;
+/// The same, with values as they lie in the database.
+pub(super) struct SealedSecrets {
+    names: BTreeSet<String>,
+    changed: Vec<SealedSecret>,
+}
+
+struct SealedSecret {
+    name: String,
+    ciphertext: Vec<u8>,
+    updated_at_ms: i64,
+}
 
 impl Store {
     /// Sets a secret; whether there was none of this name.
@@ -60,26 +69,14 @@ impl Store {
         Ok(change.end((deleted > 0).then_some(())).await?.is_some())
     }
 
-    /// Opens what was read. What cannot be opened is listed without its value.
-    pub(super) fn open_plugin_secrets(&self, sealed: Vec<SealedSecret>) -> Vec<PluginSecret> {
-        let mut known = self.opened_plugin_secrets.lock();
-        let before = std::mem::take(&mut *known);
-        let open = |sealed: SealedSecret| {
-            let SealedSecret { name, ciphertext, revision, updated_at_ms } = sealed;
-            let earlier = before.get(&name).filter(|(known, _)| *known == revision).map(|(_, value)| value);
-            let value = match self.secrets.unseal(&Place::of_plugin_secret(&name), &ciphertext) {
-                Ok(value) => Some(value),
-                Err(error) => {
-                    if earlier.is_none() {
-                        tell_unreadable(&name, &error);
-                    }
-                    earlier.cloned().flatten()
-                }
-            };
-            known.insert(name.clone(), (revision, value.clone()));
+    /// Opens what was read. What cannot be opened is listed without its value, and told of: it is read once.
+    pub(super) fn open_plugin_secrets(&self, sealed: SealedSecrets) -> StoredPluginSecrets {
+        let open = |SealedSecret { name, ciphertext, updated_at_ms }| {
+            let opened = self.secrets.unseal(&Place::of_plugin_secret(&name), &ciphertext);
+            let value = opened.inspect_err(|error| tell_unreadable(&name, error)).ok();
             PluginSecret { name, value, updated_at_ms }
         };
-        sealed.into_iter().map(open).collect()
+        StoredPluginSecrets { names: sealed.names, changed: sealed.changed.into_iter().map(open).collect() }
     }
 }
 
@@ -93,20 +90,21 @@ fn tell_unreadable(name: &str, error: &KeyError) {
     );
 }
 
-/// All secrets, sorted by name.
-pub(super) async fn read_plugin_secrets(connection: &mut AnyConnection) -> Result<Vec<SealedSecret>, StoreError> {
-    let rows = sqlx::query("SELECT name, ciphertext, revision, updated_at FROM plugin_secrets");
-    let rows = rows.fetch_all(connection).await?;
+/// The names of all secrets, and those that were set after a revision.
+pub(super) async fn read_plugin_secrets(
+    connection: &mut AnyConnection,
+    after: i64,
+) -> Result<SealedSecrets, StoreError> {
+    let rows = sqlx::query("SELECT name FROM plugin_secrets").fetch_all(&mut *connection).await?;
+    let names = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    let rows = sqlx::query("SELECT name, ciphertext, updated_at FROM plugin_secrets WHERE revision > $1");
+    let rows = rows.bind(after).fetch_all(connection).await?;
     let secret = |row: &sqlx::any::AnyRow| {
         Ok::<_, StoreError>(SealedSecret {
             name: row.try_get("name")?,
             ciphertext: row.try_get("ciphertext")?,
-            revision: row.try_get("revision")?,
             updated_at_ms: row.try_get("updated_at")?,
         })
     };
-    let mut secrets = rows.iter().map(secret).collect::<Result<Vec<_>, _>>()?;
-    // Sorted here: how a database orders text depends on its collation.
-    secrets.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(secrets)
+    Ok(SealedSecrets { names, changed: rows.iter().map(secret).collect::<Result<_, _>>()? })
 }

@@ -1,9 +1,10 @@
 //! What misbehaves before it is installed is not installed, and the message says why.
 
 use std::error::Error;
+use std::sync::Arc;
 
 use mcpjungle_host::pipeline::Mode;
-use mcpjungle_host::plugin::{LoadError, PluginPlan};
+use mcpjungle_host::plugin::{Capabilities, Grants, KeyValue, LoadError, MemoryKeyValue, PluginPlan};
 
 use crate::component::{Hostile, Other};
 use crate::figures::Figures;
@@ -121,4 +122,35 @@ async fn a_description_that_is_none_is_refused() {
             said(&error)
         );
     }
+}
+
+/// Adds to the number `n` when it accepts its settings, and traps if it could; adds to it in decisions, too.
+const COUNTS: Hostile<'static> = Hostile {
+    worlds: &["configured", "uses-key-value"],
+    trigger: None,
+    top_level: r#"
+        (import "mcpjungle:policy/key-value@0.1.0" "increment" (func $increment (param i32 i32 i64 i32 i64 i32)))
+        (data (i32.const 512) "n")
+        (func $count
+            (call $increment (i32.const 512) (i32.const 1) (i64.const 1) (i32.const 0) (i64.const 0) (i32.const 1024)))
+        (func (export "mcpjungle:policy/configuration@0.1.0#describe") (result i32) (i32.const 16))
+        (func (export "mcpjungle:policy/configuration@0.1.0#accept") (param i32 i32) (result i32)
+            (call $count)
+            (if (i32.eqz (i32.load8_u (i32.const 1024))) (then unreachable))
+            (i32.const 16))"#,
+    authorize: "(call $count) (i32.const 16)",
+    authorize_items: "",
+};
+
+#[tokio::test]
+async fn nothing_is_written_while_a_plugin_is_being_loaded() {
+    let values = Arc::new(MemoryKeyValue::default());
+    let capabilities = Capabilities { key_value: Arc::clone(&values) as _, ..Capabilities::default() };
+    let folder = tempfile::tempdir().unwrap();
+    let mut plan = file_plugin("hostile", &COUNTS.write(folder.path(), "hostile"));
+    plan.grants = Grants::new(["kv".parse().unwrap()]);
+    let rig = Rig::lending(vec![plan], Mode::Development, capabilities).await.unwrap();
+    assert_eq!(values.get("hostile", "n").await, Ok(None));
+    rig.authorize("time__x").await.unwrap();
+    assert_eq!(values.get("hostile", "n").await, Ok(Some(b"1".to_vec())));
 }

@@ -11,7 +11,9 @@ use mcpjungle_host::pipeline::{
     Denial, Endpoint, HttpRequest, Identity, Item, ItemKind, Listing, Mode, Pipeline, Principal, PrincipalKind,
     Request, Stage,
 };
-use mcpjungle_host::plugin::{ComponentSource, LoadError, PipelinePlan, PluginHost, PluginPlan, PluginSettings};
+use mcpjungle_host::plugin::{
+    Capabilities, ComponentSource, LoadError, PipelinePlan, PluginHost, PluginPlan, PluginSettings,
+};
 use mcpjungle_host::telemetry::PolicyMetrics;
 
 /// One client `cursor`, one user `alice`, one group `reading`.
@@ -41,8 +43,14 @@ pub struct Rig {
 
 impl Rig {
     pub async fn try_new(plugins: Vec<PluginPlan>, mode: Mode) -> Result<Self, LoadError> {
+        Self::lending(plugins, mode, Capabilities::default()).await
+    }
+
+    /// With things to lend of the test's own.
+    pub async fn lending(plugins: Vec<PluginPlan>, mode: Mode, capabilities: Capabilities) -> Result<Self, LoadError> {
         let metrics = Arc::new(PolicyMetrics::default());
-        let host = PluginHost::new(PluginSettings::default(), Arc::new(directory(mode)))?;
+        let settings = PluginSettings { capabilities, ..PluginSettings::default() };
+        let host = PluginHost::new(settings, Arc::new(directory(mode)))?;
         let pipeline = host.assemble(&PipelinePlan { plugins }, 1, &metrics).await?;
         Ok(Self { pipeline, metrics, _host: host })
     }

@@ -14,6 +14,7 @@ async fn every_mistake_is_named_and_changes_nothing() {
     };
     let (text, empty) = (file("text.wasm", b"hello"), file("empty.wasm", b""));
     let (core, broken) = (file("core.wasm", b"\0asm\x01\0\0\0"), file("broken.wasm", b"\0asm\x0d\0\x01\0garbage"));
+    let long = file("long.json", format!(r#"{{"deny": ["{}"]}}"#, "x".repeat(64 << 10)).as_bytes());
     let deny = component("deny-one-tool.wasm");
     for (arguments, expected) in [
         (&["add", "x", "no/such.wasm"][..], "cannot read the component no/such.wasm"),
@@ -34,6 +35,8 @@ async fn every_mistake_is_named_and_changes_nothing() {
         (&["add", "x", &deny, "--settings", "[1]"], "cannot read the settings file"),
         (&["add", "x", &deny, "--settings", "{"], "not valid JSON"),
         (&["add", "x", &deny, "--settings", r#"{"deny":[],"more":1}"#], "unknown field `more`"),
+        (&["add", "x", &deny, "--settings", &long], "the settings of plugin `x` are 65549 bytes of JSON"),
+        (&["update", "deny", "--settings", &long], "the settings of plugin `deny` are 65549 bytes of JSON"),
         (&["update", "deny"], "nothing to update"),
         (&["update", "deny", "--revoke", "kv"], "does not have the grant `kv`"),
         (&["update", "nobody", "--fail-open"], "plugin `nobody` is not installed"),

@@ -8,6 +8,7 @@ use reqwest::Method;
 use crate::harness::client::Client;
 use crate::harness::live::Live;
 use crate::harness::{until, until_true};
+use crate::plugin_grants::run;
 use crate::plugins::{add_deny, as_json, component, deny, installed, lists, with_upstream};
 
 #[tokio::test]
@@ -194,4 +195,47 @@ async fn what_is_installed_outlives_the_gateway_however_it_ends() {
         assert!(!lists(&client, "raw__numbers").await, "round {round}");
     }
     drop(upstream);
+}
+
+#[tokio::test]
+async fn a_plugin_in_the_place_of_another_has_values_of_its_own_and_a_rollback_brings_the_old_ones_back() {
+    let (gateway, _upstream, client) = with_upstream().await;
+    let component = component("borrower.wasm");
+    let grants = ["--grant", "kv", "--grant", "http:localhost", "--grant", "secret:x", "--deadline", "5000"];
+    let add = [&["plugin", "add", "borrower", &component][..], &grants].concat();
+    let count = async || run(&client, &serde_json::json!({ "add": { "key": "n", "by": 1 } })).await;
+    gateway.succeed(&add);
+    assert_eq!((count().await, count().await), (1.into(), 2.into()));
+    gateway.succeed(&["plugin", "update", "borrower", "--deadline", "6000"]);
+    assert_eq!(count().await, 3, "an update keeps them");
+
+    gateway.succeed(&[&add[..], &["--replace", "borrower"]].concat());
+    assert_eq!(count().await, 1);
+    gateway.succeed(&["plugin", "rollback"]);
+    assert_eq!(count().await, 4);
+    gateway.succeed(&["plugin", "remove", "borrower"]);
+    gateway.succeed(&["plugin", "rollback"]);
+    assert_eq!(count().await, 5);
+}
+
+#[tokio::test]
+async fn what_is_added_again_under_a_name_is_counted_from_nothing() {
+    let (gateway, _upstream, client) = with_upstream().await;
+    add_deny(&gateway, "raw__numbers");
+    let counted = || {
+        let listed = as_json(&gateway, &["plugin", "list"]);
+        let stages = listed["stages"].as_array().expect("stages");
+        let authorizers = stages.iter().find(|stage| stage["stage"] == "authorizer").expect("the stage");
+        let plugins = authorizers["plugins"].as_array().expect("plugins");
+        let deny = plugins.iter().find(|plugin| plugin["name"] == "deny").expect("it is listed");
+        (deny["calls"].as_u64(), deny["denials"].as_u64())
+    };
+    assert!(client.call("raw__numbers", "{}").await.contains("-32602"));
+    let before = counted();
+    assert!(before.0 > Some(0) && before.1 > Some(0), "{before:?}");
+    gateway.succeed(&["plugin", "disable", "deny"]);
+    assert_eq!(counted(), before, "it is still there");
+    gateway.succeed(&["plugin", "remove", "deny"]);
+    add_deny(&gateway, "raw__numbers");
+    assert_eq!(counted().1, Some(0));
 }

@@ -33,7 +33,7 @@ impl Loader<'_> {
                 Some(unchanged) => Some(unchanged),
                 None => {
                     let bytes = read_component(store, &installed).await?;
-                    Some(self.host.load(&installed.version.plan(&installed.name, bytes)).await?)
+                    Some(self.host.load(&installed.plan(bytes)).await?)
                 }
             };
             let stages = match &loaded {
@@ -63,7 +63,7 @@ impl Loader<'_> {
 
     pub(super) async fn load_stock(&self, revision: u64) -> Result<RunningPolicies, PolicyError> {
         let stock = Installation::stock().plugins.into_iter().map(async |installed| {
-            let loaded = self.host.load(&installed.version.plan(&installed.name, Arc::default())).await?;
+            let loaded = self.host.load(&installed.plan(Arc::default())).await?;
             Ok::<_, PolicyError>(RunningPlugin { installed, stages: loaded.stages.clone(), loaded: Some(loaded) })
         });
         let plugins = futures_util::future::try_join_all(stock).await?;
@@ -107,7 +107,8 @@ impl Loader<'_> {
 
     fn unchanged(&self, installed: &InstalledPlugin) -> Option<Arc<Plugin>> {
         let is_same = |plugin: &&RunningPlugin| {
-            plugin.installed.name == installed.name && plugin.installed.version == installed.version
+            let running = &plugin.installed;
+            running.name == installed.name && running.added == installed.added && running.version == installed.version
         };
         self.running?.plugins.iter().find(is_same)?.loaded.clone()
     }
@@ -145,6 +146,7 @@ async fn read_planned(plan: &mut PluginPlan) -> Result<InstalledPlugin, PolicyEr
     let settings = serde_json::from_str(&plan.settings).expect("settings of a plan are a JSON object");
     Ok(InstalledPlugin {
         name: Arc::clone(&plan.name),
+        added: 0,
         enabled: true,
         version: PluginVersion {
             component,

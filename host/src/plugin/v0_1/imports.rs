@@ -113,7 +113,7 @@ impl key_value::Host for State {
     async fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<Vec<u8>>, key_value::StoreError>> {
         self.budget.spend_host_call()?;
         let counted = self.plugin.host_calls.begin(Capability::KeyValue);
-        let answer = self.plugin.capabilities.key_value.get(&self.plugin.name, &key).await;
+        let answer = self.plugin.capabilities.key_value.get(&self.plugin.keeps_as, &key).await;
         Ok(store_answer(counted, answer))
     }
 
@@ -126,14 +126,20 @@ impl key_value::Host for State {
         self.budget.spend_host_call()?;
         let counted = self.plugin.host_calls.begin(Capability::KeyValue);
         let expires_in = expires_in.map(Duration::from_millis);
-        let answer = self.plugin.capabilities.key_value.set(&self.plugin.name, &key, &value, expires_in).await;
+        let answer = match self.plugin.values_to_write() {
+            Ok(values) => values.set(&self.plugin.keeps_as, &key, &value, expires_in).await,
+            Err(refused) => Err(refused),
+        };
         Ok(store_answer(counted, answer))
     }
 
     async fn delete(&mut self, key: String) -> wasmtime::Result<Result<(), key_value::StoreError>> {
         self.budget.spend_host_call()?;
         let counted = self.plugin.host_calls.begin(Capability::KeyValue);
-        let answer = self.plugin.capabilities.key_value.delete(&self.plugin.name, &key).await;
+        let answer = match self.plugin.values_to_write() {
+            Ok(values) => values.delete(&self.plugin.keeps_as, &key).await,
+            Err(refused) => Err(refused),
+        };
         Ok(store_answer(counted, answer))
     }
 
@@ -146,7 +152,10 @@ impl key_value::Host for State {
         self.budget.spend_host_call()?;
         let counted = self.plugin.host_calls.begin(Capability::KeyValue);
         let expires_in = expires_in.map(Duration::from_millis);
-        let answer = self.plugin.capabilities.key_value.increment(&self.plugin.name, &key, by, expires_in).await;
+        let answer = match self.plugin.values_to_write() {
+            Ok(values) => values.increment(&self.plugin.keeps_as, &key, by, expires_in).await,
+            Err(refused) => Err(refused),
+        };
         Ok(store_answer(counted, answer))
     }
 }
