@@ -6,11 +6,13 @@ mod jwt;
 mod roles;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::harness::gateway::{bare_command, finish, new_home};
+use crate::harness::programs::{node, python};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a member lies in its workspace")
@@ -69,5 +71,21 @@ fn every_example_passes_its_table_of_cases() {
 fn the_role_table_decides_the_same_in_rust_javascript_and_python() {
     for name in ["role-table", "role-table-js", "role-table-python"] {
         passes(name, "role-table");
+    }
+}
+
+#[test]
+fn the_role_tables_in_javascript_and_python_pass_their_own_tests() {
+    let mut javascript = Command::new(node());
+    javascript.arg("--test").current_dir(root().join("plugins/examples/role-table-js"));
+    let mut python = Command::new(python());
+    python.args(["-m", "unittest", "discover", "--verbose", "-s", "tests"]).env("PYTHONDONTWRITEBYTECODE", "1");
+    python.current_dir(root().join("plugins/examples/role-table-python"));
+    for (command, test) in
+        [(javascript, "what one role denies no other allows"), (python, "test_what_one_role_denies_no_other_allows")]
+    {
+        let finished = finish(command);
+        let output = format!("{}{}", finished.stdout, finished.stderr);
+        assert!(finished.code == Some(0) && output.contains(test), "{finished:?}");
     }
 }

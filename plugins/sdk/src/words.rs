@@ -1,6 +1,6 @@
 //! What every author wants to do with the words that the stages share.
 
-use crate::{Decision, Denial, Item, Principal, matches};
+use crate::{Decision, Denial, Item, Principal, PrincipalKind, matches};
 
 impl Item {
     /// The name under which clients know it: the server's, two underscores, its own, as in `github__search`.
@@ -22,6 +22,20 @@ impl Principal {
     }
 }
 
+impl PrincipalKind {
+    /// As in a cases file: `anonymous`, `client`, `user`, `admin` or `gateway`. For keys and logs: a client and a user
+    /// may have the same name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Anonymous => "anonymous",
+            Self::Client => "client",
+            Self::User => "user",
+            Self::Admin => "admin",
+            Self::Gateway => "gateway",
+        }
+    }
+}
+
 impl Denial {
     /// `code` is a short stable word for programs, such as `rate-limited`; `reason` a sentence for the log.
     pub fn new(code: impl Into<String>, reason: impl Into<String>) -> Self {
@@ -38,7 +52,15 @@ impl Decision {
 
 #[cfg(test)]
 mod tests {
+    use crate::PrincipalKind;
     use crate::testing::item;
+
+    #[test]
+    fn each_kind_of_principal_has_a_name_of_its_own() {
+        use PrincipalKind::{Admin, Anonymous, Client, Gateway, User};
+        let names = [Anonymous, Client, User, Admin, Gateway].map(PrincipalKind::name);
+        assert_eq!(names, ["anonymous", "client", "user", "admin", "gateway"]);
+    }
 
     #[test]
     fn a_pattern_is_read_as_in_an_allow_list() {

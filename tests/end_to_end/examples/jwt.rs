@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::{example, write_policies};
 use crate::harness::client::{Client, INITIALIZE};
 use crate::harness::enterprise::{client, home, start_in};
+use crate::harness::gateway::{Gateway, new_home};
 use crate::harness::raw_server::RawServer;
 use crate::harness::until_true;
 
@@ -101,4 +102,20 @@ async fn tokens_let_in_and_limit_and_a_new_key_of_the_provider_is_found() {
     }
     let more = provider.asked.load(Ordering::SeqCst) - asked;
     assert!(more <= 15, "keys are kept, and not fetched for each request: {more}");
+}
+
+#[tokio::test]
+async fn in_development_mode_who_shows_no_token_is_not_let_in_as_everybody() {
+    let provider = Provider::start().await;
+    let home = new_home();
+    let settings = json!({
+        "issuer": "https://id.example.com", "audience": ["mcpjungle"],
+        "keys_url": format!("http://localhost:{}/keys", provider.port),
+    });
+    let file = write_policies(&home, &[example("jwt-auth", &settings, &["http:localhost"])]);
+    let gateway = Gateway::start_in(home, &["--policies", &file]);
+    let url = gateway.url("/mcp");
+    assert_eq!(Client::new(&url).post(INITIALIZE).await.status.as_u16(), 401);
+    assert_eq!(status(&url, "no-token-of-anybody").await, 401);
+    assert_eq!(status(&url, &Provider::token("ann", 1, 600)).await, 200);
 }

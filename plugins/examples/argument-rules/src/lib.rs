@@ -35,9 +35,9 @@ struct Rule {
     principals: Vec<String>,
     /// Which argument, as a JSON pointer such as `/path` or `/options/depth`.
     argument: String,
-    /// Put this in its place, whatever was there.
+    /// Put this in its place, whatever was there. Objects that it would be in are made.
     set: Option<Value>,
-    /// Put this there if nothing is.
+    /// Put this there if nothing is. Objects that it would be in are made.
     default: Option<Value>,
     /// Whether it must be there.
     #[serde(default)]
@@ -60,7 +60,7 @@ struct Rule {
     /// A path in one of these folders. `.` stands for the folder that relative paths begin in. Paths with `..` are
     /// refused; where links lead to only the server knows.
     inside: Option<Vec<String>>,
-    /// One SQL statement that only reads. A second line of defence: the database's own rights are the first.
+    /// One SQL statement that only reads. What databases read in different ways is refused. A second line of defence: the database's own rights are the first.
     #[serde(default)]
     read_only_sql: bool,
     /// What callers are told if they break this rule, in place of what is wrong.
@@ -153,15 +153,15 @@ impl Prepared {
         let Rule { set, default, required, forbidden, .. } = &self.rule;
         let found = self.pointer.find(arguments).map_err(|error| describe(&error))?;
         let to_put = match (&found, set, default) {
-            (_, Some(value), _) | (Found::Absent { .. }, None, Some(value)) => Some(value),
+            (_, Some(value), _) | (Found::Absent(_), None, Some(value)) => Some(value),
             _ => None,
         };
         if let Some(value) = to_put {
             return self.pointer.put(arguments, &found, value).map(Some).map_err(|error| describe(&error));
         }
         match found {
-            Found::Absent { .. } if *required => Err("is missing".to_owned()),
-            Found::Absent { .. } => Ok(None),
+            Found::Absent(_) if *required => Err("is missing".to_owned()),
+            Found::Absent(_) => Ok(None),
             Found::Present(_) if *forbidden => Err("may not be given".to_owned()),
             Found::Present(place) => {
                 let value: Value = serde_json::from_str(&arguments[place]).map_err(|error| error.to_string())?;
@@ -243,10 +243,14 @@ mod tests {
                 r#"{"a":{"z":0}}"#,
                 r#"{"a":{"z":0,"b":"x"},"c":[]}"#,
             ),
+            (r#"{"argument":"/a/b/c","set":true}"#, r#"{"z":0}"#, r#"{"z":0,"a":{"b":{"c":true}}}"#),
+            (r#"{"argument":"/a/b/c","default":1}"#, r#"{"a":{ }}"#, r#"{"a":{"b":{"c":1} }}"#),
         ] {
             assert_eq!(review(rules, arguments), Review::Rewrite(expected.to_owned()), "{rules}");
         }
         assert_eq!(review(r#"{"argument":"/a","default":1}"#, r#"{"a":2}"#), Review::Pass);
+        let in_a_text = review(r#"{"argument":"/a/b/c","set":9}"#, r#"{"a":{"b":"x"}}"#);
+        assert!(matches!(in_a_text, Review::Deny(denial) if denial.reason.contains("is no object")));
         let after = review(r#"{"argument":"/a","set":9},{"argument":"/a","max":5}"#, r#"{"a":1}"#);
         assert!(matches!(after, Review::Deny(_)), "{after:?}");
     }

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 /// A JSON pointer (RFC 6901) below the top.
 pub(crate) struct Pointer(Vec<String>);
@@ -15,8 +15,16 @@ pub(crate) struct Pointer(Vec<String>);
 pub(crate) enum Found {
     /// A value, here in the text.
     Present(Range<usize>),
-    /// Nothing. If only the last step is missing: where the object is that it would be in.
-    Absent { parent: Option<Range<usize>> },
+    /// Nothing.
+    Absent(Option<Parent>),
+}
+
+/// The object that a pointer leads to before it leads no further.
+pub(crate) struct Parent {
+    /// Where it is in the text.
+    place: Range<usize>,
+    /// How many steps lead to it.
+    steps: usize,
 }
 
 /// Why a pointer leads nowhere that could be told.
@@ -50,27 +58,29 @@ impl Pointer {
                 _ => None,
             };
             let Some(next) = next else {
-                let is_parent = place + 1 == self.0.len() && value.get().starts_with('{');
-                return Ok(Found::Absent { parent: is_parent.then(|| range_in(text, value)) });
+                let is_object = value.get().starts_with('{');
+                return Ok(Found::Absent(is_object.then(|| Parent { place: range_in(text, value), steps: place })));
             };
             value = next;
         }
         Ok(Found::Present(range_in(text, value)))
     }
 
-    /// The text with `value` where [`find`](Self::find) led.
+    /// The text with `value` where [`find`](Self::find) led, in objects that are made if they are not there.
     pub(crate) fn put(&self, text: &str, found: &Found, value: &Value) -> Result<String, PointerError> {
         match found {
             Found::Present(place) => Ok(format!("{}{value}{}", &text[..place.start], &text[place.end..])),
-            Found::Absent { parent: Some(parent) } => {
-                let name = Value::from(self.0.last().map(String::as_str).unwrap_or_default());
+            Found::Absent(Some(Parent { place, steps })) => {
+                let [name, below @ ..] = &self.0[*steps..] else { return Err(PointerError::NoPlace) };
+                let name = Value::from(name.as_str());
+                let value = below.iter().rev().fold(value.clone(), |value, name| json!({ name: value }));
                 // Behind the last member, or behind the brace that opens.
-                let inner = text[parent.start..parent.end - 1].trim_end();
+                let inner = text[place.start..place.end - 1].trim_end();
                 let comma = if inner == "{" { "" } else { "," };
-                let at = parent.start + inner.len();
+                let at = place.start + inner.len();
                 Ok(format!("{}{comma}{name}:{value}{}", &text[..at], &text[at..]))
             }
-            Found::Absent { parent: None } => Err(PointerError::NoPlace),
+            Found::Absent(None) => Err(PointerError::NoPlace),
         }
     }
 }
@@ -83,7 +93,7 @@ fn range_in(text: &str, part: &RawValue) -> Range<usize> {
 
 fn member<'a>(object: &'a RawValue, name: &str) -> Result<Option<&'a RawValue>, PointerError> {
     let Members(members) = serde_json::from_str(object.get()).map_err(PointerError::Malformed)?;
-    let mut named = members.into_iter().filter(|(one, _)| one.eq_ignore_ascii_case(name));
+    let mut named = members.into_iter().filter(|(one, _)| is_same_when_folded(one, name));
     match (named.next(), named.next()) {
         // Some servers fold case, so a second spelling counts too.
         (Some(_), Some(_)) => Err(PointerError::Twice(name.to_owned())),
@@ -91,6 +101,17 @@ fn member<'a>(object: &'a RawValue, name: &str) -> Result<Option<&'a RawValue>, 
         (Some((_, value)), None) => Ok(Some(value)),
         (None, _) => Ok(None),
     }
+}
+
+/// Whether two names are one to readers that fold case.
+fn is_same_when_folded(one: &str, other: &str) -> bool {
+    // The two letters outside ASCII that Unicode folds into it.
+    let fold = |letter: char| match letter {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        _ => letter.to_ascii_lowercase(),
+    };
+    one.chars().map(fold).eq(other.chars().map(fold))
 }
 
 fn element<'a>(list: &'a RawValue, index: &str) -> Result<Option<&'a RawValue>, PointerError> {
@@ -141,7 +162,7 @@ mod tests {
         ] {
             let found = match Pointer::parse(pointer).unwrap().find(text).unwrap() {
                 Found::Present(place) => Some(&text[place]),
-                Found::Absent { .. } => None,
+                Found::Absent(_) => None,
             };
             assert_eq!(found, expected, "{pointer}");
         }
@@ -152,7 +173,13 @@ mod tests {
         for text in [r#"{"a":1,"a":2}"#, r#"{"a":1,"A":2}"#] {
             assert!(matches!(Pointer::parse("/a").unwrap().find(text), Err(PointerError::Twice(_))), "{text}");
         }
-        let found = Pointer::parse("/a").unwrap().find(r#"{"A":1}"#);
-        assert!(matches!(found, Err(PointerError::Spelt(spelt)) if spelt == "A"));
+        for (pointer, text, spelling) in [
+            ("/a", r#"{"A":1}"#, "A"),
+            ("/sql", r#"{"\u017fql":1}"#, "\u{17f}ql"),
+            ("/ask", r#"{"as\u212a":1}"#, "as\u{212a}"),
+        ] {
+            let found = Pointer::parse(pointer).unwrap().find(text);
+            assert!(matches!(found, Err(PointerError::Spelt(spelt)) if spelt == spelling), "{text}");
+        }
     }
 }

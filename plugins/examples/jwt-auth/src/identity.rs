@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 
 use crate::settings::{Kinds, Settings};
 
-/// Whom a token that counts is of.
-pub(crate) fn make(claims: &Map<String, Value>, settings: &Settings) -> Result<Principal, Denial> {
+/// Whom a token that counts is of. `warn` is given each attribute that is incomplete.
+pub(crate) fn make(claims: &Map<String, Value>, settings: &Settings, warn: impl Fn(&str)) -> Result<Principal, Denial> {
     let name = match find(claims, &settings.name_claim) {
         Some(Value::String(name)) if !name.is_empty() => format!("{}{name}", settings.name_prefix),
         _ => {
@@ -15,8 +15,10 @@ pub(crate) fn make(claims: &Map<String, Value>, settings: &Settings) -> Result<P
         }
     };
     let claimed = settings.allow_claim.as_ref().and_then(|claim| find(claims, claim)).map(words).unwrap_or_default();
-    let attribute =
-        |(name, claim): (&String, &String)| Some(Attribute { name: name.clone(), value: text(find(claims, claim)?)? });
+    let attribute = |(name, claim): (&String, &String)| {
+        let value = text(find(claims, claim)?, || warn(name))?;
+        Some(Attribute { name: name.clone(), value })
+    };
     Ok(Principal {
         kind: settings.kinds.as_ref().map_or(PrincipalKind::Client, |kinds| kind(claims, kinds)),
         name,
@@ -51,12 +53,24 @@ fn words(value: &Value) -> Vec<String> {
     }
 }
 
-fn text(value: &Value) -> Option<String> {
+/// What later stages read in an attribute. They take it apart into words, so an element of a list that is not one word
+/// would be something else to them, such as two roles that nobody gave; `warn` is called if there is one.
+fn text(value: &Value, warn: impl Fn()) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(truth) => Some(truth.to_string()),
-        Value::Array(_) => Some(words(value).join(" ")),
+        Value::Array(_) => {
+            let (kept, left_out): (Vec<String>, Vec<String>) = words(value).into_iter().partition(|one| is_word(one));
+            if !left_out.is_empty() {
+                warn();
+            }
+            (!kept.is_empty()).then(|| kept.join(" "))
+        }
         Value::Null | Value::Object(_) => None,
     }
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && !text.contains(|character: char| character.is_whitespace() || character == ',')
 }

@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, Ref, RefCell};
 
+use mcpjungle_policy::host::Level;
 use mcpjungle_policy::{Denial, Host};
 
 use crate::keys::{Key, KeySet};
@@ -18,6 +19,8 @@ pub(crate) struct Keyring {
     fetched_at: Cell<Option<u64>>,
     /// When fetching was last tried.
     tried_at: Cell<Option<u64>>,
+    /// Whether that failed. It is said once, and once more when it works again.
+    is_failing: Cell<bool>,
 }
 
 /// Times are in milliseconds.
@@ -38,7 +41,13 @@ impl Keyring {
             min_refresh: milliseconds(settings.keys_min_refresh_seconds),
         });
         let keys = settings.keys.as_ref().map(KeySet::read).transpose()?.unwrap_or_default();
-        Ok(Self { source, keys: RefCell::new(keys), fetched_at: Cell::new(None), tried_at: Cell::new(None) })
+        Ok(Self {
+            source,
+            keys: RefCell::new(keys),
+            fetched_at: Cell::new(None),
+            tried_at: Cell::new(None),
+            is_failing: Cell::new(false),
+        })
     }
 
     /// The key that a token says it is signed with. Keys that are too old are fetched anew, and so are keys among
@@ -88,8 +97,15 @@ impl Keyring {
             Ok(keys) => {
                 self.keys.replace(keys);
                 self.fetched_at.set(Some(now));
+                if self.is_failing.replace(false) {
+                    host.log(Level::Info, "the provider's keys can be fetched again", &[]);
+                }
             }
-            Err(problem) => crate::warn(host, "cannot fetch the provider's keys", &problem),
+            Err(problem) => {
+                if !self.is_failing.replace(true) {
+                    host.log(Level::Warn, "cannot fetch the provider's keys", &[("error", &problem)]);
+                }
+            }
         }
     }
 }

@@ -10,17 +10,22 @@ mod keys;
 mod settings;
 mod token;
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use mcpjungle_policy::authenticator::{Authentication, HttpRequest};
 use mcpjungle_policy::host::Level;
-use mcpjungle_policy::{Authenticator, Denial, Host, Policy};
+use mcpjungle_policy::{Authenticator, Denial, Host, Mode, Policy};
 
 use crate::keyring::Keyring;
-use crate::settings::{OtherIssuers, Settings};
+use crate::settings::{NotOurs, Settings};
 use crate::token::{Reading, Token};
 
 struct JwtAuth {
     settings: Settings,
     keyring: Keyring,
+    /// The attributes of which it was said that they are incomplete. Once is enough: each request would say it.
+    incomplete: RefCell<BTreeSet<String>>,
 }
 
 impl Policy for JwtAuth {
@@ -28,23 +33,22 @@ impl Policy for JwtAuth {
 
     fn new(settings: Settings) -> Result<Self, String> {
         settings.check()?;
-        Ok(Self { keyring: Keyring::new(&settings)?, settings })
+        Ok(Self { keyring: Keyring::new(&settings)?, settings, incomplete: RefCell::default() })
     }
 }
 
 impl Authenticator for JwtAuth {
     fn authenticate(&self, host: &impl Host, request: &HttpRequest) -> Authentication {
         let token = match request.bearer_token().map(token::read) {
-            // The gateway's own tokens are none of these: the next authenticator knows them.
-            None | Some(Reading::NoToken) => return Authentication::Abstain,
+            None | Some(Reading::NoToken) => return self.without_token(host),
             Some(Reading::Malformed(problem)) => return Authentication::deny("token-malformed", problem),
             Some(Reading::Token(token)) => token,
         };
-        if self.settings.other_issuers == OtherIssuers::Abstain && !claims::is_of(&token, &self.settings.issuer) {
+        if self.settings.other_issuers == NotOurs::Abstain && !claims::is_of(&token, &self.settings.issuer) {
             return Authentication::Abstain;
         }
         match self.verify(host, &token) {
-            Ok(()) => match identity::make(&token.claims, &self.settings) {
+            Ok(()) => match identity::make(&token.claims, &self.settings, |attribute| self.warn(host, attribute)) {
                 Ok(principal) => Authentication::Authenticated(principal),
                 Err(denial) => Authentication::Denied(denial),
             },
@@ -54,6 +58,19 @@ impl Authenticator for JwtAuth {
 }
 
 impl JwtAuth {
+    /// The gateway's own tokens are no JSON Web Tokens: the stock authenticator knows them. But in development mode it
+    /// knows everybody, and whoever leaves a token away could do more than with one.
+    fn without_token(&self, host: &impl Host) -> Authentication {
+        let by_mode = || match host.mode() {
+            Mode::Development => NotOurs::Deny,
+            Mode::Enterprise => NotOurs::Abstain,
+        };
+        match self.settings.without_token.unwrap_or_else(by_mode) {
+            NotOurs::Deny => Authentication::deny("token-missing", "the request has no JSON Web Token"),
+            NotOurs::Abstain => Authentication::Abstain,
+        }
+    }
+
     /// The signature first: nothing that a token says counts before it.
     fn verify(&self, host: &impl Host, token: &Token) -> Result<(), Denial> {
         let algorithm = token.algorithm(&self.settings.algorithms)?;
@@ -63,11 +80,13 @@ impl JwtAuth {
         }
         claims::check(&token.claims, &self.settings, host.now())
     }
-}
 
-/// Says once that keys cannot be had, and why.
-fn warn(host: &impl Host, message: &str, error: &str) {
-    host.log(Level::Warn, message, &[("error", error)]);
+    fn warn(&self, host: &impl Host, attribute: &str) {
+        if self.incomplete.borrow_mut().insert(attribute.to_owned()) {
+            let message = "elements of a list were left out of an attribute, because they hold spaces or commas";
+            host.log(Level::Warn, message, &[("attribute", attribute)]);
+        }
+    }
 }
 
 mcpjungle_policy::export!(JwtAuth: authenticator);

@@ -33,9 +33,12 @@ pub(crate) struct Settings {
     /// How far clocks may be apart, in seconds.
     #[serde(default = "one_minute")]
     pub(crate) leeway_seconds: u32,
+    /// What becomes of requests without a JSON Web Token: `abstain` leaves them to the next authenticator. Where this
+    /// is not set, that depends on the mode: `deny` in development mode, `abstain` in enterprise mode.
+    pub(crate) without_token: Option<NotOurs>,
     /// What becomes of tokens of other issuers: `abstain` leaves them to the next authenticator.
     #[serde(default)]
-    pub(crate) other_issuers: OtherIssuers,
+    pub(crate) other_issuers: NotOurs,
     /// The claim that names the principal: a name such as `sub`, or a JSON pointer such as `/user/login`.
     #[serde(default = "subject")]
     pub(crate) name_claim: String,
@@ -48,7 +51,8 @@ pub(crate) struct Settings {
     /// The claim that holds further such patterns: a list of them, or one text with spaces between.
     pub(crate) allow_claim: Option<String>,
     /// Attributes of the principal for later stages: by the attribute's name, the claim that it is taken from. A
-    /// list becomes words with spaces between; a claim that is not there gives no attribute.
+    /// list becomes words with spaces between, without the elements that hold spaces or commas. A claim that is not
+    /// there, or a list of which nothing is left, gives no attribute.
     #[serde(default)]
     pub(crate) attributes: BTreeMap<String, String>,
     /// Who is a user of the gateway or its administrator. Without this everyone is a client.
@@ -83,11 +87,11 @@ pub(crate) enum Algorithm {
     EdDsa,
 }
 
-/// What to do with tokens of other issuers.
+/// What to do with what others may know better.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum OtherIssuers {
-    /// They are refused.
+pub(crate) enum NotOurs {
+    /// It is refused.
     #[default]
     Deny,
     /// The next authenticator is asked.
@@ -123,11 +127,32 @@ impl Settings {
             (None, Some(_)) if !cfg!(feature = "http") => {
                 Err("this component was built without HTTP: give it `keys` in place of `keys_url`".to_owned())
             }
-            (None, Some(url)) if url.starts_with("https://") || url.starts_with("http://") => Ok(()),
-            (None, Some(url)) => Err(format!("`keys_url` is no URL: `{url}`")),
+            (None, Some(url)) => check_keys_url(url),
             _ => Err("give either `keys` or `keys_url`".to_owned()),
         }
     }
+}
+
+/// Without TLS whoever is on the way could give keys of their own.
+fn check_keys_url(url: &str) -> Result<(), String> {
+    match url.split_once("://") {
+        Some(("https", _)) => Ok(()),
+        Some(("http", rest)) if is_on_this_machine(rest) => Ok(()),
+        Some(("http", _)) => Err(format!(
+            "`keys_url` must begin with `https://`; `http://` is for `localhost`, `127.0.0.1` and `[::1]` only: `{url}`"
+        )),
+        _ => Err(format!("`keys_url` is no URL that begins with `https://`: `{url}`")),
+    }
+}
+
+/// Whether a URL, of which this is what follows `://`, leads nowhere else.
+fn is_on_this_machine(rest: &str) -> bool {
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    ["localhost", "127.0.0.1", "[::1]"].contains(&host)
 }
 
 fn all_algorithms() -> Vec<Algorithm> {

@@ -6,8 +6,9 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ed25519_dalek::Signer;
 use mcpjungle_policy::authenticator::Authentication;
+use mcpjungle_policy::host::Level;
 use mcpjungle_policy::testing::{FakeHost, http_request};
-use mcpjungle_policy::{Authenticator, Policy, PrincipalKind};
+use mcpjungle_policy::{Authenticator, Mode, Policy, PrincipalKind};
 use serde_json::{Value, json};
 
 use crate::JwtAuth;
@@ -145,6 +146,42 @@ fn claims_make_the_principal() {
 }
 
 #[test]
+fn an_element_of_a_list_that_would_be_read_as_several_words_is_left_out() {
+    let mut claims = claims();
+    claims["groups"] = json!(["web admin", "ops", "a,b", "c\td", ""]);
+    claims["teams"] = json!(["web admin"]);
+    let policy = policy(json!({ "attributes": { "roles": "groups", "team": "teams" } }));
+    let host = FakeHost::new();
+    for _ in 0..2 {
+        let Authentication::Authenticated(principal) = ask(&policy, &host, &token(&claims, 1)) else {
+            panic!("a good token is refused");
+        };
+        assert_eq!(principal.attribute("roles"), Some("ops"));
+        assert_eq!(principal.attribute("team"), None);
+    }
+    let told: Vec<_> = host.lines().into_iter().map(|line| line.fields[0].1.clone()).collect();
+    assert_eq!(told, ["roles", "team"], "once for each attribute");
+}
+
+#[test]
+fn who_shows_no_token_is_left_to_the_next_authenticator_only_where_that_does_not_let_in_everybody() {
+    for (setting, mode, expected) in [
+        (json!(null), Mode::Development, "token-missing"),
+        (json!(null), Mode::Enterprise, "abstain"),
+        (json!("abstain"), Mode::Development, "abstain"),
+        (json!("deny"), Mode::Enterprise, "token-missing"),
+    ] {
+        let policy = policy(json!({ "without_token": setting }));
+        let host = FakeHost::new().in_mode(mode);
+        for headers in [&[][..], &[("authorization", "Bearer abcdef")], &[("authorization", "Basic YTpi")]] {
+            let answer = code(policy.authenticate(&host, &http_request(headers)));
+            assert_eq!(answer, expected, "{setting} in {mode:?}: {headers:?}");
+        }
+        assert_eq!(code(ask(&policy, &host, &token(&claims(), 1))), "ok");
+    }
+}
+
+#[test]
 fn other_issuers_may_be_left_to_the_next_authenticator() {
     let mut claims = claims();
     claims["iss"] = json!("https://other.example.com");
@@ -171,22 +208,44 @@ fn keys_are_fetched_once_and_again_for_an_unknown_one_but_not_at_once() {
 
 #[cfg(feature = "http")]
 #[test]
+fn a_key_that_the_provider_withdrew_counts_until_the_keys_are_fetched_anew() {
+    let keys = |number: u8| json!({ "keys": [public(number)] }).to_string();
+    let policy = policy(json!({ "keys_url": URL, "keys_max_age_seconds": 600 }));
+    let host = FakeHost::new().answering(URL, 200, keys(1));
+    assert_eq!(code(ask(&policy, &host, &token(&claims(), 1))), "ok");
+    let host = host.answering(URL, 200, keys(2));
+    for seconds in [31, 569] {
+        host.advance(Duration::from_secs(seconds));
+        assert_eq!(code(ask(&policy, &host, &token(&claims(), 1))), "ok");
+        assert_eq!(host.requests().len(), 1, "the keys are still young");
+    }
+    host.advance(Duration::from_secs(1));
+    assert_eq!(code(ask(&policy, &host, &token(&claims(), 1))), "key-unknown");
+    assert_eq!(host.requests().len(), 2);
+}
+
+#[cfg(feature = "http")]
+#[test]
 fn old_keys_bridge_a_failure_for_a_while_and_without_keys_nobody_comes_in() {
     let policy = policy(json!({ "keys_url": URL, "keys_max_age_seconds": 60, "keys_max_stale_seconds": 60 }));
     let mut claims = claims();
     claims["exp"] = json!(1_777_777_777);
     let host = FakeHost::new().answering(URL, 500, "");
-    assert_eq!(code(ask(&policy, &host, &token(&claims, 1))), "keys-unavailable");
-    assert_eq!(host.lines().len(), 1);
+    for _ in 0..3 {
+        assert_eq!(code(ask(&policy, &host, &token(&claims, 1))), "keys-unavailable");
+        host.advance(Duration::from_secs(31));
+    }
+    assert_eq!(host.requests().len(), 3);
 
     let host = host.answering(URL, 200, json!({ "keys": [public(1)] }).to_string());
-    host.advance(Duration::from_secs(31));
     assert_eq!(code(ask(&policy, &host, &token(&claims, 1))), "ok");
     let host = host.answering(URL, 500, "");
     host.advance(Duration::from_secs(110));
     assert_eq!(code(ask(&policy, &host, &token(&claims, 1))), "ok");
     host.advance(Duration::from_secs(11));
     assert_eq!(code(ask(&policy, &host, &token(&claims, 1))), "keys-unavailable");
+    let levels: Vec<_> = host.lines().into_iter().map(|line| line.level).collect();
+    assert_eq!(levels, [Level::Warn, Level::Info, Level::Warn], "a failure is told once until fetching works again");
 }
 
 #[test]
@@ -196,10 +255,23 @@ fn settings_that_would_let_anybody_in_are_refused() {
         (json!({ "audience": ["a"] }), "either"),
         (json!({ "audience": ["a"], "keys": { "keys": [{ "kty": "oct" }] } }), "no key"),
         (json!({ "audience": ["a"], "keys_url": "id.example.com" }), "keys_url"),
+        (json!({ "audience": ["a"], "keys_url": "http://id.example.com/keys" }), "must begin with `https://`"),
+        (json!({ "audience": ["a"], "keys_url": "http://localhost.example.com/keys" }), "must begin with `https://`"),
+        (json!({ "audience": ["a"], "keys_url": "http://localhost:80@id.example.com/" }), "must begin with `https://`"),
+        (json!({ "audience": ["a"], "keys_url": "http://localhost\\@id.example.com/" }), "must begin with `https://`"),
     ] {
         let mut settings = changes;
         settings["issuer"] = json!("https://id.example.com");
         let error = JwtAuth::new(serde_json::from_value(settings).unwrap()).err().unwrap();
         assert!(error.contains(word), "{error}");
+    }
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn keys_may_come_over_http_from_this_machine() {
+    for url in ["https://id.example.com/keys", "http://localhost:8080/keys", "http://127.0.0.1/", "http://[::1]:1/keys"]
+    {
+        policy(json!({ "keys_url": url }));
     }
 }

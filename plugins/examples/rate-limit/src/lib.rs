@@ -142,8 +142,8 @@ impl Limit {
         let key = if self.shared {
             format!("{}/{window}", self.name)
         } else {
-            // The name stands last: it may hold anything.
-            format!("{}/{window}/{}/{}", self.name, kind(principal.kind), principal.name)
+            // A client and a user may have the same name. It stands last: it may hold anything.
+            format!("{}/{window}/{}/{}", self.name, principal.kind.name(), principal.name)
         };
         // The count has to outlast the window on gateways whose clocks are behind.
         let kept = Duration::from_millis(2 * length);
@@ -152,17 +152,6 @@ impl Limit {
             return Ok(Count::Within);
         }
         Ok(Count::UsedUp { wait_seconds: (length - passed).div_ceil(1000) })
-    }
-}
-
-/// A client and a user may have the same name.
-fn kind(kind: PrincipalKind) -> &'static str {
-    match kind {
-        PrincipalKind::Anonymous => "anonymous",
-        PrincipalKind::Client => "client",
-        PrincipalKind::User => "user",
-        PrincipalKind::Admin => "admin",
-        PrincipalKind::Gateway => "gateway",
     }
 }
 

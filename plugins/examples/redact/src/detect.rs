@@ -14,13 +14,13 @@ pub(crate) enum Secret {
     AwsKey,
     /// A token of GitHub: `ghp_…`, `gho_…`, `ghu_…`, `ghs_…`, `ghr_…` or `github_pat_…`.
     GithubToken,
-    /// A block from `-----BEGIN … PRIVATE KEY-----` to its end.
+    /// A block from `-----BEGIN … PRIVATE KEY-----` or `-----BEGIN PGP PRIVATE KEY BLOCK-----` to its end.
     PrivateKey,
     /// What follows the word `Bearer`, if it is at least 16 characters long.
     BearerToken,
     /// A JSON Web Token.
     Jwt,
-    /// The number of a payment card, in groups or not, whose check digit is right.
+    /// The number of a payment card whose check digit is right, in one piece or in groups of three digits or more.
     CreditCard,
 }
 
@@ -57,27 +57,59 @@ impl Secret {
 pub(crate) fn find<'a>(text: &'a str, kinds: &'a [Secret]) -> impl Iterator<Item = (Range<usize>, Secret)> + 'a {
     let bytes = text.as_bytes();
     let mut at = 0;
+    // Where the run of characters ends in which no JSON Web Token begins. Each `-` in it is followed by what could be
+    // the beginning of one, and reading the rest of the run again at each would take too long.
+    let mut no_jwt_before = 0;
     std::iter::from_fn(move || {
         while at < bytes.len() {
             let start = at;
             at += 1;
             // All of them begin with one of these.
             let may_begin = matches!(bytes[start], b'A' | b'g' | b'-' | b'b' | b'B' | b'e' | b'0'..=b'9');
-            if !may_begin || (start > 0 && is_word(bytes[start - 1])) {
+            if !may_begin || !is_boundary(bytes, start) {
                 continue;
             }
-            let found = kinds.iter().find_map(|kind| Some((kind.begins(&bytes[start..])?, *kind)));
-            if let Some((place, kind)) = found {
+            let rest = &bytes[start..];
+            let mut fitting = kinds.iter().filter(|&&kind| kind != Secret::Jwt || start >= no_jwt_before);
+            if let Some((place, kind)) = fitting.find_map(|kind| Some((kind.begins(rest)?, *kind))) {
                 at = start + place.end;
                 return Some((start + place.start..at, kind));
+            }
+            if start >= no_jwt_before && rest.starts_with(JWT) {
+                no_jwt_before = start + run(rest, is_base64url);
             }
         }
         None
     })
 }
 
+/// Whether a secret may begin at `start`: no word goes on there.
+fn is_boundary(bytes: &[u8], start: usize) -> bool {
+    let before = &bytes[..start];
+    // A block begins wherever its five dashes are.
+    bytes[start] == b'-' || before.last().is_none_or(|&byte| !is_word(byte)) || ends_with_escape(before)
+}
+
+/// Whether this ends with what stands for another character where text is JSON, part of a URL, or a literal of some
+/// language: tools return all of these as text.
+fn ends_with_escape(before: &[u8]) -> bool {
+    let is_hex_after = |mark: &[u8], digits: usize| {
+        let Some(place) = before.len().checked_sub(digits) else { return false };
+        let (rest, hex) = before.split_at(place);
+        rest.ends_with(mark) && hex.iter().all(u8::is_ascii_hexdigit)
+    };
+    matches!(before, [.., b'\\', b'n' | b'r' | b't' | b'b' | b'f'])
+        || is_hex_after(b"%", 2)
+        || is_hex_after(b"\\x", 2)
+        || is_hex_after(b"\\u", 4)
+}
+
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+fn is_base64url(byte: u8) -> bool {
+    is_word(byte) || byte == b'-'
 }
 
 /// How many bytes from the beginning are of a kind.
@@ -103,8 +135,9 @@ fn github_token(rest: &[u8]) -> Option<Range<usize>> {
 fn private_key(rest: &[u8]) -> Option<Range<usize>> {
     let label = rest.strip_prefix(b"-----BEGIN ")?;
     let length = run(label, |byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b' ');
-    let is_key = label[..length].ends_with(b"PRIVATE KEY") && label[length..].starts_with(b"-----");
-    if !is_key {
+    let (label, behind) = label.split_at(length);
+    let is_key = label.ends_with(b"PRIVATE KEY") || label.ends_with(b"PRIVATE KEY BLOCK");
+    if !is_key || !behind.starts_with(b"-----") {
         return None;
     }
     // A block that is cut off is a secret up to the end.
@@ -132,38 +165,51 @@ fn bearer_token(rest: &[u8]) -> Option<Range<usize>> {
     (length >= 16).then_some(start..start + length)
 }
 
+/// What every JSON object that begins with a name looks like in base64.
+const JWT: &[u8] = b"eyJ";
+
 fn jwt(rest: &[u8]) -> Option<Range<usize>> {
-    let part = |bytes: &[u8]| run(bytes, |byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-    // What every JSON object that begins with a name looks like in base64.
-    if !rest.starts_with(b"eyJ") {
+    if !rest.starts_with(JWT) {
         return None;
     }
-    let header = part(rest);
-    let claims = part(rest.get(header..)?.strip_prefix(b".")?);
+    let header = run(rest, is_base64url);
+    let claims = run(rest.get(header..)?.strip_prefix(b".")?, is_base64url);
     let begin = header + 1 + claims;
-    let signature = part(rest.get(begin..)?.strip_prefix(b".")?);
+    let signature = run(rest.get(begin..)?.strip_prefix(b".")?, is_base64url);
     (header >= 10 && claims >= 10).then_some(0..begin + 1 + signature)
 }
 
+/// The longest number of a card that ends with a group: further digits may follow it, such as its date.
 fn credit_card(rest: &[u8]) -> Option<Range<usize>> {
     let mut digits = Vec::with_capacity(19);
     let mut end = 0;
-    for (place, &byte) in rest.iter().enumerate() {
-        match byte {
-            b'0'..=b'9' if digits.len() == 19 => return None,
-            b'0'..=b'9' => {
-                digits.push(u32::from(byte - b'0'));
-                end = place + 1;
-            }
-            // One between two digits groups them.
-            b' ' | b'-' if end == place && end > 0 => {}
-            byte if is_word(byte) && end == place => return None,
+    let mut card = None;
+    while digits.len() < 19 {
+        let group = run(&rest[end..], |byte| byte.is_ascii_digit());
+        // Smaller numbers in a row are a date or a table, of which one in ten would have the right check digit.
+        let least = if digits.is_empty() { 4 } else { 3 };
+        if group < least || digits.len() + group > 19 {
+            break;
+        }
+        digits.extend(rest[end..end + group].iter().map(|byte| u32::from(byte - b'0')));
+        end += group;
+        match rest.get(end) {
+            Some(&byte) if is_word(byte) => break,
+            _ if is_card(&digits) => card = Some(0..end),
+            _ => {}
+        }
+        // One between two digits groups them.
+        match rest.get(end) {
+            Some(b' ' | b'-') => end += 1,
             _ => break,
         }
     }
-    // Cards begin with 2 to 6, and 3 for some with 14 or 15 digits.
-    let is_card = (13..=19).contains(&digits.len()) && (2..=6).contains(&digits[0]) && passes_luhn(&digits);
-    is_card.then_some(0..end)
+    card
+}
+
+/// Cards begin with 2 to 6, and 3 for some with 14 or 15 digits.
+fn is_card(digits: &[u32]) -> bool {
+    (13..=19).contains(&digits.len()) && (2..=6).contains(&digits[0]) && passes_luhn(digits)
 }
 
 /// The check digit of ISO/IEC 7812.
@@ -210,8 +256,67 @@ mod tests {
             ),
             ("4111111111111112 1234567812345670 41111111111111111111111", vec![]),
             ("é AKIAIOSFODNN7EXAMPLE é", vec![("AKIAIOSFODNN7EXAMPLE", "aws-key")]),
+            ("2026-11-21 14-03-09", vec![]),
         ] {
             assert_eq!(found(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_secret_begins_behind_an_escape() {
+        let key = "AKIAIOSFODNN7EXAMPLE";
+        for before in [r"\n", r"\r", r"\t", r"\\n", r"\u000a", r"\u0022", r"\x0a", "%0A", "%3D"] {
+            let text = format!("{key}{before}{key}");
+            assert_eq!(found(&text), [(key, "aws-key"); 2], "{text}");
+        }
+        for before in ["n", "u000a", "xn", "x0a", r"\q", r"\u00g0", "%3", "0A"] {
+            let text = format!("{before}{key}");
+            assert_eq!(found(&text), [], "{text}");
+        }
+        let card = "4111111111111111";
+        assert_eq!(found(&format!(r"card%20{card}\n")), [(card, "credit-card")]);
+    }
+
+    #[test]
+    fn a_private_key_begins_and_ends_at_its_dashes() {
+        let key = r"-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----";
+        let block = "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlQ\n-----END PGP PRIVATE KEY BLOCK-----";
+        let certificate = r"-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----";
+        for (text, expected) in [
+            (format!(r"{certificate}\n{key}\n"), key),
+            (format!("{certificate}{key}"), key),
+            (format!("key{key}"), key),
+            (block.to_owned(), block),
+        ] {
+            assert_eq!(found(&text), [(expected, "private-key")], "{text}");
+        }
+        assert_eq!(found("-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQ\n-----END PGP PUBLIC KEY BLOCK-----"), []);
+    }
+
+    #[test]
+    fn a_card_is_found_beside_other_digits() {
+        let card = "4111 1111 1111 1111";
+        for (text, expected) in [
+            ("4111 1111 1111 1111 12/27", vec![card]),
+            ("4111 1111 1111 1111 123", vec![card]),
+            ("1 4111 1111 1111 1111", vec![card]),
+            ("4111 1111 1111 1111 4111 1111 1111 1111", vec![card, card]),
+            ("4111111111111111 737", vec!["4111111111111111"]),
+            ("4111-1111-1111-1111-2027", vec!["4111-1111-1111-1111"]),
+            ("4222 222 222 222", vec!["4222 222 222 222"]),
+            ("6304 0000 0000 0000 000", vec!["6304 0000 0000 0000 000"]),
+            ("4111 1111 1111 1111a", vec![]),
+        ] {
+            let places: Vec<_> = found(text).into_iter().map(|(place, _)| place).collect();
+            assert_eq!(places, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_could_be_the_beginning_of_many_tokens_is_read_once() {
+        // Reading to the end from each of them would take very long.
+        let jwt = "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxMjM0In0.c2ln";
+        let text = format!("{}.{} {jwt}", "eyJ-".repeat(250_000), "eyJ-".repeat(250_000));
+        assert_eq!(found(&text), [(jwt, "jwt")]);
     }
 }
