@@ -17,6 +17,7 @@ mod mistakes;
 mod plugin_bench;
 mod plugin_check;
 mod plugin_new;
+mod plugin_options;
 mod plugin_test;
 #[cfg(feature = "e2e")]
 #[path = "../fixtures/postgres.rs"]

@@ -110,3 +110,42 @@ fn what_is_wrong_in_the_file_is_told_with_its_place() {
     failed to read the cases file gone.yaml: No such file or directory (os error 2)
     ");
 }
+
+#[test]
+fn programs_are_told_the_same_by_the_keys_that_the_page_names() {
+    let person = Person::new();
+    person.write("cases.yaml", &CASES.replace("    expect: deny\n  - name: what", "    expect: allow\n  - name: what"));
+    let arguments =
+        ["plugin", "test", &fixture("house-rules.wasm"), "--cases", "cases.yaml", "--filter", "s", "--json"];
+    let output = person.command(&arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&report), ["cases", "component", "digest", "failed", "file", "left_out", "passed"]);
+    assert_eq!((&report["passed"], &report["failed"], &report["left_out"]), (&4.into(), &1.into(), &1.into()));
+    let [wrong, right, ..] = report["cases"].as_array().unwrap().as_slice() else { panic!("{report}") };
+    for case in [wrong, right] {
+        let expected = [
+            "column",
+            "differences",
+            "duration_us",
+            "expected",
+            "got",
+            "line",
+            "log",
+            "name",
+            "passed",
+            "remarks",
+            "stage",
+        ];
+        assert_eq!(keys(case), expected);
+        assert_eq!(case["stage"], "authorizer");
+    }
+    assert_eq!(
+        (&wrong["name"], &wrong["line"], &wrong["passed"]),
+        (&"nobody deletes".into(), &7.into(), &false.into())
+    );
+    assert_eq!(wrong["expected"], serde_json::json!({ "allow": {} }));
+    assert_eq!((&wrong["got"]["deny"]["code"], &right["passed"]), (&"house-rules".into(), &true.into()));
+    assert_eq!(keys(&wrong["differences"][0]), ["at", "expected", "got"]);
+}

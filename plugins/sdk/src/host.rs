@@ -64,8 +64,9 @@ pub trait Host {
     ///
     /// # Errors
     ///
-    /// [`StoreError::QuotaExceeded`] if the plugin's keys or bytes are used up, [`StoreError::Unavailable`]
-    /// if the store did not answer.
+    /// [`StoreError::Invalid`] if the key is longer than 512 bytes or the value than 64 KiB,
+    /// [`StoreError::QuotaExceeded`] if the plugin's keys or bytes are used up, [`StoreError::Unavailable`] if
+    /// the store did not answer.
     fn set(&self, key: &str, value: &[u8], expires_in: Option<Duration>) -> Result<(), StoreError>;
 
     /// Removes a key; it is no error if it was not there.
@@ -80,7 +81,8 @@ pub trait Host {
     ///
     /// # Errors
     ///
-    /// As for [`set`](Self::set).
+    /// As for [`set`](Self::set); [`StoreError::Invalid`] also if the value is no number or the sum too large
+    /// for one.
     fn increment(&self, key: &str, by: i64, expires_in: Option<Duration>) -> Result<i64, StoreError>;
 
     /// Sends one HTTP request and waits for the whole answer. Needs a grant for the host of its URL, such as

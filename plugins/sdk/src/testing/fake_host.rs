@@ -111,12 +111,18 @@ impl FakeHost {
     }
 
     /// The same with a stored value that does not expire.
+    ///
+    /// # Panics
+    ///
+    /// If the gateway would not store it.
     pub fn with_value(self, key: &str, value: &[u8]) -> Self {
-        self.values.set(self.now.get(), key, value, None);
+        if let Err(error) = self.values.set(self.now.get(), key, value, None) {
+            panic!("the gateway stores no such value: {error:?}");
+        }
         self
     }
 
-    /// The same where a store takes no more than so many keys.
+    /// The same where a store takes no more than so many keys, in place of 10,000.
     pub fn with_room_for(self, keys: usize) -> Self {
         self.values.limit(keys);
         self
@@ -211,9 +217,7 @@ impl Host for FakeHost {
     }
 
     fn set(&self, key: &str, value: &[u8], expires_in: Option<Duration>) -> Result<(), StoreError> {
-        self.values.ensure_room(self.now.get(), key)?;
-        self.values.set(self.now.get(), key, value, expires_in);
-        Ok(())
+        self.values.set(self.now.get(), key, value, expires_in)
     }
 
     fn delete(&self, key: &str) -> Result<(), StoreError> {
@@ -222,7 +226,6 @@ impl Host for FakeHost {
     }
 
     fn increment(&self, key: &str, by: i64, expires_in: Option<Duration>) -> Result<i64, StoreError> {
-        self.values.ensure_room(self.now.get(), key)?;
         self.values.increment(self.now.get(), key, by, expires_in)
     }
 

@@ -1,4 +1,4 @@
-//! Stored values that expire by the clock of a test.
+//! Stored values that expire by the clock of a test, within the bounds that the gateway sets.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -7,41 +7,67 @@ use std::time::Duration;
 use crate::host::StoreError;
 use crate::imports::milliseconds;
 
+/// Keys that a plugin may have at the same time.
+const MOST_KEYS: usize = 10_000;
+/// Bytes that a plugin may have: all keys and values together.
+const MOST_BYTES: usize = 8 << 20;
+/// In bytes.
+const LONGEST_KEY: usize = 512;
+/// In bytes.
+const LONGEST_VALUE: usize = 64 << 10;
+/// What a number counts as, however large it is.
+const NUMBER_SIZE: usize = 20;
+
 /// The values of one plugin. Every function is told what time it is.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct KeyValue {
     values: RefCell<BTreeMap<String, Value>>,
-    limit: Cell<Option<usize>>,
+    /// Keys that there may be.
+    most_keys: Cell<usize>,
 }
 
 #[derive(Debug)]
 struct Value {
-    bytes: Vec<u8>,
+    content: Content,
     /// Milliseconds since 1970; `None`: never.
     expires_at: Option<u64>,
 }
 
+#[derive(Debug)]
+enum Content {
+    Number(i64),
+    Bytes(Vec<u8>),
+}
+
+impl Default for KeyValue {
+    fn default() -> Self {
+        Self { values: RefCell::default(), most_keys: Cell::new(MOST_KEYS) }
+    }
+}
+
 impl KeyValue {
     pub(super) fn limit(&self, keys: usize) {
-        self.limit.set(Some(keys));
-    }
-
-    /// Whether there is room for one value under `key`.
-    pub(super) fn ensure_room(&self, now: u64, key: &str) -> Result<(), StoreError> {
-        self.forget_expired(now);
-        let values = self.values.borrow();
-        let is_full = self.limit.get().is_some_and(|limit| values.len() >= limit);
-        if is_full && !values.contains_key(key) { Err(StoreError::QuotaExceeded) } else { Ok(()) }
+        self.most_keys.set(keys.min(MOST_KEYS));
     }
 
     pub(super) fn get(&self, now: u64, key: &str) -> Option<Vec<u8>> {
         self.forget_expired(now);
-        self.values.borrow().get(key).map(|value| value.bytes.clone())
+        self.values.borrow().get(key).map(|value| match &value.content {
+            Content::Number(number) => number.to_string().into_bytes(),
+            Content::Bytes(bytes) => bytes.clone(),
+        })
     }
 
-    pub(super) fn set(&self, now: u64, key: &str, bytes: &[u8], expires_in: Option<Duration>) {
-        let value = Value { bytes: bytes.to_vec(), expires_at: expiry(now, expires_in) };
-        self.values.borrow_mut().insert(key.to_owned(), value);
+    pub(super) fn set(
+        &self,
+        now: u64,
+        key: &str,
+        bytes: &[u8],
+        expires_in: Option<Duration>,
+    ) -> Result<(), StoreError> {
+        check_entry(key, bytes)?;
+        let content = number_of(bytes).map_or_else(|| Content::Bytes(bytes.to_vec()), Content::Number);
+        self.put(now, key, Value { content, expires_at: expiry(now, expires_in) })
     }
 
     pub(super) fn delete(&self, key: &str) {
@@ -55,21 +81,64 @@ impl KeyValue {
         by: i64,
         expires_in: Option<Duration>,
     ) -> Result<i64, StoreError> {
+        check_entry(key, &[])?;
+        self.forget_expired(now);
+        let no_number = || StoreError::Invalid("the value is no number that this can be added to".to_owned());
+        match self.values.borrow_mut().get_mut(key).map(|value| &mut value.content) {
+            Some(Content::Number(number)) => {
+                *number = number.checked_add(by).ok_or_else(no_number)?;
+                return Ok(*number);
+            }
+            Some(Content::Bytes(_)) => return Err(no_number()),
+            None => {}
+        }
+        self.put(now, key, Value { content: Content::Number(by), expires_at: expiry(now, expires_in) })?;
+        Ok(by)
+    }
+
+    /// Puts a value in its place, if there is room for it.
+    fn put(&self, now: u64, key: &str, value: Value) -> Result<(), StoreError> {
         self.forget_expired(now);
         let mut values = self.values.borrow_mut();
-        let zero = || Value { bytes: b"0".to_vec(), expires_at: expiry(now, expires_in) };
-        let value = values.entry(key.to_owned()).or_insert_with(zero);
-        let number = str::from_utf8(&value.bytes).ok().and_then(|text| text.parse::<i64>().ok());
-        let Some(sum) = number.and_then(|number| number.checked_add(by)) else {
-            return Err(StoreError::Invalid(format!("the value of `{key}` is no number that this can be added to")));
-        };
-        value.bytes = sum.to_string().into_bytes();
-        Ok(sum)
+        let others = values.iter().filter(|(other, _)| *other != key);
+        let (keys, bytes) = others.fold((0, 0), |(keys, bytes), (key, value)| (keys + 1, bytes + value.size(key)));
+        if keys >= self.most_keys.get() || bytes + value.size(key) > MOST_BYTES {
+            return Err(StoreError::QuotaExceeded);
+        }
+        values.insert(key.to_owned(), value);
+        Ok(())
     }
 
     fn forget_expired(&self, now: u64) {
         self.values.borrow_mut().retain(|_, value| value.expires_at.is_none_or(|at| at > now));
     }
+}
+
+impl Value {
+    fn size(&self, key: &str) -> usize {
+        key.len()
+            + match &self.content {
+                Content::Number(_) => NUMBER_SIZE,
+                Content::Bytes(bytes) => bytes.len(),
+            }
+    }
+}
+
+/// Refuses a key or a value that is too long.
+fn check_entry(key: &str, value: &[u8]) -> Result<(), StoreError> {
+    let too_long =
+        |what: &str, most: usize| Err(StoreError::Invalid(format!("the {what} is longer than {most} bytes")));
+    match (key.len(), value.len()) {
+        (length, _) if length > LONGEST_KEY => too_long("key", LONGEST_KEY),
+        (_, length) if length > LONGEST_VALUE => too_long("value", LONGEST_VALUE),
+        _ => Ok(()),
+    }
+}
+
+/// The number that a value is: one written as the gateway writes it, without a plus sign or further zeros.
+fn number_of(value: &[u8]) -> Option<i64> {
+    let text = str::from_utf8(value).ok()?;
+    text.parse().ok().filter(|number: &i64| number.to_string() == text)
 }
 
 fn expiry(now: u64, expires_in: Option<Duration>) -> Option<u64> {
@@ -102,8 +171,36 @@ mod tests {
         assert_eq!(host.increment("n", 3, window), Ok(5));
         host.advance(Duration::from_secs(1));
         assert_eq!(host.increment("n", 1, window), Ok(1));
-        host.set("text", b"no number", None).unwrap();
-        assert!(matches!(host.increment("text", 1, None), Err(StoreError::Invalid(_))));
+    }
+
+    #[test]
+    fn a_number_is_what_is_written_as_one_and_nothing_is_added_to_other_values() {
+        let host = FakeHost::new();
+        for (value, sum) in
+            [("42", Some(43)), ("-1", Some(0)), ("042", None), ("+42", None), ("text", None), ("", None)]
+        {
+            host.set("n", value.as_bytes(), None).unwrap();
+            let added = host.increment("n", 1, None);
+            assert_eq!(added.as_ref().ok(), sum.as_ref(), "{value}: {added:?}");
+            let kept = sum.map_or_else(|| value.to_owned(), |sum| sum.to_string());
+            assert_eq!(host.get("n"), Ok(Some(kept.into_bytes())), "{value}");
+        }
+        host.set("n", i64::MAX.to_string().as_bytes(), None).unwrap();
+        assert!(matches!(host.increment("n", 1, None), Err(StoreError::Invalid(_))));
+        assert_eq!(host.increment("n", 0, None), Ok(i64::MAX));
+    }
+
+    #[test]
+    fn a_key_or_a_value_that_is_too_long_is_invalid() {
+        let host = FakeHost::new();
+        let invalid = |text: &str| Err(StoreError::Invalid(text.to_owned()));
+        let (key, value) = ("k".repeat(LONGEST_KEY), vec![0; LONGEST_VALUE]);
+        assert_eq!(host.set(&key, &value, None), Ok(()));
+        assert_eq!(host.set("k", &[&value[..], &[0]].concat(), None), invalid("the value is longer than 65536 bytes"));
+        let longer = key + "k";
+        assert_eq!(host.set(&longer, b"", None), invalid("the key is longer than 512 bytes"));
+        assert_eq!(host.increment(&longer, 1, None).map(drop), invalid("the key is longer than 512 bytes"));
+        assert_eq!(host.get(&longer), Ok(None));
     }
 
     #[test]
@@ -113,5 +210,20 @@ mod tests {
         assert_eq!(host.set("b", b"1", None), Err(StoreError::QuotaExceeded));
         assert_eq!(host.increment("b", 1, None), Err(StoreError::QuotaExceeded));
         assert_eq!(host.set("a", b"2", None), Ok(()));
+    }
+
+    #[test]
+    fn all_keys_and_values_together_have_a_bound_and_a_number_is_20_bytes_long() {
+        let host = FakeHost::new();
+        let value = vec![0; LONGEST_VALUE - 3];
+        for number in 0..127 {
+            host.set(&format!("{number:03}"), &value, None).unwrap();
+        }
+        let left = LONGEST_VALUE - NUMBER_SIZE - 2;
+        assert_eq!(host.set("x", &vec![0; left], None), Ok(()));
+        assert_eq!(host.increment("n", 1, None), Ok(1));
+        assert_eq!(host.increment("m", 1, None), Err(StoreError::QuotaExceeded));
+        assert_eq!(host.set("x", &vec![0; left + 1], None), Err(StoreError::QuotaExceeded));
+        assert_eq!(host.increment("n", i64::MAX - 1, None), Ok(i64::MAX));
     }
 }

@@ -149,7 +149,10 @@ export const guard = {
   },
 
   reviewArguments(request, principal, item, text) {
-    const denial = rules.forbid(current().forbidden, JSON.parse(text));
+    const values = JSON.parse(text);
+    // Of two members with the same name only the last one is in `values`, but the server gets the text and
+    // may go by the first.
+    const denial = rules.refuseNameTwice(text, values) ?? rules.forbid(current().forbidden, values);
     return denial === null ? { tag: "pass" } : { tag: "deny", val: denial };
   },
 

@@ -78,4 +78,29 @@ function contains(value, text) {
   }
   return Object.entries(value).some(([name, value]) => name.includes(text) || contains(value, text));
 }
+
+// Why a call may not have the arguments of this text, where a name is twice in one object; null if none is.
+export function refuseNameTwice(text, values) {
+  if (countMembers(values) === countWrittenMembers(text)) {
+    return null;
+  }
+  return { code: "name-twice", reason: "arguments must not hold the same name twice" };
+}
+
+// How many members the objects in `value` have.
+function countMembers(value) {
+  if (value === null || typeof value !== "object") {
+    return 0;
+  }
+  const own = Array.isArray(value) ? 0 : Object.keys(value).length;
+  return Object.values(value).reduce((sum, value) => sum + countMembers(value), own);
+}
+
+// How many members the objects in a JSON text have: outside of strings each has a colon, and nothing else
+// has. Without escapes every second part between quotes is outside.
+function countWrittenMembers(text) {
+  const parts = text.replaceAll("\\\\", "").replaceAll('\\"', "").split('"');
+  const colons = (part) => part.split(":").length - 1;
+  return parts.reduce((sum, part, index) => sum + (index % 2 === 0 ? colons(part) : 0), 0);
+}
 %% end

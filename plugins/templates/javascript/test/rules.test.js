@@ -59,4 +59,11 @@ test("a forbidden text is found wherever and however it is written", () => {
   assert.equal(forbid('{"path": "/etc/passwd"}').code, "forbidden-text");
   assert.equal(forbid('{"paths": [{"p": "\\u002fetc/passwd"}]}').code, "forbidden-text");
 });
+
+test("a name that is there twice is refused, however deep and however it is written", () => {
+  const refuse = (text) => rules.refuseNameTwice(text, JSON.parse(text));
+  assert.equal(refuse('{"path": "/etc/passwd", "path": "/tmp/a"}').code, "name-twice");
+  assert.equal(refuse('{"files": [{"a": {"path": "/etc/passwd", "p\\u0061th": "/tmp/a"}}]}').code, "name-twice");
+  assert.equal(refuse('{"path": "/tmp/a", "files": [{"path": "a: \\"b\\": \\\\"}, {"path": "b"}], "n": {"a:b": null}}'), null);
+});
 %% end

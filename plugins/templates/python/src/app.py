@@ -157,7 +157,7 @@ class Guard(exports.Guard):
         return guard.Parts.ARGUMENTS
 
     def review_arguments(self, request, principal, item, arguments):
-        found = rules.forbid(setting("forbidden"), json.loads(arguments))
+        found = rules.review(setting("forbidden"), arguments)
         return guard.Review_Pass() if found is None else guard.Review_Deny(denial(found))
 
     def review_result(self, request, principal, item, outcome):

@@ -1,4 +1,8 @@
 """What is decided: plain functions, which `make test` runs in Python."""
+%% if guard
+
+import json
+%% end
 
 
 def matches(pattern, text):
@@ -73,8 +77,27 @@ def headers(name, principal):
 %% if guard
 
 
-def forbid(texts, value):
-    """Code and reason why a call may not have these arguments; None if nothing is said against them."""
+class NameTwice(ValueError):
+    """A name is twice in one object."""
+
+
+def without_doubles(members):
+    """A JSON object as a dict.
+
+    Of two members with the same name a dict keeps the last one, but the server gets the text and may go by the first.
+    """
+    value = dict(members)
+    if len(value) != len(members):
+        raise NameTwice
+    return value
+
+
+def review(texts, arguments):
+    """Code and reason why a call may not have these arguments, a JSON text; None if nothing is said against them."""
+    try:
+        value = json.loads(arguments, object_pairs_hook=without_doubles)
+    except NameTwice:
+        return "name-twice", "arguments must not hold the same name twice"
     text = next((text for text in texts if contains(value, text)), None)
     return None if text is None else ("forbidden-text", f"arguments must not contain `{text}`")
 

@@ -1,6 +1,3 @@
-%% if guard
-import json
-%% end
 import unittest
 from types import SimpleNamespace
 
@@ -61,12 +58,24 @@ class RulesTest(unittest.TestCase):
 %% if guard
 
     def test_a_forbidden_text_is_found_wherever_and_however_it_is_written(self):
-        def forbid(text):
-            return rules.forbid(["/etc/"], json.loads(text))
+        for arguments, expected in [
+            ('{"path": "/tmp/a", "n": null}', None),
+            ('{"path": "/etc/passwd"}', "forbidden-text"),
+            ('{"paths": [{"p": "\\u002fetc/passwd"}]}', "forbidden-text"),
+        ]:
+            self.assertEqual(self.code_of(arguments), expected, arguments)
 
-        self.assertIsNone(forbid('{"path": "/tmp/a", "n": null}'))
-        self.assertEqual(forbid('{"path": "/etc/passwd"}')[0], "forbidden-text")
-        self.assertEqual(forbid('{"paths": [{"p": "\\u002fetc/passwd"}]}')[0], "forbidden-text")
+    def test_a_name_that_is_there_twice_is_refused_however_deep_and_however_it_is_written(self):
+        for arguments, expected in [
+            ('{"path": "/etc/passwd", "path": "/tmp/a"}', "name-twice"),
+            ('{"files": [{"a": {"path": "/etc/passwd", "p\\u0061th": "/tmp/a"}}]}', "name-twice"),
+            ('{"path": "/tmp/a", "files": [{"path": "b"}, {"path": "c"}]}', None),
+        ]:
+            self.assertEqual(self.code_of(arguments), expected, arguments)
+
+    def code_of(self, arguments):
+        found = rules.review(["/etc/"], arguments)
+        return None if found is None else found[0]
 %% end
 
 

@@ -48,7 +48,7 @@ impl Project {
         };
         let component = self.component();
         let mut steps: Vec<String> = build.iter().map(|&step| step.to_owned()).collect();
-        steps.push(format!("mcpjungle plugin check {component}"));
+        steps.push(format!("mcpjungle plugin check {component}{}", self.bounds()));
         steps.push(format!("mcpjungle plugin test {component} --cases cases.yaml"));
         steps.push(format!("mcpjungle plugin add {} {component}{}", self.name, self.flags()));
         steps
@@ -127,7 +127,9 @@ impl Project {
                 ("name", self.name.clone()),
                 ("type", type_name(&self.name)),
                 ("component", self.component()),
+                ("bounds", self.bounds().to_owned()),
                 ("flags", self.flags()),
+                ("grants", self.quoted_grants()),
                 ("summary", self.summary()),
                 ("stages", listed(&stages)),
                 ("stage_idents", idents.join(", ")),
@@ -146,25 +148,39 @@ impl Project {
         first.into_iter().chain(characters).chain(['.']).collect()
     }
 
+    /// What `plugin check` and `plugin add` are told besides; the cases say the same.
+    fn bounds(&self) -> &'static str {
+        // An interpreter takes more room than a policy of its own, and Python more time to start.
+        match self.language {
+            Language::Rust => "",
+            Language::JavaScript => " --memory 32",
+            Language::Python => " --memory 128 --deadline 1000",
+        }
+    }
+
     /// What `plugin add` is told besides.
     fn flags(&self) -> String {
-        // An interpreter takes more room than a policy of its own, and Python more time to start.
-        let mut flags = match self.language {
-            Language::Rust => String::new(),
-            Language::JavaScript => " --memory 32".to_owned(),
-            Language::Python => " --memory 128 --deadline 1000".to_owned(),
-        };
+        let mut flags = self.bounds().to_owned();
         // In Rust a component imports only what it uses, and the project begins with using nothing.
         if self.language != Language::Rust {
-            for uses in &self.uses {
-                flags.push_str(match uses {
-                    UsedCapability::Kv => " --grant kv",
-                    UsedCapability::Http => " --grant http:rules.example.com",
-                    UsedCapability::Secrets => " --grant secret:SIGNING_KEY",
-                });
-            }
+            flags.extend(self.grants().map(|grant| format!(" --grant {grant}")));
         }
         flags
+    }
+
+    /// What an administrator has to grant once the project uses what it was made for.
+    fn grants(&self) -> impl Iterator<Item = &'static str> {
+        self.uses.iter().map(|uses| match uses {
+            UsedCapability::Kv => "kv",
+            UsedCapability::Http => "http:rules.example.com",
+            UsedCapability::Secrets => "secret:SIGNING_KEY",
+        })
+    }
+
+    /// The same as elements of a list in YAML, where a colon needs quotes.
+    fn quoted_grants(&self) -> String {
+        let quoted = |grant: &str| if grant.contains(':') { format!("\"{grant}\"") } else { grant.to_owned() };
+        self.grants().map(quoted).collect::<Vec<_>>().join(", ")
     }
 
     fn language_word(&self) -> &'static str {
