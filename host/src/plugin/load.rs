@@ -196,7 +196,8 @@ impl Linked {
         runtime: &Runtime,
     ) -> Result<Description, LoadError> {
         let stage = self.stages[0];
-        let described = v0_1::describe(&self.into_pool(plan, context, runtime), stage).await;
+        let pool = self.into_pool(plan, context, runtime).while_loading();
+        let described = v0_1::describe(&pool, stage).await;
         described.map_err(|error| LoadError::Start { plugin: Arc::clone(&plan.name), source: error.into() })
     }
 
@@ -208,7 +209,7 @@ impl Linked {
         runtime: &Runtime,
     ) -> Result<Plugin, LoadError> {
         let (digest, stages) = (Arc::clone(&self.digest), self.stages.clone());
-        let pool = self.into_pool(plan, context, runtime);
+        let pool = self.into_pool(plan, context, runtime).while_loading();
         let failed = |error: CallError| LoadError::Start { plugin: Arc::clone(&plan.name), source: error.into() };
         let description = v0_1::describe(&pool, stages[0]).await.map_err(failed)?;
         check_settings(plan, &description)?;
@@ -221,7 +222,7 @@ impl Linked {
         } else {
             GuardedParts::default()
         };
-        let policy = Arc::new(v0_1::Policy::new(pool));
+        let policy = Arc::new(v0_1::Policy::new(pool.once_loaded()));
         let has = |stage| stages.contains(&stage);
         Ok(Plugin {
             name: Arc::clone(&plan.name),
