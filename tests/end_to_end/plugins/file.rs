@@ -1,11 +1,12 @@
 //! A policies file is watched: what it says runs, and a bad one is refused.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::client::Client;
 use crate::harness::gateway::{Gateway, new_home};
 use crate::harness::raw_server::RawServer;
 use crate::harness::{until, until_true};
+use crate::hostile_policies::component::Hostile;
 use crate::plugins::{component, lists};
 
 fn policies(denied: &str, digest: Option<&str>) -> String {
@@ -58,4 +59,46 @@ async fn a_changed_file_runs_a_bad_one_is_refused_and_the_api_answers_409() {
     std::fs::write(home.path().join("deny.wasm"), "no component").expect("the home is writable");
     until("a bad component is refused", || refused(3)).await;
     assert!(!lists(&client, "raw__spaced").await);
+}
+
+/// Accepts its settings once there is a group `ready`.
+const WAITS_FOR_A_GROUP: Hostile<'static> = Hostile {
+    worlds: &["configured"],
+    top_level: r#"(import "mcpjungle:policy/directory@0.1.0" "group-admits" (func $admits (param i32 i32 i32 i32 i32)))
+        (data (i32.const 512) "ready")
+        (data (i32.const 520) "there is no group yet")
+        (func (export "mcpjungle:policy/configuration@0.1.0#describe") (result i32) (i32.const 16))
+        (func (export "mcpjungle:policy/configuration@0.1.0#accept") (param i32 i32) (result i32)
+            (call $admits (i32.const 512) (i32.const 5) (i32.const 512) (i32.const 5) (i32.const 256))
+            (if (i32.load8_u (i32.const 256)) (then (return (i32.const 16))))
+            (i32.store8 (i32.const 64) (i32.const 1))
+            (i32.store (i32.const 68) (i32.const 520))
+            (i32.store (i32.const 72) (i32.const 21))
+            (i32.const 64))"#,
+    trigger: None,
+    authorize: "",
+    authorize_items: "",
+};
+
+#[tokio::test]
+async fn what_is_in_the_way_of_a_file_may_pass_without_a_change_of_it() {
+    let home = new_home();
+    let path = home.path().join("policies.yaml");
+    let write = |plugins: Value| {
+        let text = json!({ "policies": plugins }).to_string();
+        std::fs::write(&path, text).expect("the home is writable");
+    };
+    WAITS_FOR_A_GROUP.write(home.path(), "waiting");
+    write(json!([]));
+    let gateway = Gateway::start_in(home.clone(), &["--policies", "policies.yaml"]);
+    let upstream = RawServer::http(&[]);
+    gateway.register(&upstream.registration("raw"));
+
+    write(json!([{ "name": "waiting", "component": "waiting.wasm" }]));
+    until("it is refused", || gateway.log().contains("a bad policies file is refused")).await;
+    assert!(gateway.log().contains("there is no group yet"), "{}", gateway.log());
+    gateway.create_group(&json!({ "name": "ready", "included_servers": ["raw"] }));
+    until("it runs", || gateway.log().contains("what it says runs")).await;
+    assert!(gateway.succeed(&["plugin", "list"]).contains("waiting"));
+    assert_eq!(gateway.log().matches("a bad policies file is refused").count(), 1, "{}", gateway.log());
 }
