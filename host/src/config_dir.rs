@@ -134,23 +134,23 @@ fn read_files(folder: &ConfigDir) -> Result<State, Vec<Problem>> {
     read_state(&files, &|name: &str| folder.variables.get(name).map(|value| value.expose().to_owned()))
 }
 
-/// When what failed is tried again.
-struct Retry {
+/// When what failed is tried again: ever later.
+pub(crate) struct Retry {
     at: Instant,
     /// How long after that, if it fails once more.
     wait: Duration,
 }
 
 impl Retry {
-    fn now() -> Self {
+    pub(crate) fn now() -> Self {
         Self { at: Instant::now(), wait: RETRY.0 }
     }
 
-    fn is_due(&self) -> bool {
+    pub(crate) fn is_due(&self) -> bool {
         self.at <= Instant::now()
     }
 
-    fn later(&self) -> Self {
+    pub(crate) fn later(&self) -> Self {
         Self { at: Instant::now() + self.wait, wait: (self.wait * 2).min(RETRY.1) }
     }
 }

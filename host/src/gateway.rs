@@ -183,8 +183,6 @@ impl Gateway {
         );
         let wrap = if is_installed { StartError::InstalledPolicies } else { StartError::Policies };
         let policies = policies.await.map_err(wrap)?;
-        // Published below, by the way that every later one goes.
-        snapshot.store(Arc::default());
         let (observations, observed) = mpsc::channel(OBSERVATION_QUEUE);
         let (views_changed, views_change) = watch::channel(());
         let gateway = Arc::new(Self {
@@ -210,7 +208,12 @@ impl Gateway {
             credentials_outdated: Arc::default(),
             requests: RequestIds::default(),
         });
-        gateway.refresh().await?;
+        let mut served = gateway.snapshot();
+        if let Some(metrics) = &gateway.metrics {
+            metrics.follow(&served);
+        }
+        // Loading takes as long as it takes: others may have changed something since.
+        gateway.catch_up(&mut served).await?;
         gateway.sync.start(&gateway);
         tokio::spawn(tell_observers(Arc::downgrade(&gateway), observed));
         tokio::spawn(changes::tell(Arc::downgrade(&gateway), views_change));

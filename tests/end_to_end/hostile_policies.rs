@@ -11,7 +11,7 @@ use crate::harness::gateway::{Gateway, new_home};
 use crate::harness::raw_server::RawServer;
 
 #[path = "../../host/tests/hostile/component.rs"]
-mod component;
+pub(crate) mod component;
 
 use component::{Hostile, Other};
 

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
+use crate::harness::PATIENCE;
 use crate::harness::admin::Admin;
 use crate::harness::client::Client;
 use crate::harness::enterprise::{self, ADMIN_TOKEN, client};
 use crate::harness::gateway::{Finished, Gateway, bare_command, finish};
 use crate::harness::raw_server::RawServer;
-use crate::harness::{PATIENCE, until};
+#[cfg(feature = "e2e")]
+use crate::harness::until;
 
 /// Runs `mcpjungle server` in the home of a gateway.
 fn upkeep(home: &tempfile::TempDir, arguments: &[&str]) -> Finished {

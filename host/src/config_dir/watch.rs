@@ -62,6 +62,11 @@ impl Watch {
         is_change
     }
 
+    /// Whether what was seen last is what was told of last.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.settled.is_some() && self.last == self.settled
+    }
+
     /// The folder cannot be seen; whether that is news.
     pub(super) fn lose(&mut self, error: String) -> bool {
         self.last = None;
@@ -87,7 +92,10 @@ mod tests {
         assert!(lose("gone") && !lose("gone") && lose("not allowed"));
         assert!(!watch.see(of("a")) && !watch.see(of("a")) && watch.lose("gone".to_owned()));
         assert!(!watch.see(of("b")) && watch.lose("gone".to_owned()));
+        assert!(!watch.is_settled());
         assert!(!watch.see(of("b")) && watch.see(of("b")), "what was seen before it was gone is not counted");
+        assert!(watch.is_settled());
+        assert!(!watch.see(of("a")) && !watch.is_settled());
     }
 
     #[test]

@@ -16,8 +16,7 @@ use crate::plugin::policies::{ComponentSource, PipelinePlan, PluginPlan};
 use crate::plugin::state::PluginContext;
 use crate::telemetry::PolicyMetrics;
 
-/// Bounds on a look at a component that is not installed: in milliseconds, and in MiB.
-const LOOK_DEADLINE_MS: NonZeroU32 = NonZeroU32::new(5_000).expect("not zero");
+/// What a component may use that is looked at without being installed, in MiB.
 const LOOK_MEMORY_MIB: NonZeroU32 = NonZeroU32::new(256).expect("not zero");
 
 /// How the plugin host is set up.
@@ -81,10 +80,10 @@ impl PluginHost {
     }
 
     /// What there is in a component, and what it says of itself. It needs no settings and is granted nothing, and
-    /// has more memory and time than it may be given later: whether that is enough shows when it is installed.
+    /// has more memory than it may be given later: whether that is enough shows when it is installed.
     pub async fn describe(&self, name: &str, bytes: Arc<[u8]>) -> Result<(Examination, Description), LoadError> {
         let mut plan = PluginPlan::new(name, ComponentSource::Bytes(bytes));
-        plan.limits = Limits { deadline_ms: LOOK_DEADLINE_MS, memory_mib: LOOK_MEMORY_MIB, ..plan.limits };
+        plan.limits = Limits { memory_mib: LOOK_MEMORY_MIB, ..plan.limits };
         let (examination, linked) = self.look_at(&plan).await?;
         // Nothing is granted yet, so it has values of its own, no secrets, and no host to ask.
         let context = self.lending(Capabilities::default()).context(&plan);

@@ -13,6 +13,7 @@ use wasmtime::ResourceLimiter;
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// From the question to the answer, in milliseconds: waiting for a free instance and host calls included.
+    /// Calls that load a plugin have 5 seconds, if that is more.
     pub deadline_ms: NonZeroU32,
     /// All linear memories of one instance together, in MiB.
     pub memory_mib: NonZeroU32,

@@ -185,7 +185,8 @@ impl Linked {
         runtime: &Runtime,
     ) -> Result<Description, LoadError> {
         let stage = self.stages[0];
-        let described = v0_1::describe(&self.into_pool(plan, context, runtime), stage).await;
+        let pool = self.into_pool(plan, context, runtime).while_loading();
+        let described = v0_1::describe(&pool, stage).await;
         described.map_err(|error| LoadError::Start { plugin: Arc::clone(&plan.name), source: error.into() })
     }
 
@@ -198,7 +199,7 @@ impl Linked {
     ) -> Result<Plugin, LoadError> {
         let (digest, stages) = (Arc::clone(&self.digest), self.stages.clone());
         let is_loaded = Arc::clone(&context.is_loaded);
-        let pool = self.into_pool(plan, context, runtime);
+        let pool = self.into_pool(plan, context, runtime).while_loading();
         let failed = |error: CallError| LoadError::Start { plugin: Arc::clone(&plan.name), source: error.into() };
         let description = v0_1::describe(&pool, stages[0]).await.map_err(failed)?;
         check_settings(plan, &description).await?;
@@ -212,7 +213,7 @@ impl Linked {
             GuardedParts::default()
         };
         is_loaded.store(true, Ordering::Release);
-        let policy = Arc::new(v0_1::Policy::new(pool));
+        let policy = Arc::new(v0_1::Policy::new(pool.once_loaded()));
         let has = |stage| stages.contains(&stage);
         Ok(Plugin {
             name: Arc::clone(&plan.name),

@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -26,9 +26,15 @@ const TICKS_AT_ONCE: u32 = 2;
 const COMPONENT_HANDLES: usize = 1_024;
 
 /// The instances of one plugin.
+/// What each call has at least while its plugin is loaded. Nobody waits for such a call, and it comes right after
+/// compiling, often of several plugins at once: a short deadline would refuse a start for a busy machine.
+const LEAST_LOADING_DEADLINE: Duration = Duration::from_secs(5);
+
 pub(crate) struct InstancePool {
     plugin: Arc<PluginContext>,
     isolation: Isolation,
+    /// How long each call may take.
+    deadline: Duration,
     ticker: Arc<Ticker>,
     idle: Mutex<Idle>,
     /// Those that no idle instance holds: one for each instance that may be at work.
@@ -70,13 +76,24 @@ struct Instance {
 impl InstancePool {
     pub(crate) fn new(plugin: Arc<PluginContext>, isolation: Isolation, linked: Linked, ticker: Arc<Ticker>) -> Self {
         let slots = (plugin.limits.instances.get() as usize).min(Semaphore::MAX_PERMITS);
-        Self { plugin, isolation, ticker, idle: Mutex::default(), slots: Arc::new(Semaphore::new(slots)), linked }
+        let (deadline, slots) = (plugin.limits.deadline(), Arc::new(Semaphore::new(slots)));
+        Self { plugin, deadline, isolation, ticker, idle: Mutex::default(), slots, linked }
+    }
+
+    /// The same for the calls that load the plugin.
+    pub(crate) fn while_loading(self) -> Self {
+        Self { deadline: self.deadline.max(LEAST_LOADING_DEADLINE), ..self }
+    }
+
+    /// The same for the calls that it is loaded for.
+    pub(crate) fn once_loaded(self) -> Self {
+        Self { deadline: self.plugin.limits.deadline(), ..self }
     }
 
     /// An instance for one call, with a deadline that runs from here. Dropping the
     /// lease without [`Lease::finish`] throws the instance away.
     pub(crate) async fn lease(&self, stage: Stage) -> Result<Lease<'_>, CallError> {
-        let deadline = Instant::now() + self.plugin.limits.deadline();
+        let deadline = Instant::now() + self.deadline;
         let (idle, slot) = self.take_idle_or_slot(stage, deadline).await?;
         let ticking = self.ticker.keep_ticking();
         let instance = match idle {
@@ -165,7 +182,7 @@ impl InstancePool {
         CallError::DeadlineExceeded {
             plugin: Arc::clone(&self.plugin.name),
             stage,
-            deadline_ms: self.plugin.limits.deadline_ms.get().into(),
+            deadline_ms: u64::try_from(self.deadline.as_millis()).unwrap_or(u64::MAX),
         }
     }
 

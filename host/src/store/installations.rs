@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Row};
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{Any, AnyConnection, Row};
 
 use crate::clock::now_ms;
 use crate::installation::Installation;
@@ -16,6 +17,8 @@ use crate::store::{Dialect, Store, StoreError};
 const MOST_KEPT: i64 = 100;
 /// How long a component waits for a change that installs it, in milliseconds.
 const UPLOAD_LIFE_MS: i64 = 3_600_000;
+/// Bytes of a component that are written at a time: SQLite lets nobody else write meanwhile.
+const PART: usize = 1 << 20;
 
 /// What is installed, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,26 +122,52 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
-    /// Keeps a component; one that is not installed within the hour goes.
+    /// Keeps a component; one that is not installed within the hour goes, and so does one that was cut short.
     pub async fn put_component(&self, digest: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        // No change of what is served: nobody need look at it.
+        let upsert = sqlx::query(
+            "INSERT INTO plugin_components (digest, size, added_at) VALUES ($1, $2, $3) \
+             ON CONFLICT (digest) DO UPDATE SET added_at = excluded.added_at",
+        );
+        let size = i64::try_from(bytes.len()).expect("what is in memory is no longer than that");
+        self.write_component(upsert.bind(digest).bind(size).bind(now_ms())).await?;
+        if self.component(digest).await?.is_some() {
+            return Ok(());
+        }
+        for (number, part) in (0_i64..).zip(bytes.chunks(PART)) {
+            let upsert = sqlx::query(
+                "INSERT INTO plugin_component_parts (digest, number, bytes) VALUES ($1, $2, $3) \
+                 ON CONFLICT (digest, number) DO UPDATE SET bytes = excluded.bytes",
+            );
+            self.write_component(upsert.bind(digest).bind(number).bind(part)).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs a statement that is no change of what is served: nobody need look at it.
+    async fn write_component(&self, statement: Query<'_, Any, AnyArguments>) -> Result<(), StoreError> {
         let _writer = match self.dialect {
             Dialect::Sqlite => Some(self.writer.lock().await),
             Dialect::Postgres => None,
         };
-        let insert = sqlx::query(
-            "INSERT INTO plugin_components (digest, bytes, added_at) VALUES ($1, $2, $3) \
-             ON CONFLICT (digest) DO UPDATE SET added_at = excluded.added_at",
-        );
-        bounded(insert.bind(digest).bind(bytes).bind(now_ms()).execute(&self.pool)).await?;
+        bounded(statement.execute(&self.pool)).await?;
         Ok(())
     }
 
-    /// The bytes of a component.
+    /// The bytes of a component, if all of them are there.
     pub async fn component(&self, digest: &str) -> Result<Option<Arc<[u8]>>, StoreError> {
-        let query = sqlx::query("SELECT bytes FROM plugin_components WHERE digest = $1").bind(digest);
-        let row = bounded(query.fetch_optional(&self.pool)).await?;
-        Ok(row.map(|row| row.try_get::<Vec<u8>, _>(0)).transpose()?.map(Into::into))
+        let query = sqlx::query(
+            "SELECT size, bytes FROM plugin_components JOIN plugin_component_parts USING (digest) \
+             WHERE digest = $1 ORDER BY number",
+        );
+        let rows = bounded(query.bind(digest).fetch_all(&self.pool)).await?;
+        let Some(first) = rows.first() else { return Ok(None) };
+        let size: i64 = first.try_get(0)?;
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+        for row in &rows {
+            bytes.extend_from_slice(row.try_get(1)?);
+        }
+        let is_whole = i64::try_from(bytes.len()).is_ok_and(|found| found == size);
+        Ok(is_whole.then(|| bytes.into()))
     }
 }
 

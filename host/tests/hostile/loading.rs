@@ -1,15 +1,21 @@
 //! What misbehaves before it is installed is not installed, and the message says why.
 
 use std::error::Error;
+use std::path::Path;
 use std::sync::Arc;
 
-use mcpjungle_host::pipeline::Mode;
+use futures_util::future::join_all;
+use mcpjungle_host::pipeline::{Denial, Endpoint, Mode, Principal};
 use mcpjungle_host::plugin::{Capabilities, Grants, KeyValue, LoadError, MemoryKeyValue, PluginPlan};
 
 use crate::component::{Hostile, Other};
 use crate::figures::Figures;
-use crate::rig::{Rig, file_plugin};
-use crate::{BOUND, limits};
+use crate::log::CapturedLog;
+use crate::rig::{Rig, file_plugin, request, tool};
+use crate::{limits, number};
+
+/// What a component that loops while it is loaded is refused for, whatever deadline its plan gives to calls.
+const TOO_LONG: &str = "missed its deadline of 5000 ms";
 
 async fn refusal(plan: PluginPlan) -> LoadError {
     let figures = Figures::start();
@@ -26,7 +32,7 @@ fn said(error: &LoadError) -> String {
 async fn a_component_that_does_not_start_is_not_installed() {
     for (top_level, expected) in [
         ("(func $start unreachable) (start $start)", "trapped"),
-        ("(func $start (loop (br 0))) (start $start)", "missed its deadline"),
+        ("(func $start (loop (br 0))) (start $start)", TOO_LONG),
         ("(memory $other 1000)", "bytes of memory"),
         ("(func $start (call $start)) (start $start)", "call stack exhausted"),
     ] {
@@ -40,46 +46,87 @@ async fn a_component_that_does_not_start_is_not_installed() {
     }
 }
 
-/// A guard that describes itself and accepts its settings so.
-async fn configured(describe: &str, accept: &str, reviews: &str, data: &str) -> LoadError {
-    let or = |text: &str, otherwise: &str| if text.is_empty() { otherwise.to_owned() } else { text.to_owned() };
-    let pass = "(i32.const 16)";
-    let body = format!(
-        r#"{data}
-        (func (export "mcpjungle:policy/configuration@0.1.0#describe") (result i32) {})
-        (func (export "mcpjungle:policy/configuration@0.1.0#accept") (param i32 i32) (result i32) {})
-        (func (export "mcpjungle:policy/guard@0.1.0#reviews") (result i32) {})
-        (func (export "mcpjungle:policy/guard@0.1.0#review-arguments") (param i32) (result i32) {pass})
-        (func (export "mcpjungle:policy/guard@0.1.0#review-result") (param i32) (result i32) {pass})"#,
-        or(describe, pass),
-        or(accept, pass),
-        or(reviews, "(i32.const 3)"),
-    );
-    let folder = tempfile::tempdir().unwrap();
-    let other = Other { worlds: &["configured", "guarding"], body: &body };
-    let mut plan = file_plugin("hostile", &other.write(folder.path(), "hostile"));
-    plan.limits = limits();
-    refusal(plan).await
+/// A guard, and what it does when it is asked; nothing unusual where that is empty.
+#[derive(Default)]
+struct Configured<'a> {
+    describe: &'a str,
+    accept: &'a str,
+    reviews: &'a str,
+    review_arguments: &'a str,
+    data: &'a str,
+}
+
+impl Configured<'_> {
+    fn plan(&self, folder: &Path) -> PluginPlan {
+        let or = |text: &str, otherwise: &str| if text.is_empty() { otherwise.to_owned() } else { text.to_owned() };
+        let pass = "(i32.const 16)";
+        let body = format!(
+            r#"{}
+            (func (export "mcpjungle:policy/configuration@0.1.0#describe") (result i32) {})
+            (func (export "mcpjungle:policy/configuration@0.1.0#accept") (param i32 i32) (result i32) {})
+            (func (export "mcpjungle:policy/guard@0.1.0#reviews") (result i32) {})
+            (func (export "mcpjungle:policy/guard@0.1.0#review-arguments") (param i32) (result i32) {})
+            (func (export "mcpjungle:policy/guard@0.1.0#review-result") (param i32) (result i32) {pass})"#,
+            self.data,
+            or(self.describe, pass),
+            or(self.accept, pass),
+            or(self.reviews, "(i32.const 3)"),
+            or(self.review_arguments, pass),
+        );
+        let other = Other { worlds: &["configured", "guarding"], body: &body };
+        PluginPlan { limits: limits(), ..file_plugin("hostile", &other.write(folder, "hostile")) }
+    }
+
+    async fn refusal(&self) -> LoadError {
+        let folder = tempfile::tempdir().unwrap();
+        refusal(self.plan(folder.path())).await
+    }
 }
 
 #[tokio::test]
-async fn loops_and_traps_while_it_is_asked_about_itself_end_at_the_deadline() {
+async fn loops_and_traps_while_it_is_asked_about_itself_end_its_loading() {
     let (endless, trap) = ("(loop (br 0)) unreachable", "unreachable");
-    for (describe, accept, reviews, expected) in [
-        (endless, "", "", "missed its deadline"),
-        ("", endless, "", "missed its deadline"),
-        ("", "", endless, "missed its deadline"),
-        (trap, "", "", "trapped"),
-        ("", trap, "", "trapped"),
-        ("", "", trap, "trapped"),
-    ] {
-        let figures = Figures::start();
-        let error = configured(describe, accept, reviews, "").await;
+    let (describing, accepting, reviewing) = (
+        |describe| Configured { describe, ..Configured::default() },
+        |accept| Configured { accept, ..Configured::default() },
+        |reviews| Configured { reviews, ..Configured::default() },
+    );
+    // At the same time: each takes as long as a component may take to load.
+    let cases = [
+        (describing(endless), TOO_LONG),
+        (accepting(endless), TOO_LONG),
+        (reviewing(endless), TOO_LONG),
+        (describing(trap), "trapped"),
+        (accepting(trap), "trapped"),
+        (reviewing(trap), "trapped"),
+    ];
+    join_all(cases.iter().map(async |(configured, expected)| {
+        let error = configured.refusal().await;
         assert!(said(&error).contains(expected), "{}", said(&error));
-        let took = figures.print(1);
-        // With compiling it, which the deadline does not cover.
-        assert!(took < 4 * BOUND, "took {took:?}");
-    }
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_short_deadline_is_for_calls_and_refuses_no_start() {
+    // Some tens of milliseconds.
+    let slow = "(local $turns i32)
+        (loop
+            (local.set $turns (i32.add (local.get $turns) (i32.const 1)))
+            (br_if 0 (i32.lt_u (local.get $turns) (i32.const 50000000))))
+        (i32.const 16)";
+    let folder = tempfile::tempdir().unwrap();
+    let configured = Configured { describe: slow, accept: slow, review_arguments: slow, ..Configured::default() };
+    let mut plan = configured.plan(folder.path());
+    plan.limits.deadline_ms = number(1);
+    let rig = Rig::new(vec![plan]).await;
+
+    let log = CapturedLog::default();
+    let _guard = log.install();
+    let (request, principal) = (request(Endpoint::Main), Principal::anonymous());
+    let review = rig.pipeline.review_arguments(&request, &principal, &tool("time__now"), "{}").await;
+    assert!(matches!(review, Err(Denial::Unavailable { .. })), "{review:?}");
+    assert_eq!(log.error(), "plugin `hostile` missed its deadline of 1 ms in stage guard");
 }
 
 /// A description at 64 whose schema is the text at 512.
@@ -98,9 +145,10 @@ fn with_schema(schema: &str) -> (String, String) {
 #[tokio::test]
 async fn a_description_that_is_none_is_refused() {
     let malformed = "(i32.store8 offset=16 (i32.const 64) (i32.const 5)) (i32.const 64)";
-    assert!(said(&configured(malformed, "", "", "").await).contains("discriminant"));
+    let describing = |describe| Configured { describe, ..Configured::default() };
+    assert!(said(&describing(malformed).refusal().await).contains("discriminant"));
     let endless_text = "(i32.store offset=4 (i32.const 64) (i32.const -1)) (i32.const 64)";
-    assert!(said(&configured(endless_text, "", "", "").await).contains("out of bounds"));
+    assert!(said(&describing(endless_text).refusal().await).contains("out of bounds"));
     // Texts and schemas that would keep a validator busy for ever, or call for another host.
     let nested = "[".repeat(3_000);
     let large_patterns = serde_json::json!({ "anyOf": [{ "pattern": r"\p{L}{1000}" }, { "pattern": r"\p{L}{999}" }] }).to_string();
@@ -115,7 +163,7 @@ async fn a_description_that_is_none_is_refused() {
         large_patterns.as_str(),
     ] {
         let (describe, data) = with_schema(schema);
-        let error = configured(&describe, "", "", &data).await;
+        let error = Configured { describe: &describe, data: &data, ..Configured::default() }.refusal().await;
         assert!(
             matches!(error, LoadError::SettingsSchema { .. } | LoadError::SettingsInvalid { .. }),
             "{schema}: {}",

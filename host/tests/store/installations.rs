@@ -1,8 +1,11 @@
 //! Which plugins are installed: changes are rows, of which the last counts, and components are kept as
 //! long as a row speaks of them.
 
+use std::sync::Mutex;
+
 use mcpjungle_host::installation::{ComponentRef, Edit, Installation, Place, PluginVersion, VersionChanges};
 use mcpjungle_host::plugin::{KeyValue, digest_of};
+use mcpjungle_host::secret::Secret;
 use mcpjungle_host::store::{NextInstallation, Store};
 
 use crate::home::Home;
@@ -161,4 +164,69 @@ async fn a_component_that_is_just_uploaded_again_stays() {
     upload.commit().await.unwrap();
     let store = changing.await.unwrap();
     assert!(store.component(&digest_of(b"one")).await.unwrap().is_some());
+}
+
+/// `length` bytes of which no two parts are the same.
+fn component(length: usize) -> Vec<u8> {
+    (0..length).map(|at| u8::try_from(at / 1_000 % 251).unwrap()).collect()
+}
+
+on_both! {
+    async fn a_component_of_any_length_comes_back_as_it_was_and_only_if_it_is_whole(home: Home) {
+        let store = home.open().await;
+        for length in [1, 1 << 20, (3 << 20) + 1] {
+            let bytes = component(length);
+            let digest = digest_of(&bytes);
+            assert_eq!(store.component(&digest).await.unwrap(), None);
+            for _ in 0..2 {
+                store.put_component(&digest, &bytes).await.unwrap();
+                assert!(store.component(&digest).await.unwrap().as_deref() == Some(&bytes[..]), "{length}");
+            }
+        }
+        let bytes = component((3 << 20) + 1);
+        let digest = digest_of(&bytes);
+        home.damage("DELETE FROM plugin_component_parts WHERE number = 2").await;
+        assert_eq!(store.component(&digest).await.unwrap(), None, "as if its upload had been cut short");
+        store.put_component(&digest, &bytes).await.unwrap();
+        assert!(store.component(&digest).await.unwrap().as_deref() == Some(&bytes[..]));
+    }
+}
+
+#[tokio::test]
+async fn a_change_waits_for_a_part_of_a_large_component_and_not_for_all_of_it() {
+    let home = Home::sqlite();
+    let store = home.open().await;
+    let bytes = component(16 << 20);
+    let digest = digest_of(&bytes);
+    let ended = Mutex::new(Vec::new());
+    tokio::join!(
+        async {
+            store.put_component(&digest, &bytes).await.unwrap();
+            ended.lock().unwrap().push("upload");
+        },
+        async {
+            store.put_plugin_secret("github/ann", &Secret::new("s3cret")).await.unwrap();
+            ended.lock().unwrap().push("change");
+        },
+    );
+    assert_eq!(*ended.lock().unwrap(), ["change", "upload"]);
+}
+
+#[tokio::test]
+async fn components_that_an_earlier_version_kept_are_still_there() {
+    let home = Home::sqlite();
+    let store = home.open().await;
+    let digest = digest_of(b"one");
+    store.put_component(&digest, b"one").await.unwrap();
+    store.close().await;
+    // As they were before there were parts.
+    for statement in [
+        "ALTER TABLE plugin_components ADD COLUMN bytes BLOB NOT NULL DEFAULT x'6f6e65'",
+        "ALTER TABLE plugin_components DROP COLUMN size",
+        "DROP TABLE plugin_component_parts",
+        "DELETE FROM _sqlx_migrations WHERE version >= 12",
+    ] {
+        home.execute(statement).await;
+    }
+    assert_eq!(home.open().await.component(&digest).await.unwrap().as_deref(), Some(&b"one"[..]));
 }

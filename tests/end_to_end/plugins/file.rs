@@ -1,11 +1,12 @@
 //! A policies file is watched: what it says runs, and a bad one is refused.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::client::Client;
 use crate::harness::gateway::{Gateway, new_home};
 use crate::harness::raw_server::RawServer;
 use crate::harness::{until, until_true};
+use crate::hostile_policies::component::Hostile;
 use crate::plugins::{component, lists};
 
 fn policies(denied: &str, digest: Option<&str>) -> String {
@@ -77,4 +78,46 @@ async fn a_plugin_for_which_the_pool_has_no_room_runs_and_the_log_says_how() {
     let log = gateway.log();
     let told: Vec<_> = log.lines().filter(|line| line.contains("the pool has no room")).collect();
     assert!(told.len() == 1 && told[0].contains("deny") && told[0].contains("600"), "{log}");
+}
+
+/// Accepts its settings once there is a group `ready`.
+const WAITS_FOR_A_GROUP: Hostile<'static> = Hostile {
+    worlds: &["configured"],
+    top_level: r#"(import "mcpjungle:policy/directory@0.1.0" "group-admits" (func $admits (param i32 i32 i32 i32 i32)))
+        (data (i32.const 512) "ready")
+        (data (i32.const 520) "there is no group yet")
+        (func (export "mcpjungle:policy/configuration@0.1.0#describe") (result i32) (i32.const 16))
+        (func (export "mcpjungle:policy/configuration@0.1.0#accept") (param i32 i32) (result i32)
+            (call $admits (i32.const 512) (i32.const 5) (i32.const 512) (i32.const 5) (i32.const 256))
+            (if (i32.load8_u (i32.const 256)) (then (return (i32.const 16))))
+            (i32.store8 (i32.const 64) (i32.const 1))
+            (i32.store (i32.const 68) (i32.const 520))
+            (i32.store (i32.const 72) (i32.const 21))
+            (i32.const 64))"#,
+    trigger: None,
+    authorize: "",
+    authorize_items: "",
+};
+
+#[tokio::test]
+async fn what_is_in_the_way_of_a_file_may_pass_without_a_change_of_it() {
+    let home = new_home();
+    let path = home.path().join("policies.yaml");
+    let write = |plugins: Value| {
+        let text = json!({ "policies": plugins }).to_string();
+        std::fs::write(&path, text).expect("the home is writable");
+    };
+    WAITS_FOR_A_GROUP.write(home.path(), "waiting");
+    write(json!([]));
+    let gateway = Gateway::start_in(home.clone(), &["--policies", "policies.yaml"]);
+    let upstream = RawServer::http(&[]);
+    gateway.register(&upstream.registration("raw"));
+
+    write(json!([{ "name": "waiting", "component": "waiting.wasm" }]));
+    until("it is refused", || gateway.log().contains("a bad policies file is refused")).await;
+    assert!(gateway.log().contains("there is no group yet"), "{}", gateway.log());
+    gateway.create_group(&json!({ "name": "ready", "included_servers": ["raw"] }));
+    until("it runs", || gateway.log().contains("what it says runs")).await;
+    assert!(gateway.succeed(&["plugin", "list"]).contains("waiting"));
+    assert_eq!(gateway.log().matches("a bad policies file is refused").count(), 1, "{}", gateway.log());
 }
