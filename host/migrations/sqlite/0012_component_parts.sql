@@ -1,4 +1,4 @@
--- Kept the same in meaning as ../postgres/0011_component_parts.sql.
+-- Kept the same in meaning as ../postgres/0012_component_parts.sql.
 
 -- The bytes of components, in parts: while one is written, other changes come in between.
 CREATE TABLE plugin_component_parts (
