@@ -13,7 +13,9 @@ use mcpjungle_host::names::{CanonicalName, GroupName, ServerName};
 use mcpjungle_host::pipeline::{
     Denial, Endpoint, HttpRequest, Item, ItemKind, Mode, Pipeline, Principal, Request, Stage, UpstreamView,
 };
-use mcpjungle_host::plugin::{ComponentSource, Grants, Isolation, PipelinePlan, PluginHost, PluginPlan, PluginSettings, Stock};
+use mcpjungle_host::plugin::{
+    ComponentSource, Grants, Isolation, PipelinePlan, PluginHost, PluginPlan, PluginSettings, Stock,
+};
 use mcpjungle_host::telemetry::PolicyMetrics;
 
 use crate::upstream::{Settings, Upstream};

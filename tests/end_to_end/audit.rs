@@ -366,10 +366,9 @@ async fn a_changed_policies_file_is_recorded_with_its_plugins_and_so_is_one_that
     write(&[&all[..], &[ours]].concat());
     until("so is what is refused", || records(&gateway, &[]).len() == 2).await;
     let recorded = records(&gateway, &[]);
-    for (record, outcome, grants) in [
-        (&recorded[0], "success", json!(["kv", "http:a.example", "secret:*"])),
-        (&recorded[1], "error", json!(["kv"])),
-    ] {
+    for (record, outcome, grants) in
+        [(&recorded[0], "success", json!(["kv", "http:a.example", "secret:*"])), (&recorded[1], "error", json!(["kv"]))]
+    {
         let told = summary(record);
         assert!(told.starts_with("admin gateway gateway put policies ") && told.ends_with(outcome), "{told}");
         assert_eq!(record["plugins"][0], json!({ "name": "builtin-auth", "component": "builtin:auth" }), "{record}");

@@ -188,10 +188,9 @@ impl From<ChangeError> for ApiError {
             ChangeError::Edit(error) => error.into(),
             ChangeError::Policy(error) => error.into(),
             ChangeError::Refresh(error) => error.into(),
-            ChangeError::FromFile(_)
-            | ChangeError::NothingToUndo
-            | ChangeError::TooOld
-            | ChangeError::Overtaken => Self::conflict(error.to_string()),
+            ChangeError::FromFile(_) | ChangeError::NothingToUndo | ChangeError::TooOld | ChangeError::Overtaken => {
+                Self::conflict(error.to_string())
+            }
             ChangeError::Busy => Self::unavailable(error.to_string()),
         }
     }

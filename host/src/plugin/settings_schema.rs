@@ -36,8 +36,7 @@ pub(super) fn check(schema: &str, settings: &str) -> Result<(), Misfit> {
     let schema: Value = serde_json::from_str(schema).map_err(|error| unusable(&error.to_string()))?;
     check_size(&schema).and_then(|()| check_patterns(&schema)).map_err(unusable)?;
     // Patterns of this engine take time in proportion to the text, whatever they say.
-    let patterns =
-        PatternOptions::regex().size_limit(COMPILED_PATTERN_BYTES).dfa_size_limit(COMPILED_PATTERN_BYTES);
+    let patterns = PatternOptions::regex().size_limit(COMPILED_PATTERN_BYTES).dfa_size_limit(COMPILED_PATTERN_BYTES);
     let built = jsonschema::options().with_pattern_options(patterns).build(&schema);
     let validator = built.map_err(|error| match error.kind() {
         ValidationErrorKind::Format { format } if format == "regex" => Misfit::Schema(at_its_place(
@@ -191,7 +190,8 @@ mod tests {
 
     #[test]
     fn patterns_that_would_take_much_memory_are_refused_and_those_that_settings_need_are_not() {
-        let many: Vec<_> = (0..=MOST_PATTERNS).map(|number| json!({ "pattern": format!("[a-z]{{{number}}}") })).collect();
+        let many: Vec<_> =
+            (0..=MOST_PATTERNS).map(|number| json!({ "pattern": format!("[a-z]{{{number}}}") })).collect();
         let keys: serde_json::Map<_, _> = (0..200).map(|number| (format!("[a-z]{{{number}}}"), json!({}))).collect();
         for schema in [
             json!({ "anyOf": many }),

@@ -151,7 +151,8 @@ async fn a_description_that_is_none_is_refused() {
     assert!(said(&describing(endless_text).refusal().await).contains("out of bounds"));
     // Texts and schemas that would keep a validator busy for ever, or call for another host.
     let nested = "[".repeat(3_000);
-    let large_patterns = serde_json::json!({ "anyOf": [{ "pattern": r"\p{L}{1000}" }, { "pattern": r"\p{L}{999}" }] }).to_string();
+    let large_patterns =
+        serde_json::json!({ "anyOf": [{ "pattern": r"\p{L}{1000}" }, { "pattern": r"\p{L}{999}" }] }).to_string();
     for schema in [
         "no JSON",
         r#"{"type": 3}"#,

@@ -56,7 +56,8 @@ async fn a_rollback_undoes_no_other_change_than_the_one_that_it_names() {
     assert!(installed(&gateway).contains(&"deny".to_owned()));
     assert_eq!(roll_back("?change=2").await.0, 200);
     let printed = gateway.succeed(&["plugin", "rollback"]);
-    let told = ["Undone: change 3, go back to the plugins after change 1.", "Done: go back to the plugins after change 0"];
+    let told =
+        ["Undone: change 3, go back to the plugins after change 1.", "Done: go back to the plugins after change 0"];
     assert!(told.into_iter().all(|words| printed.contains(words)), "{printed}");
     assert!(!installed(&gateway).contains(&"deny".to_owned()));
 }

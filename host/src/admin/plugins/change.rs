@@ -158,7 +158,9 @@ pub(in crate::admin) async fn roll_back(
     parameters: Parameters,
 ) -> Result<Json<Made>, ApiError> {
     let change = parameters.get("change").map(|change| {
-        change.parse().map_err(|_| ApiError::invalid(format!("invalid value for 'change': '{change}' is no change's id")))
+        change
+            .parse()
+            .map_err(|_| ApiError::invalid(format!("invalid value for 'change': '{change}' is no change's id")))
     });
     let made = make(&gateway, &admission, Wish::RollBack { change: change.transpose()? }).await?;
     Ok(Json(Made::new(&gateway, made, None)))

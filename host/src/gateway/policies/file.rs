@@ -116,7 +116,9 @@ impl File {
                 self.stamp = stamp;
             }
             // It says nothing before it changes.
-            Err(PlanError::Parse { .. } | PlanError::DuplicateName { .. }) => self.stamp = stamp,
+            Err(PlanError::Parse { .. } | PlanError::DuplicateName { .. } | PlanError::Settings { .. }) => {
+                self.stamp = stamp
+            }
             Err(PlanError::Read { .. }) => self.stamp = None,
         }
     }

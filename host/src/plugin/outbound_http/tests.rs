@@ -14,7 +14,8 @@ use super::*;
 async fn server() -> SocketAddr {
     let tell = |method: Method, headers: Headers, body: String| async move {
         let sent = |name: &str| headers.contains_key(name);
-        let [authorization, cookie, key, language] = ["authorization", "cookie", "x-api-key", "accept-language"].map(sent);
+        let [authorization, cookie, key, language] =
+            ["authorization", "cookie", "x-api-key", "accept-language"].map(sent);
         format!("{method} {body:?} authorization={authorization} cookie={cookie} key={key} language={language}")
     };
     let to = |Path((status, to)): Path<(u16, String)>| async move {
@@ -41,7 +42,9 @@ fn plugin(grants: &[&str]) -> OutboundHttp {
 }
 
 fn request(method: &str, url: String) -> HttpRequest {
-    let headers = ["Authorization", "Cookie", "X-Api-Key", "Accept-Language"].map(|name| (name.to_owned(), b"v".to_vec())).to_vec();
+    let headers = ["Authorization", "Cookie", "X-Api-Key", "Accept-Language"]
+        .map(|name| (name.to_owned(), b"v".to_vec()))
+        .to_vec();
     let body = if method == "GET" { Vec::new() } else { b"body".to_vec() };
     HttpRequest { method: method.to_owned(), url, headers, body }
 }
@@ -75,7 +78,10 @@ async fn redirects_are_followed_as_browsers_do_and_credentials_stay_at_their_ori
         (format!("{here}/to/307/{here}/tell"), r#"POST "body" authorization=true cookie=true key=true language=true"#),
         (format!("{here}/to/302/{here}/tell"), r#"GET "" authorization=true cookie=true key=true language=true"#),
         (format!("{here}/to/303/{there}/tell"), r#"GET "" authorization=false cookie=false key=false language=true"#),
-        (format!("{here}/to/308/{there}/tell"), r#"POST "body" authorization=false cookie=false key=false language=true"#),
+        (
+            format!("{here}/to/308/{there}/tell"),
+            r#"POST "body" authorization=false cookie=false key=false language=true"#,
+        ),
     ] {
         assert_eq!(told(&plugin, request("POST", asked.clone())).await, expected, "{asked}");
     }
