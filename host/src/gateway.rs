@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use thiserror::Error;
 use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::with_sources;
@@ -27,6 +28,8 @@ use crate::wire;
 
 mod lending;
 mod policies;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use policies::Policies;
 pub use policies::{
@@ -148,6 +151,8 @@ pub struct Gateway {
     /// Tells that credentials which were good may not be any more.
     credentials_outdated: Arc<Notify>,
     requests: RequestIds,
+    /// Cancelled before the database is closed: who reads it all the time must not take that for a failure.
+    closing: CancellationToken,
 }
 
 impl Gateway {
@@ -208,6 +213,7 @@ impl Gateway {
             views_changed,
             credentials_outdated: Arc::default(),
             requests: RequestIds::default(),
+            closing: CancellationToken::new(),
         });
         gateway.refresh().await?;
         gateway.sync.start(&gateway);
@@ -307,6 +313,11 @@ impl Gateway {
     }
 
     /// Has every session's credentials looked at again.
+    /// Whether the database is closed, or about to be.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.is_cancelled()
+    }
+
     pub(crate) fn recheck_sessions(&self) {
         self.credentials_outdated.notify_one();
     }
@@ -351,6 +362,7 @@ impl Gateway {
             }
         }
         // SQLite then moves its log into the database file, so that a copy of the file is whole.
+        self.closing.cancel();
         if tokio::time::timeout(bound, self.store.close()).await.is_err() {
             tracing::warn!("the database could not be closed in time");
         }
@@ -396,14 +408,19 @@ async fn follow_store(gateway: std::sync::Weak<Gateway>) {
     let mut is_failing = false;
     loop {
         // Nothing is held meanwhile: a gateway that nobody uses any more ends.
-        let Some(announced) = gateway.upgrade().map(|gateway| gateway.store.announced()) else { return };
+        let waiting = gateway.upgrade().map(|gateway| (gateway.store.announced(), gateway.closing.clone()));
+        let Some((announced, closing)) = waiting else { return };
         tokio::select! {
             _ = ticks.tick() => {}
             () = announced => {}
         }
+            () = closing.cancelled() => return,
         let Some(gateway) = gateway.upgrade() else { return };
         let caught_up = gateway.catch_up(&mut followed).await;
         policies::begin_following(&gateway);
+        if gateway.is_closing() {
+            return;
+        }
         match caught_up {
             Ok(()) if is_failing => {
                 is_failing = false;

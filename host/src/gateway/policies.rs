@@ -237,7 +237,9 @@ pub(super) fn begin_following(gateway: &Arc<Gateway>) {
     }
     let gateway = Arc::clone(gateway);
     tokio::spawn(async move {
-        if let Err(error) = gateway.follow_policies().await {
+        if let Err(error) = gateway.follow_policies().await
+            && !gateway.is_closing()
+        {
             gateway.policies.tell_of(&error);
         }
     });
