@@ -1,6 +1,7 @@
 //! The arguments of `plugin`.
 
 mod administration;
+mod bounds;
 mod new;
 mod secret;
 mod workbench;

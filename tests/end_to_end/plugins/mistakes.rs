@@ -29,7 +29,15 @@ async fn every_mistake_is_named_and_changes_nothing() {
         (&["add", "x", "builtin:acl", "--grant", "everything"], "`everything` is no grant"),
         (&["add", "x", "builtin:acl", "--stage", "guard"], "which it does not export"),
         (&["add", "x", "builtin:acl", "--stage", "acl"], "there is no stage `acl`"),
-        (&["add", "x", "builtin:acl", "--deadline", "0"], "nonzero"),
+        (
+            &["add", "x", "builtin:acl", "--deadline", "0"],
+            "invalid value '0' for '--deadline <MS>': must be a whole number of milliseconds from 1 to 60000",
+        ),
+        (&["update", "deny", "--deadline", "4000000000"], "invalid value '4000000000' for '--deadline <MS>'"),
+        (
+            &["add", "x", "builtin:acl", "--memory", "100000000"],
+            "invalid value '100000000' for '--memory <MIB>': must be a whole number of MiB from 1 to 4096",
+        ),
         (&["add", "x", &deny, "--settings", "{}"], "missing field `deny`"),
         (&["add", "x", &deny, "--settings", "[1]"], "cannot read the settings file"),
         (&["add", "x", &deny, "--settings", "{"], "not valid JSON"),

@@ -1,7 +1,10 @@
 //! The arguments of what administrators do with plugins.
 
+use std::num::NonZeroU32;
+
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::bounds;
 use crate::arguments::OneName;
 
 pub(super) const ADD_EXAMPLES: &str = "\
@@ -75,12 +78,12 @@ pub(crate) struct PluginOptions {
     /// What it may use: kv, http:HOST or secret:NAME; may be repeated
     #[arg(long, value_name = "GRANT")]
     pub(crate) grant: Vec<String>,
-    /// Milliseconds that a call may take [default: 250]
-    #[arg(long, value_name = "MS")]
-    pub(crate) deadline: Option<u32>,
-    /// MiB of memory that an instance may have [default: 16]
-    #[arg(long, value_name = "MIB")]
-    pub(crate) memory: Option<u32>,
+    /// Milliseconds that a call may take, 60000 at most [default: 250]
+    #[arg(long, value_name = "MS", value_parser = bounds::deadline)]
+    pub(crate) deadline: Option<NonZeroU32>,
+    /// MiB of memory that an instance may have, 4096 at most [default: 16]
+    #[arg(long, value_name = "MIB", value_parser = bounds::memory)]
+    pub(crate) memory: Option<NonZeroU32>,
     /// Whether instances are used for several calls [default: reuse]
     #[arg(long, value_name = "HOW", value_enum)]
     pub(crate) isolation: Option<IsolationWord>,

@@ -5,17 +5,19 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::bounds;
+
 /// Which component, and how it is run.
 #[derive(Debug, Args)]
 pub(crate) struct ComponentArguments {
     /// A .wasm component, or one that comes with the gateway: builtin:acl, builtin:auth, …
     #[arg(value_name = "FILE")]
     pub(crate) file: String,
-    /// Milliseconds for each call [default: 250]
-    #[arg(long, value_name = "MS")]
+    /// Milliseconds for each call, 60000 at most [default: 250]
+    #[arg(long, value_name = "MS", value_parser = bounds::deadline)]
     pub(crate) deadline: Option<NonZeroU32>,
-    /// MiB of memory for each instance [default: 16]
-    #[arg(long, value_name = "MIB")]
+    /// MiB of memory for each instance, 4096 at most [default: 16]
+    #[arg(long, value_name = "MIB", value_parser = bounds::memory)]
     pub(crate) memory: Option<NonZeroU32>,
 }
 

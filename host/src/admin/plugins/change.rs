@@ -13,9 +13,9 @@ use crate::admin::input::{JsonBody, NameInPath};
 use crate::admin::plugins::list::find_installed;
 use crate::admin::plugins::{PluginView, make};
 use crate::gateway::{ChangeMade, Gateway, PolicySource, Wish};
-use crate::installation::{ComponentRef, Edit, LimitChanges, Place, PluginVersion, VersionChanges};
+use crate::installation::{ComponentRef, Edit, Place, PluginVersion, VersionChanges};
 use crate::pipeline::Stage;
-use crate::plugin::{Grants, Isolation, Limits};
+use crate::plugin::{Grants, Isolation, LimitChanges, Limits};
 
 /// A change that was made.
 #[derive(Debug, Serialize)]

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{list_of, named, optional, record};
+use crate::plugin::{LARGEST_DEADLINE_MS, LARGEST_MEMORY_MIB};
 
 /// The rule of [`crate::plugin::is_plugin_name`].
 const NAME: &str = "^[A-Za-z0-9_-]{1,64}$";
@@ -76,7 +77,8 @@ fn strict(required: &[&str], members: Value) -> Value {
 
 fn limits(number: &Value) -> Value {
     json!({
-        "deadline_ms": number, "memory_mib": number, "host_calls": number, "output_kib": number, "instances": number,
+        "deadline_ms": number, "memory_mib": number, "host_calls": number, "output_kib": number, "http_kib": number,
+        "instances": number,
     })
 }
 
@@ -95,6 +97,8 @@ fn stages() -> Value {
 fn addition() -> Value {
     let place = json!({ "type": ["string", "null"], "description": "The name of another plugin; one of the three." });
     strict(
+    members["deadline_ms"]["maximum"] = LARGEST_DEADLINE_MS.into();
+    members["memory_mib"]["maximum"] = LARGEST_MEMORY_MIB.into();
         &["name", "component"],
         json!({
             "name": named("PluginName"), "component": named("ComponentRef"),
