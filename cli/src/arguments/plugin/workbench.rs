@@ -37,7 +37,7 @@ pub(crate) struct TestArguments {
     #[command(flatten)]
     pub(crate) component: ComponentArguments,
     /// The table: a YAML or JSON file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "CASES")]
     pub(crate) cases: PathBuf,
     /// Ask only cases whose name contains this
     #[arg(long, value_name = "TEXT")]
@@ -55,7 +55,7 @@ pub(crate) struct BenchArguments {
     /// Settings: a JSON or YAML file, or a JSON object [default: {}, or those of the cases]
     #[arg(long, value_name = "FILE|JSON")]
     pub(crate) settings: Option<String>,
-    /// Questions to ask [default: a usual one for each stage]
-    #[arg(long, value_name = "FILE")]
+    /// A table of cases whose questions to ask, a YAML or JSON file [default: a usual one for each stage]
+    #[arg(long, value_name = "CASES")]
     pub(crate) cases: Option<PathBuf>,
 }
