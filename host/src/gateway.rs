@@ -33,7 +33,8 @@ pub(crate) mod tests;
 
 use policies::Policies;
 pub use policies::{
-    AdminAuthentication, ChangeError, ChangeMade, PolicyError, PolicySource, RunningPlugin, RunningPolicies, Wish,
+    AdminAuthentication, ChangeError, ChangeMade, PolicyError, PolicySource, Refused, RunningPlugin, RunningPolicies,
+    Wish,
 };
 
 /// How often the database is asked whether another gateway has changed it.
@@ -150,9 +151,9 @@ pub struct Gateway {
     views_changed: watch::Sender<()>,
     /// Tells that credentials which were good may not be any more.
     credentials_outdated: Arc<Notify>,
-    requests: RequestIds,
     /// Cancelled before the database is closed: who reads it all the time must not take that for a failure.
     closing: CancellationToken,
+    requests: RequestIds,
 }
 
 impl Gateway {
@@ -212,8 +213,8 @@ impl Gateway {
             observations,
             views_changed,
             credentials_outdated: Arc::default(),
-            requests: RequestIds::default(),
             closing: CancellationToken::new(),
+            requests: RequestIds::default(),
         });
         gateway.refresh().await?;
         gateway.sync.start(&gateway);
@@ -312,12 +313,12 @@ impl Gateway {
         Ok(())
     }
 
-    /// Has every session's credentials looked at again.
     /// Whether the database is closed, or about to be.
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.is_cancelled()
     }
 
+    /// Has every session's credentials looked at again.
     pub(crate) fn recheck_sessions(&self) {
         self.credentials_outdated.notify_one();
     }
@@ -361,8 +362,8 @@ impl Gateway {
                 Err(_) => tracing::warn!("the last audit records wait on the disk for the next start"),
             }
         }
-        // SQLite then moves its log into the database file, so that a copy of the file is whole.
         self.closing.cancel();
+        // SQLite then moves its log into the database file, so that a copy of the file is whole.
         if tokio::time::timeout(bound, self.store.close()).await.is_err() {
             tracing::warn!("the database could not be closed in time");
         }
@@ -413,14 +414,14 @@ async fn follow_store(gateway: std::sync::Weak<Gateway>) {
         tokio::select! {
             _ = ticks.tick() => {}
             () = announced => {}
-        }
             () = closing.cancelled() => return,
+        }
         let Some(gateway) = gateway.upgrade() else { return };
         let caught_up = gateway.catch_up(&mut followed).await;
-        policies::begin_following(&gateway);
         if gateway.is_closing() {
             return;
         }
+        policies::begin_following(&gateway);
         match caught_up {
             Ok(()) if is_failing => {
                 is_failing = false;

@@ -11,9 +11,17 @@ use super::{Answer, Api};
 pub(crate) struct Policies {
     pub(crate) source: String,
     pub(crate) file: Option<String>,
+    pub(crate) refused: Option<Refused>,
     pub(crate) id: u64,
     pub(crate) stages: Vec<Stage>,
     pub(crate) plugins: Vec<Plugin>,
+}
+
+/// A policies file that older policies run in place of.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Refused {
+    pub(crate) reason: String,
+    pub(crate) since: String,
 }
 
 /// The plugins of one stage.
@@ -29,6 +37,7 @@ pub(crate) struct Step {
     pub(crate) name: String,
     pub(crate) state: String,
     pub(crate) component: String,
+    pub(crate) file: Option<String>,
     pub(crate) version: String,
     pub(crate) digest: String,
     pub(crate) fail_open: bool,
@@ -46,6 +55,7 @@ pub(crate) struct Plugin {
     pub(crate) state: String,
     pub(crate) running: bool,
     pub(crate) component: String,
+    pub(crate) file: Option<String>,
     pub(crate) digest: String,
     pub(crate) version: String,
     pub(crate) summary: String,

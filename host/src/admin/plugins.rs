@@ -28,6 +28,8 @@ pub(super) struct PluginView {
     running: bool,
     component: ComponentRef,
     digest: String,
+    /// Where a policies file has it from, if that is a file.
+    file: Option<String>,
     /// Of the component, in its own words; empty while it does not run.
     version: String,
     summary: String,
@@ -43,7 +45,8 @@ pub(super) struct PluginView {
 
 impl PluginView {
     fn of_running(plugin: &RunningPlugin) -> Self {
-        Self::new(&plugin.installed, plugin.stages.clone(), plugin.loaded.as_deref())
+        let view = Self::new(&plugin.installed, plugin.stages.clone(), plugin.loaded.as_deref());
+        Self { file: shown_file(plugin), ..view }
     }
 
     /// One that does not run here.
@@ -60,6 +63,7 @@ impl PluginView {
             running: loaded.is_some(),
             component: version.component.clone(),
             digest: digest(&version.component),
+            file: None,
             version: description.version,
             summary: description.summary,
             stages,
@@ -74,6 +78,10 @@ impl PluginView {
 }
 
 fn digest(component: &ComponentRef) -> String {
+fn shown_file(plugin: &RunningPlugin) -> Option<String> {
+    plugin.file.as_ref().map(|path| path.display().to_string())
+}
+
     match component {
         ComponentRef::Stock(stock) => digest_of(stock.component()).to_string(),
         ComponentRef::Digest(digest) => digest.to_string(),

@@ -77,6 +77,16 @@ pub enum PlanError {
     DuplicateName { path: String, name: Arc<str> },
 }
 
+impl ComponentSource {
+    /// The file, if it is one.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Stock(_) | Self::Bytes(_) => None,
+        }
+    }
+}
+
 impl PipelinePlan {
     /// The pipeline without a policies file: the four stock components.
     pub fn stock() -> Self {

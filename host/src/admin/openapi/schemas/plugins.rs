@@ -16,12 +16,14 @@ pub(super) fn schemas() -> Value {
     let yes = json!({ "type": "boolean" });
     let plugin = record(json!({
         "name": text, "state": state, "running": yes, "component": named("ComponentRef"), "digest": text,
+        "file": optional("string"),
         "version": text, "summary": text, "stages": list_of("Stage"), "settings": { "type": "object" },
         "grants": named("Grants"), "limits": record(limits(&json!({ "type": "integer", "minimum": 0 }))),
         "isolation": named("Isolation"), "fail_open": yes, "previous_versions": count,
     }));
     let step = record(json!({
         "name": text, "state": state, "component": named("ComponentRef"), "version": text, "digest": text,
+        "file": optional("string"),
         "fail_open": yes, "grants": named("Grants"), "calls": count, "denials": count, "failures": count,
         "p99_us": { "type": ["number", "null"], "description": "In microseconds; null before the first call." },
     }));
@@ -45,6 +47,10 @@ pub(super) fn schemas() -> Value {
         })),
         "Component": record(json!({
             "component": named("ComponentRef"), "digest": text, "size": count, "stages": list_of("Stage"),
+            "refused": { "anyOf": [
+                record(json!({ "reason": text, "since": { "type": "string", "format": "date-time" } })),
+                { "type": "null" },
+            ] },
             "needs": { "type": "array", "items": text }, "version": text, "summary": text,
         })),
         "PluginChange": record(json!({
@@ -91,14 +97,14 @@ fn limit_changes() -> Value {
 }
 
 fn stages() -> Value {
+    members["deadline_ms"]["maximum"] = LARGEST_DEADLINE_MS.into();
+    members["memory_mib"]["maximum"] = LARGEST_MEMORY_MIB.into();
     json!({ "type": ["array", "null"], "items": named("Stage") })
 }
 
 fn addition() -> Value {
     let place = json!({ "type": ["string", "null"], "description": "The name of another plugin; one of the three." });
     strict(
-    members["deadline_ms"]["maximum"] = LARGEST_DEADLINE_MS.into();
-    members["memory_mib"]["maximum"] = LARGEST_MEMORY_MIB.into();
         &["name", "component"],
         json!({
             "name": named("PluginName"), "component": named("ComponentRef"),
