@@ -82,6 +82,14 @@ pub(crate) struct PluginChange {
     pub(crate) problem: Option<String>,
     pub(crate) runs: bool,
     pub(crate) plugin: Option<Plugin>,
+    pub(crate) plugin_stages: Option<PluginStages>,
+}
+
+/// The stages of what was there, and of what takes its place.
+#[derive(Debug, Deserialize)]
+pub(crate) struct PluginStages {
+    pub(crate) old: Vec<String>,
+    pub(crate) new: Vec<String>,
 }
 
 /// A change of the history.
@@ -97,6 +105,7 @@ pub(crate) struct HistoryEntry {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Plan {
     pub(crate) change: String,
+    pub(crate) plugin_stages: Option<PluginStages>,
     pub(crate) rows: Vec<PlanRow>,
     pub(crate) looked_at: u64,
     pub(crate) notes: Vec<String>,

@@ -16,6 +16,7 @@ pub(super) mod change;
 pub(super) mod history;
 pub(super) mod list;
 pub(super) mod plan;
+mod stages;
 pub(super) mod upload;
 
 /// A plugin as it is installed.
@@ -27,9 +28,9 @@ pub(super) struct PluginView {
     /// Whether this gateway asks it: not if it is disabled, and in safe mode only stock plugins are.
     running: bool,
     component: ComponentRef,
-    digest: String,
     /// Where a policies file has it from, if that is a file.
     file: Option<String>,
+    digest: String,
     /// Of the component, in its own words; empty while it does not run.
     version: String,
     summary: String,
@@ -62,8 +63,8 @@ impl PluginView {
             state: if installed.enabled { "enabled" } else { "disabled" },
             running: loaded.is_some(),
             component: version.component.clone(),
-            digest: digest(&version.component),
             file: None,
+            digest: digest(&version.component),
             version: description.version,
             summary: description.summary,
             stages,
@@ -77,11 +78,11 @@ impl PluginView {
     }
 }
 
-fn digest(component: &ComponentRef) -> String {
 fn shown_file(plugin: &RunningPlugin) -> Option<String> {
     plugin.file.as_ref().map(|path| path.display().to_string())
 }
 
+fn digest(component: &ComponentRef) -> String {
     match component {
         ComponentRef::Stock(stock) => digest_of(stock.component()).to_string(),
         ComponentRef::Digest(digest) => digest.to_string(),

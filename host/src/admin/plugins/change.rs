@@ -11,6 +11,7 @@ use crate::admin::admission::Admission;
 use crate::admin::error::ApiError;
 use crate::admin::input::{JsonBody, NameInPath};
 use crate::admin::plugins::list::find_installed;
+use crate::admin::plugins::stages::{PluginStages, Subject};
 use crate::admin::plugins::{PluginView, make};
 use crate::gateway::{ChangeMade, Gateway, PolicySource, Wish};
 use crate::installation::{ComponentRef, Edit, Place, PluginVersion, VersionChanges};
@@ -31,6 +32,8 @@ pub(in crate::admin) struct Made {
     /// The plugin that it was about, as it is now.
     plugin: Option<PluginView>,
 }
+    /// Where it put something in the place of something else: the stages of both.
+    plugin_stages: Option<PluginStages>,
 
 /// A plugin to install.
 #[derive(Debug, Deserialize)]
@@ -66,9 +69,9 @@ pub(in crate::admin) struct NewOrder {
 }
 
 impl Made {
-    fn new(gateway: &Gateway, made: ChangeMade, plugin: Option<PluginView>) -> Self {
+    fn new(gateway: &Gateway, made: ChangeMade) -> Self {
         let runs = *gateway.policy_source() != PolicySource::SafeMode;
-        Self { id: made.id, change: made.summary, problem: made.problem, runs, plugin }
+        Self { id: made.id, change: made.summary, problem: made.problem, runs, plugin: None, plugin_stages: None }
     }
 }
 
@@ -157,7 +160,7 @@ pub(in crate::admin) async fn roll_back(
     Extension(admission): Extension<Admission>,
 ) -> Result<Json<Made>, ApiError> {
     let made = make(&gateway, &admission, Wish::RollBack).await?;
-    Ok(Json(Made::new(&gateway, made, None)))
+    Ok(Json(Made::new(&gateway, made)))
 }
 
 async fn edit(gateway: &Arc<Gateway>, admission: &Admission, edit: Edit) -> Result<Made, ApiError> {
@@ -169,10 +172,13 @@ async fn edit(gateway: &Arc<Gateway>, admission: &Admission, edit: Edit) -> Resu
         | Edit::RollBackPlugin { name } => Some(name.clone()),
         Edit::Order { .. } => None,
     };
-    let made = make(gateway, admission, Wish::Edit(edit)).await?;
+    let wish = Wish::Edit(edit);
+    let (subject, before) = (Subject::of(&wish), gateway.running_policies());
+    let made = make(gateway, admission, wish).await?;
     let plugin = match name {
         Some(name) => find_installed(gateway, &name).await?,
         None => None,
     };
-    Ok(Made::new(gateway, made, plugin))
+    let plugin_stages = subject.and_then(|subject| subject.compare(gateway, &before, &gateway.running_policies()));
+    Ok(Made { plugin, plugin_stages, ..Made::new(gateway, made) })
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::admin::error::ApiError;
 use crate::admin::input::JsonBody;
 use crate::admin::plugins::change::{Addition, NewOrder};
+use crate::admin::plugins::stages::{PluginStages, Subject};
 use crate::admin::plugins::list::{StageView, stages};
 use crate::gateway::{Gateway, RunningPolicies, Wish};
 use crate::installation::{Edit, VersionChanges};
@@ -63,6 +64,8 @@ pub(in crate::admin) struct Plan {
     /// What would be done.
     change: String,
     /// The pipeline as it would run.
+    /// Where something would stand in the place of something else: the stages of both.
+    plugin_stages: Option<PluginStages>,
     stages: Vec<StageView>,
     /// Who would see something else, and where; those who would see the same are left out.
     rows: Vec<Row>,
@@ -121,6 +124,7 @@ pub(in crate::admin) async fn plan(
 /// The same policies, counted nowhere.
 fn uncounted(gateway: &Gateway, policies: &RunningPolicies) -> Result<Pipeline, ApiError> {
     let plugins: Vec<Arc<Plugin>> = policies.plugins.iter().filter_map(|plugin| plugin.loaded.clone()).collect();
+        plugin_stages: Subject::of(&wish).and_then(|subject| subject.compare(&gateway, &running, &tried)),
     Ok(gateway.plugin_host().order(&plugins, policies.pipeline.revision(), &PolicyMetrics::default())?)
 }
 

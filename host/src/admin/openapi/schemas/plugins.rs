@@ -28,6 +28,10 @@ pub(super) fn schemas() -> Value {
         "p99_us": { "type": ["number", "null"], "description": "In microseconds; null before the first call." },
     }));
     let item = record(json!({ "kind": { "enum": ["tool", "prompt", "resource", "resource-template"] }, "name": text }));
+    let plugin_stages = json!({
+        "anyOf": [record(json!({ "old": list_of("Stage"), "new": list_of("Stage") })), { "type": "null" }],
+        "description": "Where one takes the place of another: the stages of both.",
+    });
     json!({
         "PluginName": { "type": "string", "pattern": NAME },
         "ComponentRef": { "type": "string", "pattern": COMPONENT },
@@ -43,19 +47,19 @@ pub(super) fn schemas() -> Value {
         "PluginStage": record(json!({ "stage": named("Stage"), "plugins": { "type": "array", "items": step } })),
         "Policies": record(json!({
             "source": { "enum": ["store", "file", "safe-mode"] }, "file": optional("string"), "id": count,
-            "stages": list_of("PluginStage"), "plugins": list_of("Plugin"),
-        })),
-        "Component": record(json!({
-            "component": named("ComponentRef"), "digest": text, "size": count, "stages": list_of("Stage"),
             "refused": { "anyOf": [
                 record(json!({ "reason": text, "since": { "type": "string", "format": "date-time" } })),
                 { "type": "null" },
             ] },
+            "stages": list_of("PluginStage"), "plugins": list_of("Plugin"),
+        })),
+        "Component": record(json!({
+            "component": named("ComponentRef"), "digest": text, "size": count, "stages": list_of("Stage"),
             "needs": { "type": "array", "items": text }, "version": text, "summary": text,
         })),
         "PluginChange": record(json!({
             "id": count, "change": text, "problem": optional("string"), "runs": yes,
-            "plugin": { "anyOf": [named("Plugin"), { "type": "null" }] },
+            "plugin": { "anyOf": [named("Plugin"), { "type": "null" }] }, "plugin_stages": plugin_stages,
         })),
         "PluginHistoryEntry": record(json!({
             "id": count, "change": text, "author": text, "at": { "type": "string", "format": "date-time" },
@@ -65,7 +69,7 @@ pub(super) fn schemas() -> Value {
         "PluginOrder": strict(&["names"], json!({ "names": { "type": "array", "items": text } })),
         "PluginPlan": planned(),
         "PlannedPolicies": record(json!({
-            "change": text, "stages": list_of("PluginStage"), "looked_at": count,
+            "change": text, "stages": list_of("PluginStage"), "plugin_stages": plugin_stages, "looked_at": count,
             "notes": { "type": "array", "items": text },
             "rows": { "type": "array", "items": record(json!({
                 "who": { "type": "array", "items": text }, "endpoint": text, "more": count,
@@ -93,12 +97,12 @@ fn limit_changes() -> Value {
     let number = json!({ "type": ["integer", "null"], "minimum": 1, "maximum": u32::MAX });
     let mut members = limits(&number);
     members["host_calls"]["minimum"] = 0.into();
+    members["deadline_ms"]["maximum"] = LARGEST_DEADLINE_MS.into();
+    members["memory_mib"]["maximum"] = LARGEST_MEMORY_MIB.into();
     strict(&[], members)
 }
 
 fn stages() -> Value {
-    members["deadline_ms"]["maximum"] = LARGEST_DEADLINE_MS.into();
-    members["memory_mib"]["maximum"] = LARGEST_MEMORY_MIB.into();
     json!({ "type": ["array", "null"], "items": named("Stage") })
 }
 
