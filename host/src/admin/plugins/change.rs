@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::admin::admission::Admission;
 use crate::admin::error::ApiError;
-use crate::admin::input::{JsonBody, NameInPath};
+use crate::admin::input::NameInPath;
 use crate::admin::plugins::list::find_installed;
 use crate::admin::plugins::stages::{PluginStages, Subject};
 use crate::admin::plugins::{PluginView, make};
+use crate::admin::strict_body::StrictBody;
 use crate::gateway::{ChangeMade, Gateway, PolicySource, Wish};
 use crate::installation::{ComponentRef, Edit, Place, PluginVersion, VersionChanges};
 use crate::pipeline::Stage;
@@ -31,9 +32,9 @@ pub(in crate::admin) struct Made {
     runs: bool,
     /// The plugin that it was about, as it is now.
     plugin: Option<PluginView>,
-}
     /// Where it put something in the place of something else: the stages of both.
     plugin_stages: Option<PluginStages>,
+}
 
 /// A plugin to install.
 #[derive(Debug, Deserialize)]
@@ -100,7 +101,7 @@ impl Addition {
 pub(in crate::admin) async fn add(
     State(gateway): State<Arc<Gateway>>,
     Extension(admission): Extension<Admission>,
-    JsonBody(addition): JsonBody<Addition>,
+    StrictBody(addition): StrictBody<Addition>,
 ) -> Result<(StatusCode, Json<Made>), ApiError> {
     let made = edit(&gateway, &admission, addition.into_edit()?).await?;
     Ok((StatusCode::CREATED, Json(made)))
@@ -110,7 +111,7 @@ pub(in crate::admin) async fn update(
     State(gateway): State<Arc<Gateway>>,
     Extension(admission): Extension<Admission>,
     NameInPath(name): NameInPath,
-    JsonBody(changes): JsonBody<VersionChanges>,
+    StrictBody(changes): StrictBody<VersionChanges>,
 ) -> Result<Json<Made>, ApiError> {
     edit(&gateway, &admission, Edit::Update { name, changes: Box::new(changes) }).await.map(Json)
 }
@@ -150,7 +151,7 @@ pub(in crate::admin) async fn roll_back_one(
 pub(in crate::admin) async fn order(
     State(gateway): State<Arc<Gateway>>,
     Extension(admission): Extension<Admission>,
-    JsonBody(order): JsonBody<NewOrder>,
+    StrictBody(order): StrictBody<NewOrder>,
 ) -> Result<Json<Made>, ApiError> {
     edit(&gateway, &admission, Edit::Order { names: order.names }).await.map(Json)
 }
