@@ -17,7 +17,7 @@ use crate::progress::Progress;
 use crate::settings::ClientSettings;
 
 pub(crate) use answers::{AuditPage, Embedded, Group, Health, McpClient, Server, Tool, ToolResult};
-pub(crate) use plugins::{HistoryEntry, Plan, PlanRow, Plugin, PluginChange, Policies, Stage, Step};
+pub(crate) use plugins::{HistoryEntry, Plan, PlanRow, Plugin, PluginChange, PluginStages, Policies, Stage, Step};
 
 /// What is said to a person who waits.
 const WAITING: &str = "waiting for the gateway";

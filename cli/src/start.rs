@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use mcpjungle_host::gateway::PolicySource;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -66,6 +67,7 @@ async fn serve(settings: StartSettings, printer: &mut Printer) -> anyhow::Result
     let host_is_default = settings.host_is_default;
     let config_dir = settings.config_dir.clone();
     let database = settings.database.to_string();
+    let is_in_safe_mode = settings.policies == PolicySource::SafeMode;
     let gateway = tokio::select! {
         gateway = run::open(settings) => gateway?,
         // It may be waiting for its database.
@@ -78,6 +80,10 @@ async fn serve(settings: StartSettings, printer: &mut Printer) -> anyhow::Result
         writeln!(printer, "{NOT_INITIALIZED}")?;
     }
     announce(address, host_is_default, &database, printer)?;
+    if is_in_safe_mode {
+        writeln!(printer, "{SAFE_MODE}\n")?;
+        printer.flush()?;
+    }
     if let Some(folder) = config_dir {
         mcpjungle_host::config_dir::start(&gateway, folder);
     }
@@ -87,6 +93,11 @@ async fn serve(settings: StartSettings, printer: &mut Printer) -> anyhow::Result
 /// In enterprise mode nothing is served before an administrator has done this.
 const NOT_INITIALIZED: &str =
     "Starting server in Enterprise mode, don't forget to initialize it by running the `init-server` command";
+
+/// What is different from what whoever looks at the policies might expect.
+const SAFE_MODE: &str = "\
+SAFE MODE: only the stock policies run, so nothing is refused that only your own policies refuse.
+`mcpjungle plugin list` shows what is installed; mend it, and start without --safe-mode.";
 
 async fn bind(host: &str, port: u16) -> anyhow::Result<TcpListener> {
     TcpListener::bind((host, port)).await.map_err(|error| {

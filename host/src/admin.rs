@@ -5,7 +5,7 @@
 //! the gateway serves it. What every route shares:
 //!
 //! - `admission`: who is calling, and what the caller may do.
-//! - `input`: bodies and query parameters.
+//! - `input`, `strict_body`: bodies and query parameters.
 //! - `error`: every failure as a status and `{"error": "…"}`.
 //! - `openapi`: each route with its description, for programs to read.
 //! - `change`: finishing what was begun.
@@ -40,6 +40,7 @@ mod prompts;
 mod record;
 mod resources;
 mod servers;
+mod strict_body;
 mod switch;
 mod system;
 mod tool_groups;

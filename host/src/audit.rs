@@ -263,6 +263,10 @@ pub(crate) async fn keep_shipping(gateway: Weak<Gateway>) {
             tidied_at = Some(tokio::time::Instant::now());
             outcome = audit.tidy(&gateway.store).await;
         }
+        // The last records are taken there before the database is closed.
+        if gateway.is_closing() {
+            return;
+        }
         match outcome {
             Ok(()) if is_failing => {
                 is_failing = false;

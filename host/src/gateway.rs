@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use thiserror::Error;
 use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::with_sources;
@@ -28,10 +29,13 @@ use crate::wire;
 
 mod lending;
 mod policies;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use policies::Policies;
 pub use policies::{
-    AdminAuthentication, ChangeError, ChangeMade, PolicyError, PolicySource, RunningPlugin, RunningPolicies, Wish,
+    AdminAuthentication, ChangeError, ChangeMade, PolicyError, PolicySource, Refused, RunningPlugin, RunningPolicies,
+    Wish,
 };
 
 /// How often the database is asked whether another gateway has changed it.
@@ -148,6 +152,8 @@ pub struct Gateway {
     views_changed: watch::Sender<()>,
     /// Tells that credentials which were good may not be any more.
     credentials_outdated: Arc<Notify>,
+    /// Cancelled before the database is closed: who reads it all the time must not take that for a failure.
+    closing: CancellationToken,
     requests: RequestIds,
 }
 
@@ -206,6 +212,7 @@ impl Gateway {
             observations,
             views_changed,
             credentials_outdated: Arc::default(),
+            closing: CancellationToken::new(),
             requests: RequestIds::default(),
         });
         let mut served = gateway.snapshot();
@@ -310,6 +317,11 @@ impl Gateway {
         Ok(())
     }
 
+    /// Whether the database is closed, or about to be.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.is_cancelled()
+    }
+
     /// Has every session's credentials looked at again.
     pub(crate) fn recheck_sessions(&self) {
         self.credentials_outdated.notify_one();
@@ -354,6 +366,7 @@ impl Gateway {
                 Err(_) => tracing::warn!("the last audit records wait on the disk for the next start"),
             }
         }
+        self.closing.cancel();
         // SQLite then moves its log into the database file, so that a copy of the file is whole.
         if tokio::time::timeout(bound, self.store.close()).await.is_err() {
             tracing::warn!("the database could not be closed in time");
@@ -400,13 +413,18 @@ async fn follow_store(gateway: std::sync::Weak<Gateway>) {
     let mut is_failing = false;
     loop {
         // Nothing is held meanwhile: a gateway that nobody uses any more ends.
-        let Some(announced) = gateway.upgrade().map(|gateway| gateway.store.announced()) else { return };
+        let waiting = gateway.upgrade().map(|gateway| (gateway.store.announced(), gateway.closing.clone()));
+        let Some((announced, closing)) = waiting else { return };
         tokio::select! {
             _ = ticks.tick() => {}
             () = announced => {}
+            () = closing.cancelled() => return,
         }
         let Some(gateway) = gateway.upgrade() else { return };
         let caught_up = gateway.catch_up(&mut followed).await;
+        if gateway.is_closing() {
+            return;
+        }
         policies::begin_following(&gateway);
         match caught_up {
             Ok(()) if is_failing => {

@@ -11,7 +11,7 @@ use crate::plugin::{ComponentSource, Grants, Isolation, Limits, PluginPlan, Stoc
 
 mod edit;
 
-pub use edit::{Edit, EditError, LimitChanges, Place, VersionChanges};
+pub use edit::{Edit, EditError, Place, VersionChanges};
 
 /// The installed plugins, in the order in which they are asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -38,7 +38,7 @@ pub(crate) use capabilities::{NUMBER_SIZE, check_entry, expiry, number_of};
 pub use error::LoadError;
 pub use grants::{Capability, Grant, GrantError, Grants, HttpGrant};
 pub use host::{PluginHost, PluginSettings};
-pub use limits::Limits;
+pub use limits::{LARGEST_DEADLINE_MS, LARGEST_MEMORY_MIB, LimitChanges, Limits};
 pub(crate) use load::check_digest;
 pub use load::{Examination, Import, digest_of};
 pub use memory::MemoryKeyValue;

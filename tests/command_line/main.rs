@@ -14,6 +14,7 @@ mod groups;
 mod help;
 mod logging_in;
 mod mistakes;
+mod plugin_administration;
 mod plugin_bench;
 mod plugin_check;
 mod plugin_new;

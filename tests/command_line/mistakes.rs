@@ -9,12 +9,14 @@ fn a_mistyped_command_is_named() {
     exit: 1
     --- stderr
     unknown command "lst" for "mcpjungle"
+    Did you mean "list"?
     Run 'mcpjungle --help' for usage.
     "#);
     insta::assert_snapshot!(person.run(&["list", "toolz"]), @r#"
     exit: 1
     --- stderr
     unknown command "toolz" for "mcpjungle list"
+    Did you mean "tools"?
     Run 'mcpjungle list --help' for usage.
     "#);
     insta::assert_snapshot!(person.run(&["list", "servers", "extra"]), @r#"
@@ -23,6 +25,47 @@ fn a_mistyped_command_is_named() {
     unknown command "extra" for "mcpjungle list servers"
     Run 'mcpjungle list servers --help' for usage.
     "#);
+    insta::assert_snapshot!(person.run(&["plgin", "list"]), @r#"
+    exit: 1
+    --- stderr
+    unknown command "plgin" for "mcpjungle"
+    Did you mean "plugin"?
+    Run 'mcpjungle --help' for usage.
+    "#);
+    insta::assert_snapshot!(person.run(&["plugin", "lst"]), @r#"
+    exit: 1
+    --- stderr
+    unknown command "lst" for "mcpjungle plugin"
+    Did you mean "list"?
+    Run 'mcpjungle plugin --help' for usage.
+    "#);
+    insta::assert_snapshot!(person.run(&["plugin", "qqq"]), @r#"
+    exit: 1
+    --- stderr
+    unknown command "qqq" for "mcpjungle plugin"
+    Run 'mcpjungle plugin --help' for usage.
+    "#);
+}
+
+#[test]
+fn a_plugin_command_names_the_argument_that_is_missing() {
+    let person = Person::new();
+    for (arguments, message, usage) in [
+        (&["add"][..], "missing arguments: <NAME>, <FILE>", "add [OPTIONS] <NAME> <FILE>"),
+        (&["add", "deny"], "missing argument: <FILE>", "add [OPTIONS] <NAME> <FILE>"),
+        (&["plan", "add", "deny"], "missing argument: <FILE>", "plan add [OPTIONS] <NAME> <FILE>"),
+        (&["get"], "missing argument: <NAME>", "get [OPTIONS] <NAME>"),
+        (&["order"], "missing argument: <NAME>...", "order [OPTIONS] <NAME>..."),
+        (&["new", "deny"], "missing argument: --stage <STAGE>", "new [OPTIONS] --stage <STAGE> <NAME> [PATH]"),
+        (&["test", "deny.wasm"], "missing argument: --cases <CASES>", "test [OPTIONS] --cases <CASES> <FILE>"),
+        (&["secret", "set"], "missing argument: <NAME>", "secret set [OPTIONS] <NAME>"),
+    ] {
+        let shown = person.run(&[&["plugin"], arguments].concat());
+        assert!(shown.starts_with(&format!("exit: 1\n--- stderr\n{message}\n\n")), "{arguments:?}: {shown}");
+        assert!(shown.contains(&format!("\nUsage: mcpjungle plugin {usage}\n")), "{arguments:?}: {shown}");
+    }
+    let shown = person.run(&["plugin", "add", "deny", "deny.wasm", "more"]);
+    assert!(shown.starts_with("exit: 1\n--- stderr\naccepts 2 arg(s), received 3\n"), "{shown}");
 }
 
 #[test]

@@ -97,9 +97,31 @@ fn settings_are_tried_from_a_file_and_in_place() {
     let shown = person.run(&["plugin", "check", &policy, "--settings", r#"{"hid": []}"#]);
     assert!(shown.starts_with("exit: 1"), "{shown}");
     assert!(shown.contains("problem (settings): it does not accept them: "), "{shown}");
-    insta::assert_snapshot!(person.run(&["plugin", "check", &policy, "--settings", "gone.yaml"]), @"
-    exit: 1
-    --- stderr
-    failed to read the settings gone.yaml: No such file or directory (os error 2)
-    ");
+}
+
+#[test]
+fn settings_that_are_none_are_told_with_what_is_expected() {
+    let person = Person::new();
+    person.write("list.yaml", "- hide\n");
+    person.write("empty.yaml", "");
+    person.write("broken.json", "{\"hide\": [}");
+    let expected = "give a JSON object, such as '{\"deny\": [\"github__*\"]}', \
+                    or a JSON or YAML file that holds an object";
+    for (written, problem) in [
+        ("", "--settings is empty: "),
+        ("[1]", "--settings is a list, not an object: "),
+        ("\"text\"", "--settings is a text, not an object: "),
+        ("{", "--settings is not valid JSON: EOF while parsing an object at line 1 column 1; "),
+        (
+            "gone.yaml",
+            "--settings names the file gone.yaml, which cannot be read: No such file or directory (os error 2); ",
+        ),
+        ("list.yaml", "--settings names the file list.yaml, which holds a list, not an object: "),
+        ("empty.yaml", "--settings names the file empty.yaml, which holds nothing: "),
+    ] {
+        let shown = person.run(&["plugin", "check", "builtin:acl", "--settings", written]);
+        assert_eq!(shown, format!("exit: 1\n--- stderr\n{problem}{expected}\n"));
+    }
+    let shown = person.run(&["plugin", "check", "builtin:acl", "--settings", "broken.json"]);
+    assert!(shown.starts_with("exit: 1\n--- stderr\nbroken.json:1:"), "{shown}");
 }

@@ -56,6 +56,20 @@ fn a_gateway_says_where_it_listens_and_ends_in_order_on_a_signal() {
 }
 
 #[test]
+fn safe_mode_is_said_where_it_is_started() {
+    insta::assert_snapshot!(start_and_stop(&["--safe-mode"]), @"
+    MCPJungle HTTP server listening on :[port]
+
+    MCP endpoint: http://127.0.0.1:[port]/mcp
+    Listening on 127.0.0.1 only: other machines cannot connect. `--host 0.0.0.0` lets them; name the hosts they use in MCPJUNGLE_ALLOWED_HOSTS.
+    Database: SQLite file [directory]/mcpjungle.db
+
+    SAFE MODE: only the stock policies run, so nothing is refused that only your own policies refuse.
+    `mcpjungle plugin list` shows what is installed; mend it, and start without --safe-mode.
+    ");
+}
+
+#[test]
 fn settings_that_are_wrong_stop_the_start() {
     for (variable, value, message) in [
         ("PORT", "http", "invalid port 'http': must be a number from 0 to 65535"),

@@ -22,6 +22,9 @@ async fn a_signal_lets_calls_finish(signal: Signal, upstream: RawServer) {
     let answer = call.await.expect("the call in flight is answered");
     assert!(answer.contains("it is there"), "{answer}");
     assert_eq!(gateway.ended().await.code(), Some(0), "{}", gateway.log());
+    let log = gateway.log();
+    let (_, ending) = log.split_once("shutting down").expect("it says that it ends");
+    assert!(!ending.contains("WARN"), "a clean end is no reason to warn: {ending}");
 }
 
 #[tokio::test]

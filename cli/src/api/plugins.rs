@@ -11,9 +11,17 @@ use super::{Answer, Api};
 pub(crate) struct Policies {
     pub(crate) source: String,
     pub(crate) file: Option<String>,
+    pub(crate) refused: Option<Refused>,
     pub(crate) id: u64,
     pub(crate) stages: Vec<Stage>,
     pub(crate) plugins: Vec<Plugin>,
+}
+
+/// A policies file that older policies run in place of.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Refused {
+    pub(crate) reason: String,
+    pub(crate) since: String,
 }
 
 /// The plugins of one stage.
@@ -29,6 +37,7 @@ pub(crate) struct Step {
     pub(crate) name: String,
     pub(crate) state: String,
     pub(crate) component: String,
+    pub(crate) file: Option<String>,
     pub(crate) version: String,
     pub(crate) digest: String,
     pub(crate) fail_open: bool,
@@ -46,6 +55,7 @@ pub(crate) struct Plugin {
     pub(crate) state: String,
     pub(crate) running: bool,
     pub(crate) component: String,
+    pub(crate) file: Option<String>,
     pub(crate) digest: String,
     pub(crate) version: String,
     pub(crate) summary: String,
@@ -72,6 +82,14 @@ pub(crate) struct PluginChange {
     pub(crate) problem: Option<String>,
     pub(crate) runs: bool,
     pub(crate) plugin: Option<Plugin>,
+    pub(crate) plugin_stages: Option<PluginStages>,
+}
+
+/// The stages of what was there, and of what takes its place.
+#[derive(Debug, Deserialize)]
+pub(crate) struct PluginStages {
+    pub(crate) old: Vec<String>,
+    pub(crate) new: Vec<String>,
 }
 
 /// A change of the history.
@@ -87,6 +105,7 @@ pub(crate) struct HistoryEntry {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Plan {
     pub(crate) change: String,
+    pub(crate) plugin_stages: Option<PluginStages>,
     pub(crate) rows: Vec<PlanRow>,
     pub(crate) looked_at: u64,
     pub(crate) notes: Vec<String>,

@@ -62,13 +62,20 @@ pub(super) fn explain(error: &clap::Error, root: &Command, words: &[OsString]) -
         ErrorKind::MissingSubcommand => return Interruption::Help(help_of(root, words)),
         ErrorKind::InvalidSubcommand => {
             let given = first_of(error, ContextKind::InvalidSubcommand).unwrap_or_default();
-            return unknown_command(&given, root, words);
+            // The nearest one comes last.
+            let meant = all_of(error, ContextKind::SuggestedSubcommand).pop();
+            return unknown_command(&given, meant, root, words);
         }
-        ErrorKind::UnknownArgument if !shown.starts_with('-') => return unknown_command(&shown, root, words),
+        ErrorKind::UnknownArgument if !shown.starts_with('-') => return unknown_command(&shown, None, root, words),
         ErrorKind::UnknownArgument if shown.starts_with("--") => format!("unknown flag: {shown}"),
         ErrorKind::UnknownArgument => {
             let letter = shown.trim_start_matches('-');
             format!("unknown shorthand flag: '{letter}' in {shown}")
+        }
+        ErrorKind::MissingRequiredArgument if names_what_is_missing(root, words) => {
+            let missing = all_of(error, ContextKind::InvalidArg);
+            let noun = if missing.len() == 1 { "argument" } else { "arguments" };
+            format!("missing {noun}: {}", missing.join(", "))
         }
         ErrorKind::MissingRequiredArgument if shown.starts_with('<') && shown.ends_with("...") => {
             "requires at least 1 arg(s), only received 0".to_owned()
@@ -89,10 +96,17 @@ fn usage(root: &Command, words: &[OsString], message: String) -> Interruption {
     Interruption::Usage { message, usage: help_of(root, words) }
 }
 
-fn unknown_command(given: &str, root: &Command, words: &[OsString]) -> Interruption {
-    let path = command_path(root, words);
-    let message = format!("unknown command \"{given}\" for \"{path}\"\nRun '{path} --help' for usage.");
+fn unknown_command(given: &str, meant: Option<String>, root: &Command, words: &[OsString]) -> Interruption {
+    let path = command_path(root, words, given);
+    let suggestion = meant.map(|name| format!("Did you mean \"{name}\"?\n")).unwrap_or_default();
+    let message = format!("unknown command \"{given}\" for \"{path}\"\n{suggestion}Run '{path} --help' for usage.");
     Interruption::Usage { message, usage: String::new() }
+}
+
+/// Whether a command says which of its arguments is missing. Others say how many they take: scripts know
+/// their words.
+fn names_what_is_missing(root: &Command, words: &[OsString]) -> bool {
+    walk(root, words).first().is_some_and(|command| command.get_name() == "plugin")
 }
 
 /// `--conf <FILE>` is called `conf`.
@@ -103,10 +117,15 @@ fn flag_name(shown: &str) -> &str {
 
 /// The first text that clap attached under this heading.
 fn first_of(error: &clap::Error, kind: ContextKind) -> Option<String> {
-    match error.get(kind)? {
-        ContextValue::String(text) => Some(text.clone()),
-        ContextValue::Strings(texts) => texts.first().cloned(),
-        _ => None,
+    all_of(error, kind).into_iter().next()
+}
+
+/// The texts that clap attached under this heading.
+fn all_of(error: &clap::Error, kind: ContextKind) -> Vec<String> {
+    match error.get(kind) {
+        Some(ContextValue::String(text)) => vec![text.clone()],
+        Some(ContextValue::Strings(texts)) => texts.clone(),
+        _ => Vec::new(),
     }
 }
 
@@ -116,10 +135,11 @@ fn first_line(error: &clap::Error) -> String {
     line.strip_prefix("error: ").unwrap_or(line).to_owned()
 }
 
-/// The command that the words lead to, such as `mcpjungle list tools`.
-fn command_path(root: &Command, words: &[OsString]) -> String {
+/// The command that the words before an unknown one lead to, such as `mcpjungle list tools`.
+fn command_path(root: &Command, words: &[OsString], unknown: &str) -> String {
     let mut path = vec![root.get_name()];
-    path.extend(walk(root, words).iter().map(|command| command.get_name()));
+    let is_unknown = |at: &Command, word: &OsString| word == unknown && at.find_subcommand(unknown).is_none();
+    path.extend(walk_until(root, words, is_unknown).iter().map(|command| command.get_name()));
     path.join(" ")
 }
 
@@ -136,10 +156,19 @@ fn help_of(root: &Command, words: &[OsString]) -> String {
 
 /// The commands below the root that the words name, outermost first.
 fn walk<'a>(root: &'a Command, words: &[OsString]) -> Vec<&'a Command> {
+    walk_until(root, words, |_, _| false)
+}
+
+/// The same, up to a word that ends the walk at the command where it stands.
+fn walk_until<'a>(
+    root: &'a Command,
+    words: &[OsString],
+    ends: impl Fn(&Command, &OsString) -> bool,
+) -> Vec<&'a Command> {
     let mut found: Vec<&Command> = Vec::new();
     for word in words.iter().skip(1) {
         let at = found.last().copied().unwrap_or(root);
-        if !at.has_subcommands() {
+        if !at.has_subcommands() || ends(at, word) {
             break;
         }
         found.extend(word.to_str().and_then(|word| at.find_subcommand(word)));

@@ -1,14 +1,14 @@
 //! The arguments of `plugin`.
 
 mod administration;
+mod bounds;
 mod new;
 mod secret;
 mod workbench;
 
 use clap::{Args, Subcommand};
 
-use super::OneName;
-use administration::{ADD_EXAMPLES, PlanArguments, PluginNames, RollBackPlugin, UPDATE_EXAMPLES};
+use administration::{ADD_EXAMPLES, OnePlugin, PlanArguments, PluginNames, RollBackPlugin, UPDATE_EXAMPLES};
 pub(crate) use administration::{AddPlugin, PlanCommand, PluginOptions, UpdatePlugin};
 pub(crate) use new::{Language, NewPluginArguments, PolicyStage, UsedCapability};
 pub(crate) use secret::{SecretArguments, SecretCommand, SetSecretArguments};
@@ -44,9 +44,10 @@ Examples:
   mcpjungle plugin new redaction --stage guard,observer ./policies/redaction
   mcpjungle plugin new rate-limit --stage authorizer --lang python --uses kv
 
-The folder holds all that is needed but what comes from the language's own package registry: a policy
-that works, its tests, a table of cases, and the contract with the gateway. Its README says how to build,
-check, test and add it. Nothing outside the folder is touched, and no gateway is asked.")]
+The folder holds all that is needed but what comes from the language's own package registry: a
+policy that works, its tests, a table of cases, and the contract with the gateway. Its README says
+how to build, check, test and add it. Nothing outside the folder is touched, and no gateway is
+asked.")]
     New(NewPluginArguments),
     /// Say whether a component can be installed, and what it needs for that
     #[command(after_help = "\
@@ -93,17 +94,30 @@ component that fails is no longer measured, and the status is 1.")]
     #[command(after_help = ADD_EXAMPLES)]
     Add(AddPlugin),
     /// Show the policies as they run, stage by stage
-    #[command(after_help = "Examples:\n  mcpjungle plugin list\n  mcpjungle plugin list --json")]
+    #[command(after_help = "\
+Examples:
+  mcpjungle plugin list
+  mcpjungle plugin list --json
+
+A table for each stage, with its plugins in the order in which they are asked. CALLS, DENIALS and
+FAILURES are counted since the gateway started, or since the plugin came; 99 of 100 calls took less
+than P99.")]
     List,
     /// Show one plugin: what it is, its settings, grants and limits
-    #[command(after_help = "Example:\n  mcpjungle plugin get corp-acl")]
-    Get(OneName),
+    #[command(after_help = "\
+Example:
+  mcpjungle plugin get corp-acl
+
+Prints its state, component, digest, version and stages; its grants and limits, its isolation and
+what happens where it fails; how many earlier versions `plugin rollback NAME` can go back to; and
+its settings, if it has any. How often it was called is what `plugin list` shows.")]
+    Get(OnePlugin),
     /// Give a plugin another component, other settings, grants or limits
     #[command(after_help = UPDATE_EXAMPLES)]
     Update(UpdatePlugin),
     /// Have a disabled plugin asked again
     #[command(after_help = "Example:\n  mcpjungle plugin enable corp-acl")]
-    Enable(OneName),
+    Enable(OnePlugin),
     /// Have a plugin not asked; it keeps its place
     #[command(after_help = "\
 Example:
@@ -111,7 +125,7 @@ Example:
 
 Without its policies the other ones decide alone: `mcpjungle plugin plan disable corp-acl` says
 beforehand who would see what.")]
-    Disable(OneName),
+    Disable(OnePlugin),
     /// Take a plugin out
     #[command(after_help = "\
 Example:
@@ -119,7 +133,7 @@ Example:
 
 Nothing takes its place by itself. To have a stock policy back in its place:
   mcpjungle plugin add builtin-acl builtin:acl --replace corp-acl")]
-    Remove(OneName),
+    Remove(OnePlugin),
     /// Put plugins in another order
     #[command(after_help = "\
 Example:

@@ -203,7 +203,8 @@ fn may_use(mode: Mode, kind: PrincipalKind) -> bool {
     kind == PrincipalKind::User || may_administer(mode, kind)
 }
 
-fn may_administer(mode: Mode, kind: PrincipalKind) -> bool {
+/// Whether somebody of this kind is an administrator.
+pub(super) fn may_administer(mode: Mode, kind: PrincipalKind) -> bool {
     match kind {
         // Nobody in particular is the one person at a development machine.
         PrincipalKind::Anonymous => mode == Mode::Development,

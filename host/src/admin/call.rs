@@ -22,7 +22,8 @@ pub(super) async fn call(
     params: &impl Serialize,
 ) -> Result<Bytes, ApiError> {
     let request = walk::author_call(method, params).map_err(|error| ApiError::invalid(error.to_string()))?;
-    let response = walk::perform(gateway, admission.caller(method), request).await?;
+    let response = walk::perform(gateway, admission.caller(method), request).await;
+    let response = response.map_err(|refusal| ApiError::of_refusal(refusal, admission.may_administer(gateway.mode)))?;
     match response.outcome() {
         Ok(result) => Ok(Bytes::copy_from_slice(result.as_bytes())),
         Err(error) => Err(ApiError::failed(error_message(error))),

@@ -1,6 +1,7 @@
 //! Every failure as a status and `{"error": "…"}`: the one place where that is decided.
 
 use std::error::Error;
+use std::fmt::Display;
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -75,6 +76,21 @@ impl ApiError {
     /// Something is away that is expected back.
     pub(super) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+    }
+
+    /// An item that the caller does not find, be it that there is none or that a policy hides it. Who may ask
+    /// which of the two it is, is told how: in both cases, so that this itself says nothing.
+    pub(super) fn no_item(message: impl Display, may_ask_why: bool) -> Self {
+        let hint = if may_ask_why { ": `mcpjungle explain` says why" } else { "" };
+        Self::not_found(format!("{message}{hint}"))
+    }
+
+    /// A call that was refused, as [`Self::no_item`] tells it.
+    pub(super) fn of_refusal(refusal: Refusal, may_ask_why: bool) -> Self {
+        match &refusal {
+            Refusal::NotFound { .. } => Self::no_item(refusal, may_ask_why),
+            _ => refusal.into(),
+        }
     }
 
     fn policy_unavailable(stage: Stage) -> Self {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::{Extension, Json};
 
-use crate::admin::admission::Admission;
+use crate::admin::admission::{Admission, may_administer};
 use crate::admin::error::ApiError;
 use crate::admin::input::JsonBody;
 use crate::gateway::Gateway;
@@ -66,7 +66,10 @@ pub(super) async fn explain(
             answer.refuse(Told::missing(&endpoint));
         }
         Ok(server) => answer.allow(&server),
-        Err(refusal) => answer.refuse(Told::refused(&endpoint, refusal)),
+        Err(refusal) => {
+            let may_ask_why = may_administer(gateway.mode, caller.principal.kind);
+            answer.refuse(Told::refused(&endpoint, refusal, may_ask_why));
+        }
     }
     Ok(Json(answer))
 }

@@ -17,6 +17,7 @@ pub(super) mod change;
 pub(super) mod history;
 pub(super) mod list;
 pub(super) mod plan;
+mod stages;
 pub(super) mod upload;
 
 /// A plugin as it is installed.
@@ -28,6 +29,8 @@ pub(super) struct PluginView {
     /// Whether this gateway asks it: not if it is disabled, and in safe mode only stock plugins are.
     running: bool,
     component: ComponentRef,
+    /// Where a policies file has it from, if that is a file.
+    file: Option<String>,
     digest: String,
     /// Of the component, in its own words; empty while it does not run.
     version: String,
@@ -44,7 +47,8 @@ pub(super) struct PluginView {
 
 impl PluginView {
     fn of_running(plugin: &RunningPlugin) -> Self {
-        Self::new(&plugin.installed, plugin.stages.clone(), plugin.loaded.as_deref())
+        let view = Self::new(&plugin.installed, plugin.stages.clone(), plugin.loaded.as_deref());
+        Self { file: shown_file(plugin), ..view }
     }
 
     /// One that does not run here.
@@ -60,6 +64,7 @@ impl PluginView {
             state: if installed.enabled { "enabled" } else { "disabled" },
             running: loaded.is_some(),
             component: version.component.clone(),
+            file: None,
             digest: digest(&version.component),
             version: description.version,
             summary: description.summary,
@@ -72,6 +77,10 @@ impl PluginView {
             previous_versions: installed.previous.len(),
         }
     }
+}
+
+fn shown_file(plugin: &RunningPlugin) -> Option<String> {
+    plugin.file.as_ref().map(|path| path.display().to_string())
 }
 
 fn digest(component: &ComponentRef) -> String {

@@ -129,12 +129,10 @@ mod tests {
 
     use super::*;
     use crate::downstream::session::Delivery;
-    use crate::downstream::{AllowedHosts, EdgePolicy};
-    use crate::gateway::{AdminAuthentication, GatewaySettings, PolicySource};
+    use crate::gateway::tests::open_in;
     use crate::identity::{IdentityKind, IdentityRecord, StoredToken, TokenDigest};
-    use crate::pipeline::{Endpoint, Mode, Principal, PrincipalKind};
-    use crate::store::{Database, IdentityRef, IdentityUpdate, KeySource, NewIdentity, StoredIdentities};
-    use crate::upstream::{ProxySettings, UpstreamSettings};
+    use crate::pipeline::{Endpoint, Principal, PrincipalKind};
+    use crate::store::{IdentityRef, IdentityUpdate, NewIdentity, StoredIdentities};
 
     const CLIENT: IdentityRef<'static> = IdentityRef::Client("reader");
 
@@ -159,37 +157,10 @@ mod tests {
         assert_eq!(due(100, 150), None);
     }
 
-    async fn gateway(folder: &std::path::Path) -> Arc<Gateway> {
-        let database = Database::Sqlite(folder.join("mcpjungle.db"));
-        let keys = KeySource { configured: None, key_file: database.default_key_file() };
-        let settings = GatewaySettings {
-            mode: Mode::Enterprise,
-            version: "0.1.0".into(),
-            database,
-            keys,
-            policies: PolicySource::default(),
-            admin_authentication: AdminAuthentication::default(),
-            plugin_cache: None,
-            upstreams: UpstreamSettings {
-                init_timeout: Duration::from_secs(10),
-                session_idle_timeout: None,
-                supervisor: ("no-such-supervisor".into(), Vec::new()),
-                child_environment: Default::default(),
-                proxies: ProxySettings::default(),
-                gateway_version: "0.1.0".into(),
-            },
-            edge: EdgePolicy { hosts: AllowedHosts::Any, origins: Vec::new() },
-            metrics: None,
-            bootstrap_token: None,
-            audit: None,
-        };
-        Gateway::open(settings).await.unwrap()
-    }
-
     #[tokio::test]
     async fn a_session_is_asked_about_before_it_hears_anything_after_a_change() {
         let folder = tempfile::tempdir().unwrap();
-        let gateway = gateway(folder.path()).await;
+        let gateway = open_in(folder.path()).await;
         let allow = ["*".to_owned()];
         let digest = TokenDigest::of("token-of-reader");
         let client =

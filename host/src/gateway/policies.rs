@@ -22,8 +22,11 @@ use crate::telemetry::PolicyMetrics;
 
 pub(super) mod file;
 mod load;
+mod refusal;
 
 use load::Loader;
+use refusal::Refusal;
+pub use refusal::Refused;
 
 /// How long what another gateway installed is not tried again here once it did not load.
 const RETRY: Duration = Duration::from_secs(30);
@@ -67,6 +70,8 @@ pub struct RunningPolicies {
 pub struct RunningPlugin {
     /// As it is installed.
     pub installed: InstalledPlugin,
+    /// The file that a policies file reads its component from; `None` for others.
+    pub file: Option<PathBuf>,
     /// The stages that it is asked at, or would be if it were enabled.
     pub stages: Vec<Stage>,
     /// As it is loaded; `None` if it is disabled.
@@ -147,6 +152,8 @@ pub(crate) struct Policies {
     failed: parking_lot::Mutex<Option<(i64, Instant)>>,
     /// The last problem that was logged.
     told: parking_lot::Mutex<String>,
+    /// Whether what runs is what the policies file says.
+    refusal: Refusal,
     /// Read by every call: one step less than through `running`.
     pipeline: ArcSwap<Pipeline>,
     /// The stock authenticator, for the admin API; `None` where that asks what is installed.
@@ -179,6 +186,7 @@ impl Policies {
             changing: Mutex::new(()),
             failed: parking_lot::Mutex::default(),
             told: parking_lot::Mutex::default(),
+            refusal: Refusal::default(),
             pipeline: ArcSwap::new(Arc::clone(&running.pipeline)),
             running: ArcSwap::from_pointee(running),
             admin,
@@ -246,7 +254,9 @@ pub(super) fn begin_following(gateway: &Arc<Gateway>) {
     }
     let gateway = Arc::clone(gateway);
     tokio::spawn(slow_lane::wait(async move {
-        if let Err(error) = gateway.follow_policies().await {
+        if let Err(error) = gateway.follow_policies().await
+            && !gateway.is_closing()
+        {
             gateway.policies.tell_of(&error);
         }
     }));
@@ -367,6 +377,17 @@ impl Gateway {
 
     /// Runs what a policies file says now; whether that is something else than before.
     pub async fn reload_policies_file(&self, path: &Path) -> Result<bool, PolicyError> {
+        let outcome = self.run_policies_file(path).await;
+        self.policies.refusal.note(&outcome);
+        outcome
+    }
+
+    /// Why the policies file does not run as it is now; `None` where it does.
+    pub fn refused_policies_file(&self) -> Option<Refused> {
+        self.policies.refusal.current()
+    }
+
+    async fn run_policies_file(&self, path: &Path) -> Result<bool, PolicyError> {
         let _turn = self.policies.changing.lock().await;
         let running = self.policies.running();
         let loaded = self.policies.loader(&running).load_file(path, self.policies.next_revision()).await;

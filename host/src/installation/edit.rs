@@ -1,6 +1,5 @@
 //! Changes of an installation, each as a step from one to the next. Nothing is loaded here.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -8,7 +7,7 @@ use thiserror::Error;
 
 use crate::installation::{ComponentRef, Installation, InstalledPlugin, PluginVersion};
 use crate::pipeline::Stage;
-use crate::plugin::{Grant, Grants, Isolation, Limits, SettingsTooLong, is_plugin_name};
+use crate::plugin::{Grant, Grants, Isolation, LimitChanges, SettingsTooLong, is_plugin_name};
 
 /// Earlier versions of a plugin that are kept.
 const MOST_PREVIOUS: usize = 20;
@@ -92,19 +91,6 @@ pub struct VersionChanges {
     pub isolation: Option<Isolation>,
     /// Whether a call that fails counts as no objection.
     pub fail_open: Option<bool>,
-}
-
-/// What is different in the bounds; see [`Limits`].
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "see `Limits`")]
-pub struct LimitChanges {
-    pub deadline_ms: Option<NonZeroU32>,
-    pub memory_mib: Option<NonZeroU32>,
-    pub host_calls: Option<u32>,
-    pub output_kib: Option<NonZeroU32>,
-    pub http_kib: Option<NonZeroU32>,
-    pub instances: Option<NonZeroU32>,
 }
 
 /// Why a change cannot be made.
@@ -293,20 +279,6 @@ impl VersionChanges {
     }
 }
 
-impl LimitChanges {
-    /// These bounds with what is different.
-    pub fn applied_to(&self, limits: Limits) -> Limits {
-        Limits {
-            deadline_ms: self.deadline_ms.unwrap_or(limits.deadline_ms),
-            memory_mib: self.memory_mib.unwrap_or(limits.memory_mib),
-            host_calls: self.host_calls.unwrap_or(limits.host_calls),
-            output_kib: self.output_kib.unwrap_or(limits.output_kib),
-            http_kib: self.http_kib.unwrap_or(limits.http_kib),
-            instances: self.instances.unwrap_or(limits.instances),
-        }
-    }
-}
-
 impl Edit {
     /// What it does, for the history.
     pub fn summary(&self) -> String {
@@ -340,8 +312,10 @@ fn check_settings(plugin: &str, settings: &serde_json::Map<String, serde_json::V
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use super::*;
-    use crate::plugin::{LONGEST_SETTINGS, Stock};
+    use crate::plugin::{LONGEST_SETTINGS, Limits, Stock};
 
     fn version(digit: char) -> PluginVersion {
         PluginVersion::new(ComponentRef::Digest(digit.to_string().repeat(64).into()))

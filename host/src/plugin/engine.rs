@@ -38,6 +38,13 @@ pub(crate) struct Engines {
     pub(crate) ticker: Arc<Ticker>,
 }
 
+/// What looking for compiled code in the cache came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct CacheLooks {
+    pub(crate) found: usize,
+    pub(crate) missed: usize,
+}
+
 impl Engines {
     /// Compiled code is kept in `cache_dir`, if there is one.
     pub(crate) fn start(cache_dir: Option<&Path>) -> Result<Self, LoadError> {
@@ -61,9 +68,12 @@ impl Engines {
         Arc::clone(&self.slots).try_acquire_many_owned(instances).ok()
     }
 
-    /// How often compiled code was found in the cache so far.
-    pub(crate) fn cache_hits(&self) -> usize {
-        self.cache.as_ref().map_or(0, Cache::cache_hits)
+    /// How often compiled code was looked for in the cache so far and found there, and how often it was not.
+    pub(crate) fn cache_looks(&self) -> CacheLooks {
+        self.cache.as_ref().map_or(CacheLooks::default(), |cache| CacheLooks {
+            found: cache.cache_hits(),
+            missed: cache.cache_misses(),
+        })
     }
 
     pub(crate) fn on_demand(&self) -> wasmtime::Result<&Engine> {

@@ -8,6 +8,16 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use wasmtime::ResourceLimiter;
 
+mod changes;
+
+pub use changes::LimitChanges;
+
+/// The most that a deadline may be, in milliseconds: a call waits for each plugin in turn, and most clients
+/// give a call up after a minute.
+pub const LARGEST_DEADLINE_MS: u32 = 60_000;
+/// The most memory that an instance may be given, in MiB: all that 32 bits address.
+pub const LARGEST_MEMORY_MIB: u32 = 4_096;
+
 /// Bounds on each call into a plugin. Passing one is a denial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::pipeline::Stage;
 use crate::plugin::grants::Grants;
-use crate::plugin::limits::Limits;
+use crate::plugin::limits::{LimitChanges, Limits};
 use crate::plugin::stock::Stock;
 
 /// Settings of a plugin, in bytes of JSON: each change of what is installed is stored with those of all plugins.
@@ -102,6 +102,16 @@ impl SettingsTooLong {
     }
 }
 
+impl ComponentSource {
+    /// The file, if it is one.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Stock(_) | Self::Bytes(_) => None,
+        }
+    }
+}
+
 impl PipelinePlan {
     /// The pipeline without a policies file: the four stock components.
     pub fn stock() -> Self {
@@ -176,7 +186,7 @@ struct Policy {
     #[serde(default)]
     settings: serde_json::Map<String, serde_json::Value>,
     #[serde(default)]
-    limits: Limits,
+    limits: LimitChanges,
     #[serde(default)]
     isolation: Isolation,
     #[serde(default)]
@@ -197,7 +207,7 @@ impl Policy {
             component,
             stages: self.stages,
             settings: serde_json::Value::Object(self.settings).to_string(),
-            limits: self.limits,
+            limits: self.limits.applied_to(Limits::default()),
             isolation: self.isolation,
             fail_open: self.fail_open,
             grants: self.grants,
@@ -320,7 +330,14 @@ mod tests {
             ("policies: [{name: a, component: builtin:x}]", "there is no `builtin:x`; there are auth, groups"),
             ("policies: [{name: a, component: b.wasm, stages: [acl]}]", "there is no stage `acl`; there are auth"),
             ("policies: [{name: a, component: b.wasm, digest: 'md5:1'}]", "the digest `md5:1` is not"),
-            ("policies: [{name: a, component: b.wasm, limits: {deadline_ms: 0}}]", "expected a nonzero u32"),
+            (
+                "policies: [{name: a, component: b.wasm, limits: {deadline_ms: 0}}]",
+                "expected a whole number from 1 to 60000",
+            ),
+            (
+                "policies: [{name: a, component: b.wasm, limits: {memory_mib: 100000000}}]",
+                "policies[0].limits.memory_mib: invalid value: integer `100000000`, expected a whole number from 1 to 4096",
+            ),
             ("policies: [{name: a, component: b.wasm, settings: 3}]", "expected a map"),
             ("policies: [{name: a, component: b.wasm}, {name: a, component: c.wasm}]", "names two plugins `a`"),
         ];

@@ -57,8 +57,9 @@ impl PluginHost {
         let (runtime, plan) = (Arc::clone(&self.runtime), plan.clone());
         blocking(move || {
             let bytes = read_component(&plan)?;
-            let (started, hits) = (Instant::now(), runtime.engines.cache_hits());
+            let (started, before) = (Instant::now(), runtime.engines.cache_looks());
             let (component, _, reserved) = runtime.compile(&plan, &bytes)?;
+            let after = runtime.engines.cache_looks();
             Ok(Workpiece {
                 component,
                 memory_peak: Arc::default(),
@@ -66,7 +67,9 @@ impl PluginHost {
                 size: bytes.len(),
                 is_pooled: reserved.is_some(),
                 compile_time: started.elapsed(),
-                is_from_cache: runtime.engines.cache_hits() > hits,
+                // What does not fit the pool is compiled for it, and then once more without it: that finds in the
+                // cache what the first attempt has just put there.
+                is_from_cache: after.found > before.found && after.missed == before.missed,
                 runtime: Arc::clone(&runtime),
             })
         })

@@ -233,7 +233,7 @@ async fn tools_are_listed_and_found() {
         ("/api/v0/tools?server=x", StatusCode::NOT_FOUND, "not found"),
         ("/api/v0/tool", StatusCode::BAD_REQUEST, "name"),
         ("/api/v0/tool?name=plain", StatusCode::BAD_REQUEST, "does not contain a __ separator"),
-        ("/api/v0/tool?name=s__x", StatusCode::NOT_FOUND, "not found"),
+        ("/api/v0/tool?name=s__x", StatusCode::NOT_FOUND, "tool s__x not found: `mcpjungle explain` says why"),
     ] {
         let (got, body) = home.get(path).await;
         assert_eq!(got, status, "{path}");
@@ -259,7 +259,7 @@ async fn a_tool_is_invoked_with_its_arguments_in_either_form() {
         (r#"{"name":7}"#, StatusCode::BAD_REQUEST, "'name' field must be a string"),
         (r#"{"name":"plain"}"#, StatusCode::BAD_REQUEST, "does not contain a __ separator"),
         (r#"{"name":"x__t"}"#, StatusCode::NOT_FOUND, "MCP server x not found"),
-        (r#"{"name":"s__t"}"#, StatusCode::NOT_FOUND, "tool 's__t' not found"),
+        (r#"{"name":"s__t"}"#, StatusCode::NOT_FOUND, "tool 's__t' not found: `mcpjungle explain` says why"),
         (r#"{"name":"s__add"}"#, StatusCode::INTERNAL_SERVER_ERROR, "the adder is worn out"),
     ] {
         let (got, answer) = home.send("POST", "/api/v0/tools/invoke", body).await;

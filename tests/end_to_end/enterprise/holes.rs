@@ -191,6 +191,8 @@ async fn over_the_api_users_and_administrators_go_through_the_policies_too() {
             let about_absent = ask(path, json!({ member: absent })).await;
             assert_eq!(about_hidden.status, 404, "{who}: {about_hidden:?}");
             assert_eq!(about_hidden.body, about_absent.body.replace(absent, hidden), "{who}, {path}");
+            // Only administrators may ask it, so only they are told of it.
+            assert_eq!(about_hidden.body.contains("`mcpjungle explain`"), who == "admin", "{about_hidden:?}");
         }
         let refused = ask("/tools/invoke", json!({ "name": "raw__spaced" })).await;
         assert_eq!(refused.status, 403, "{who}: {refused:?}");

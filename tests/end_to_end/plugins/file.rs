@@ -7,7 +7,7 @@ use crate::harness::gateway::{Gateway, new_home};
 use crate::harness::raw_server::RawServer;
 use crate::harness::{until, until_true};
 use crate::hostile_policies::component::Hostile;
-use crate::plugins::{component, lists};
+use crate::plugins::{as_json, component, lists};
 
 fn policies(denied: &str, digest: Option<&str>) -> String {
     let stock = |name: &str| json!({ "name": format!("builtin-{name}"), "component": format!("builtin:{name}") });
@@ -43,6 +43,11 @@ async fn a_changed_file_runs_a_bad_one_is_refused_and_the_api_answers_409() {
     assert!(gateway.log().contains("has the digest sha256:"), "it says why");
     write(&policies("raw__echo", Some(&"0".repeat(64))));
     until("also of the plugin that runs", || refused(3)).await;
+    let listed = gateway.succeed(&["plugin", "list"]);
+    assert!(listed.contains("REFUSED since ") && listed.contains("has the digest sha256:"), "{listed}");
+    let told = as_json(&gateway, &["plugin", "list"])["refused"].clone();
+    assert!(told["reason"].as_str().is_some_and(|reason| reason.contains("has the digest sha256:")), "{told}");
+    assert!(told["since"].as_str().is_some_and(|since| since.ends_with('Z')), "{told}");
     assert!(lists(&client, "raw__numbers").await && !lists(&client, "raw__echo").await, "the old policies stay");
 
     for change in [&["plugin", "rollback"][..], &["plugin", "disable", "deny"], &["plugin", "add", "x", "builtin:acl"]]
@@ -53,11 +58,15 @@ async fn a_changed_file_runs_a_bad_one_is_refused_and_the_api_answers_409() {
     }
     let answer = reqwest::Client::new().post(gateway.url("/api/v0/plugins/rollback")).send().await.expect("an answer");
     assert_eq!(answer.status(), 409);
-    assert!(gateway.succeed(&["plugin", "list"]).contains("which is watched for changes"));
+    let listed = gateway.succeed(&["plugin", "list"]);
+    assert!(listed.contains("which is watched for changes"), "{listed}");
+    assert!(listed.contains(" deny.wasm ") && !listed.contains("uploaded"), "{listed}");
+    assert!(gateway.succeed(&["plugin", "get", "deny"]).contains("/deny.wasm\n"));
 
     // The component is watched as well: another one under the name runs, with settings that fit it.
     write(&policies("raw__spaced", None));
     until_true("a good file runs again", async || !lists(&client, "raw__spaced").await).await;
+    until("that is no news any more", || !gateway.succeed(&["plugin", "list"]).contains("REFUSED")).await;
     std::fs::write(home.path().join("deny.wasm"), "no component").expect("the home is writable");
     until("a bad component is refused", || refused(4)).await;
     assert!(!lists(&client, "raw__spaced").await);

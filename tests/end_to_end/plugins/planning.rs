@@ -1,6 +1,7 @@
 //! A plan says who would see what else, and changes nothing.
 
 use crate::harness::enterprise::{self, client};
+use crate::harness::gateway::Gateway;
 use crate::harness::raw_server::RawServer;
 use crate::plugins::{as_json, component, deny, with_upstream};
 
@@ -40,4 +41,30 @@ async fn a_plan_without_effect_says_so_and_counts_nothing() {
     let printed = gateway.succeed(&["plugin", "plan", "add", "again", "builtin:acl"]);
     assert!(printed.contains("Nobody would see anything else"), "{printed}");
     assert_eq!(calls(&gateway), before);
+}
+
+#[tokio::test]
+async fn what_decides_at_other_stages_than_before_is_announced() {
+    let gateway = Gateway::start();
+    gateway.succeed(&["plugin", "add", "ours", "builtin:acl"]);
+    let there = "OTHER STAGES: authorizer -> header-injector\n  lost:   authorizer (it decides nothing there any more)\n  \
+                 gained: header-injector\n";
+    let back = "OTHER STAGES: header-injector -> authorizer\n  lost:   header-injector (it decides nothing there any \
+                more)\n  gained: authorizer\n";
+    for (arguments, said) in [
+        (&["plan", "update", "ours", "builtin:headers"][..], there),
+        (&["plan", "add", "other", "builtin:headers", "--replace", "ours"], there),
+        (&["update", "ours", "builtin:headers"], there),
+        (&["plan", "rollback", "ours"], back),
+        (&["rollback", "ours"], back),
+    ] {
+        let printed = gateway.succeed(&[&["plugin"], arguments].concat());
+        assert!(printed.contains(&format!("\n{said}")), "{arguments:?}: {printed}");
+    }
+    let made = as_json(&gateway, &["plugin", "update", "ours", "builtin:groups"]);
+    assert_eq!(made["plugin_stages"], serde_json::json!({ "old": ["authorizer"], "new": ["tool-filter"] }));
+    for arguments in [&["update", "ours", "--fail-open"][..], &["disable", "ours"], &["rollback"]] {
+        let printed = gateway.succeed(&[&["plugin"], arguments].concat());
+        assert!(!printed.contains("OTHER STAGES"), "{arguments:?}: {printed}");
+    }
 }

@@ -1,8 +1,10 @@
 //! The arguments of what administrators do with plugins.
 
+use std::num::NonZeroU32;
+
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::arguments::OneName;
+use super::bounds;
 
 pub(super) const ADD_EXAMPLES: &str = "\
 Examples:
@@ -47,10 +49,31 @@ pub(crate) struct AddPlugin {
     pub(crate) options: PluginOptions,
 }
 
-/// `plugin update`.
+/// `plugin update`. What is absent has no default here: it stays as it is.
 #[derive(Debug, Args)]
+#[command(
+    mut_arg("settings", |settings| settings.help(
+        "Other settings, in place of all that it has: a JSON object, or a JSON or YAML file that holds one"
+    )),
+    mut_arg("grant", |grant| grant.help(
+        "What it may use besides what it may already: kv, http:HOST or secret:NAME; may be repeated"
+    )),
+    mut_arg("deadline", |deadline| deadline.help(
+        "Milliseconds that a call may take, 60000 at most [default: as it is now]"
+    )),
+    mut_arg("memory", |memory| memory.help(
+        "MiB of memory that an instance may have, 4096 at most [default: as it is now]"
+    )),
+    mut_arg("isolation", |isolation| isolation.help(
+        "Whether instances are used for several calls [default: as it is now]"
+    )),
+    mut_arg("stages", |stages| stages.help(
+        "Ask it at this stage only: authenticator, tool-filter, authorizer, guard, header-injector or observer; \
+         may be repeated [default: as it is now]"
+    ))
+)]
 pub(crate) struct UpdatePlugin {
-    /// Its name
+    /// Name of the plugin, as `mcpjungle plugin list` shows it
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
     /// The new component: a .wasm file, or builtin:NAME [default: the one that it has]
@@ -75,19 +98,20 @@ pub(crate) struct PluginOptions {
     /// What it may use: kv, http:HOST or secret:NAME; may be repeated
     #[arg(long, value_name = "GRANT")]
     pub(crate) grant: Vec<String>,
-    /// Milliseconds that a call may take [default: 250]
-    #[arg(long, value_name = "MS")]
-    pub(crate) deadline: Option<u32>,
-    /// MiB of memory that an instance may have [default: 16]
-    #[arg(long, value_name = "MIB")]
-    pub(crate) memory: Option<u32>,
+    /// Milliseconds that a call may take, 60000 at most [default: 250]
+    #[arg(long, value_name = "MS", value_parser = bounds::deadline)]
+    pub(crate) deadline: Option<NonZeroU32>,
+    /// MiB of memory that an instance may have, 4096 at most [default: 16]
+    #[arg(long, value_name = "MIB", value_parser = bounds::memory)]
+    pub(crate) memory: Option<NonZeroU32>,
     /// Whether instances are used for several calls [default: reuse]
     #[arg(long, value_name = "HOW", value_enum)]
     pub(crate) isolation: Option<IsolationWord>,
     /// Let calls pass that it gives no answer to
     #[arg(long)]
     pub(crate) fail_open: bool,
-    /// Ask it at this stage only; may be repeated [default: all that it exports]
+    /// Ask it at this stage only: authenticator, tool-filter, authorizer, guard, header-injector or observer; may
+    /// be repeated [default: all that it exports]
     #[arg(long = "stage", value_name = "STAGE")]
     pub(crate) stages: Vec<String>,
 }
@@ -108,6 +132,14 @@ impl IsolationWord {
             Self::PerCall => "per-call",
         }
     }
+}
+
+/// A plugin that there is.
+#[derive(Debug, Args)]
+pub(crate) struct OnePlugin {
+    /// Name of the plugin, as `mcpjungle plugin list` shows it
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
 }
 
 /// `plugin order`.
@@ -152,13 +184,13 @@ Takes what `plugin update` takes.")]
     Update(UpdatePlugin),
     /// As if a plugin were asked again
     #[command(after_help = "Example:\n  mcpjungle plugin plan enable corp-acl")]
-    Enable(OneName),
+    Enable(OnePlugin),
     /// As if a plugin were not asked
     #[command(after_help = "Example:\n  mcpjungle plugin plan disable corp-acl")]
-    Disable(OneName),
+    Disable(OnePlugin),
     /// As if a plugin were taken out
     #[command(after_help = "Example:\n  mcpjungle plugin plan remove corp-acl")]
-    Remove(OneName),
+    Remove(OnePlugin),
     /// As if plugins stood in another order
     #[command(after_help = "Example:\n  mcpjungle plugin plan order builtin-acl corp-acl")]
     Order(PluginNames),

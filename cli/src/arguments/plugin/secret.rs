@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::arguments::commands::OneName;
-
 /// `plugin secret`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -30,7 +28,15 @@ pub(crate) enum SecretCommand {
     List,
     /// Delete a secret
     #[command(after_help = "Example:\n  mcpjungle plugin secret delete github/ann")]
-    Delete(OneName),
+    Delete(OneSecret),
+}
+
+/// A secret that there is.
+#[derive(Debug, Args)]
+pub(crate) struct OneSecret {
+    /// Name of the secret, as `mcpjungle plugin secret list` shows it
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
 }
 
 /// `plugin secret set`.

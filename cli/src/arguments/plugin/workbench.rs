@@ -5,17 +5,19 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::bounds;
+
 /// Which component, and how it is run.
 #[derive(Debug, Args)]
 pub(crate) struct ComponentArguments {
     /// A .wasm component, or one that comes with the gateway: builtin:acl, builtin:auth, …
     #[arg(value_name = "FILE")]
     pub(crate) file: String,
-    /// Milliseconds for each call [default: 250]
-    #[arg(long, value_name = "MS")]
+    /// Milliseconds for each call, 60000 at most [default: 250]
+    #[arg(long, value_name = "MS", value_parser = bounds::deadline)]
     pub(crate) deadline: Option<NonZeroU32>,
-    /// MiB of memory for each instance [default: 16]
-    #[arg(long, value_name = "MIB")]
+    /// MiB of memory for each instance, 4096 at most [default: 16]
+    #[arg(long, value_name = "MIB", value_parser = bounds::memory)]
     pub(crate) memory: Option<NonZeroU32>,
 }
 
@@ -35,7 +37,7 @@ pub(crate) struct TestArguments {
     #[command(flatten)]
     pub(crate) component: ComponentArguments,
     /// The table: a YAML or JSON file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "CASES")]
     pub(crate) cases: PathBuf,
     /// Ask only cases whose name contains this
     #[arg(long, value_name = "TEXT")]
@@ -53,7 +55,7 @@ pub(crate) struct BenchArguments {
     /// Settings: a JSON or YAML file, or a JSON object [default: {}, or those of the cases]
     #[arg(long, value_name = "FILE|JSON")]
     pub(crate) settings: Option<String>,
-    /// Questions to ask [default: a usual one for each stage]
-    #[arg(long, value_name = "FILE")]
+    /// A table of cases whose questions to ask, a YAML or JSON file [default: a usual one for each stage]
+    #[arg(long, value_name = "CASES")]
     pub(crate) cases: Option<PathBuf>,
 }

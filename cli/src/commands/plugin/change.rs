@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use super::get::describe;
-use crate::api::{Answer, Api, PluginChange};
+use crate::api::{Answer, Api, PluginChange, PluginStages};
 use crate::commands::audit::read::plain;
 use crate::printer::Printer;
 
@@ -59,9 +59,31 @@ pub(super) async fn roll_back(api: &Api, printer: &mut Printer) -> anyhow::Resul
 
 fn print_change(made: &PluginChange, printer: &mut Printer) -> io::Result<()> {
     writeln!(printer, "Done: {} (change {}).", plain(&made.change), made.id)?;
+    print_stages(made.plugin_stages.as_ref(), printer)?;
     match &made.problem {
         Some(problem) => writeln!(printer, "Without --safe-mode the gateway would still not start: {}", plain(problem)),
         None if made.runs => Ok(()),
         None => writeln!(printer, "The gateway is in safe mode: this runs once it is started without --safe-mode."),
     }
+}
+
+/// Where one component takes the place of another: the stages at which only one of them is asked.
+pub(super) fn print_stages(stages: Option<&PluginStages>, printer: &mut Printer) -> io::Result<()> {
+    let Some(PluginStages { old, new }) = stages else { return Ok(()) };
+    let without = |stages: &[String], others: &[String]| {
+        let left: Vec<_> = stages.iter().filter(|stage| !others.contains(stage)).cloned().collect();
+        left.join(", ")
+    };
+    let (lost, gained) = (without(old, new), without(new, old));
+    if lost.is_empty() && gained.is_empty() {
+        return Ok(());
+    }
+    writeln!(printer, "OTHER STAGES: {} -> {}", old.join(", "), new.join(", "))?;
+    if !lost.is_empty() {
+        writeln!(printer, "  lost:   {lost} (it decides nothing there any more)")?;
+    }
+    if !gained.is_empty() {
+        writeln!(printer, "  gained: {gained}")?;
+    }
+    Ok(())
 }

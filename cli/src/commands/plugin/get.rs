@@ -27,6 +27,9 @@ pub(super) fn describe(plugin: &Plugin, printer: &mut Printer) -> io::Result<()>
     };
     writeln!(printer, "State:      {state}")?;
     writeln!(printer, "Component:  {}", plugin.component)?;
+    if let Some(file) = &plugin.file {
+        writeln!(printer, "File:       {}", plain(file))?;
+    }
     if !plugin.component.ends_with(&plugin.digest) {
         writeln!(printer, "Digest:     sha256:{}", plugin.digest)?;
     }

@@ -1,9 +1,11 @@
 //! `plugin list`: the pipeline as it runs, a table for each stage.
 
 use std::io::Write as _;
+use std::path::Path;
 
 use super::table;
 use crate::api::{Api, Policies, Stage, Step};
+use crate::commands::audit::read::plain;
 use crate::printer::Printer;
 
 const HEAD: [&str; 9] = ["PLUGIN", "COMPONENT", "VERSION", "DIGEST", "STATE", "CALLS", "DENIALS", "FAILURES", "P99"];
@@ -17,6 +19,10 @@ pub(super) async fn run(api: &Api, printer: &mut Printer) -> anyhow::Result<()> 
     }
     let policies = answer.value;
     writeln!(printer, "{}", source(&policies))?;
+    if let Some(refused) = &policies.refused {
+        let reason = plain(&refused.reason);
+        writeln!(printer, "REFUSED since {}, so older policies run: {reason}. Mend the file.", refused.since)?;
+    }
     for stage in policies.stages.iter().filter(|stage| !stage.plugins.is_empty()) {
         writeln!(printer, "\n{}", stage.stage)?;
         table::print("  ", &HEAD, &rows(stage), printer)?;
@@ -31,7 +37,7 @@ pub(super) async fn run(api: &Api, printer: &mut Printer) -> anyhow::Result<()> 
         let rows: Vec<_> = policies
             .plugins
             .iter()
-            .map(|plugin| vec![plugin.name.clone(), shortened(&plugin.component), plugin.state.clone()])
+            .map(|plugin| vec![plugin.name.clone(), origin(&plugin.component, None), plugin.state.clone()])
             .collect();
         table::print("  ", &["PLUGIN", "COMPONENT", "STATE"], &rows, printer)?;
     }
@@ -63,7 +69,7 @@ fn rows(stage: &Stage) -> Vec<Vec<String>> {
         let version = if step.version.is_empty() { "-" } else { &step.version };
         vec![
             step.name.clone(),
-            shortened(&step.component),
+            origin(&step.component, step.file.as_deref()),
             version.to_owned(),
             step.digest.chars().take(SHOWN_OF_DIGEST).collect(),
             state,
@@ -76,9 +82,13 @@ fn rows(stage: &Stage) -> Vec<Vec<String>> {
     stage.plugins.iter().map(row).collect()
 }
 
-/// Beside its digest one that was uploaded needs no digest for its name.
-fn shortened(component: &str) -> String {
-    if component.starts_with("sha256:") { "uploaded".to_owned() } else { component.to_owned() }
+/// Where a component comes from. Its digest stands in a column of its own.
+fn origin(component: &str, file: Option<&str>) -> String {
+    match file.and_then(|file| Path::new(file).file_name()) {
+        Some(name) => name.to_string_lossy().into_owned(),
+        None if component.starts_with("sha256:") => "uploaded".to_owned(),
+        None => component.to_owned(),
+    }
 }
 
 fn duration(microseconds: f64) -> String {
@@ -88,6 +98,18 @@ fn duration(microseconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_component_is_called_by_where_it_comes_from() {
+        let digest = "sha256:5f70";
+        for (component, file, shown) in [
+            ("builtin:acl", None, "builtin:acl"),
+            (digest, None, "uploaded"),
+            (digest, Some("/etc/mcpjungle/policies/office-hours.wasm"), "office-hours.wasm"),
+        ] {
+            assert_eq!(origin(component, file), shown);
+        }
+    }
 
     #[test]
     fn a_duration_is_shown_in_the_unit_that_fits() {

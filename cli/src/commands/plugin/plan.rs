@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 
 use serde_json::{Value, json};
 
+use super::change::print_stages;
 use super::source;
 use crate::api::{Api, Plan, PlanRow};
 use crate::arguments::PlanCommand;
@@ -45,6 +46,7 @@ async fn question(command: &PlanCommand, api: &Api, environment: &Environment) -
 
 fn print(plan: &Plan, printer: &mut Printer) -> io::Result<()> {
     writeln!(printer, "Plan: {}. Nothing was changed.", plain(&plan.change))?;
+    print_stages(plan.plugin_stages.as_ref(), printer)?;
     for row in &plan.rows {
         writeln!(printer)?;
         print_row(row, printer)?;

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use serde_json::{Map, Value, json};
 
+use super::settings;
 use crate::api::Api;
 use crate::arguments::{AddPlugin, PluginOptions, UpdatePlugin};
 use crate::environment::Environment;
@@ -44,7 +45,7 @@ pub(super) async fn changes(plugin: &UpdatePlugin, api: &Api, environment: &Envi
 fn options(options: &PluginOptions, grants: &str, environment: &Environment) -> anyhow::Result<Map<String, Value>> {
     let mut body = Map::new();
     if let Some(written) = &options.settings {
-        body.insert("settings".to_owned(), settings(written, environment)?);
+        body.insert("settings".to_owned(), Value::Object(settings::read(written, environment)?));
     }
     if !options.grant.is_empty() {
         body.insert(grants.to_owned(), json!(options.grant));
@@ -65,22 +66,6 @@ fn options(options: &PluginOptions, grants: &str, environment: &Environment) -> 
         body.insert("stages".to_owned(), json!(options.stages));
     }
     Ok(body)
-}
-
-/// An object written out begins with a brace, as no file's name does.
-fn settings(written: &str, environment: &Environment) -> anyhow::Result<Value> {
-    let value: Value = if written.trim_start().starts_with('{') {
-        serde_json::from_str(written).context("the settings are not valid JSON")?
-    } else {
-        let text = std::fs::read_to_string(environment.path(Path::new(written)))
-            .with_context(|| format!("cannot read the settings file {written}"))?;
-        // What is JSON is YAML, too.
-        serde_norway::from_str(&text).with_context(|| format!("the settings file {written} is not valid"))?
-    };
-    if !value.is_object() {
-        bail!("the settings must be one object, such as {{\"deny\": [\"github__*\"]}}");
-    }
-    Ok(value)
 }
 
 /// As the API names it; a file is uploaded first.

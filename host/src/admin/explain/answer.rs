@@ -175,9 +175,10 @@ impl Told {
         Self { status: 404, body: json!({ "error": downstream::missing(endpoint) }) }
     }
 
-    pub(super) fn refused(endpoint: &Endpoint, refusal: Refusal) -> Self {
+    /// `may_ask_why`: whether the caller would be an administrator.
+    pub(super) fn refused(endpoint: &Endpoint, refusal: Refusal, may_ask_why: bool) -> Self {
         if *endpoint == Endpoint::Api {
-            let error = ApiError::from(refusal);
+            let error = ApiError::of_refusal(refusal, may_ask_why);
             return Self { status: error.status().as_u16(), body: json!({ "error": error.message() }) };
         }
         let message: Bytes = downstream::refusal(&Id::from(1), &refusal);

@@ -9,13 +9,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::admin::admission::Admission;
 use crate::admin::error::ApiError;
-use crate::admin::input::{JsonBody, NameInPath, Parameters};
+use crate::admin::input::{NameInPath, Parameters};
 use crate::admin::plugins::list::find_installed;
+use crate::admin::plugins::stages::{PluginStages, Subject};
 use crate::admin::plugins::{PluginView, make};
+use crate::admin::strict_body::StrictBody;
 use crate::gateway::{ChangeMade, Gateway, PolicySource, Wish};
-use crate::installation::{ComponentRef, Edit, LimitChanges, Place, PluginVersion, VersionChanges};
+use crate::installation::{ComponentRef, Edit, Place, PluginVersion, VersionChanges};
 use crate::pipeline::Stage;
-use crate::plugin::{Grants, Isolation, Limits};
+use crate::plugin::{Grants, Isolation, LimitChanges, Limits};
 
 /// A change that was made.
 #[derive(Debug, Serialize)]
@@ -30,6 +32,8 @@ pub(in crate::admin) struct Made {
     runs: bool,
     /// The plugin that it was about, as it is now.
     plugin: Option<PluginView>,
+    /// Where it put something in the place of something else: the stages of both.
+    plugin_stages: Option<PluginStages>,
 }
 
 /// A plugin to install.
@@ -66,9 +70,9 @@ pub(in crate::admin) struct NewOrder {
 }
 
 impl Made {
-    fn new(gateway: &Gateway, made: ChangeMade, plugin: Option<PluginView>) -> Self {
+    fn new(gateway: &Gateway, made: ChangeMade) -> Self {
         let runs = *gateway.policy_source() != PolicySource::SafeMode;
-        Self { id: made.id, change: made.summary, problem: made.problem, runs, plugin }
+        Self { id: made.id, change: made.summary, problem: made.problem, runs, plugin: None, plugin_stages: None }
     }
 }
 
@@ -97,7 +101,7 @@ impl Addition {
 pub(in crate::admin) async fn add(
     State(gateway): State<Arc<Gateway>>,
     Extension(admission): Extension<Admission>,
-    JsonBody(addition): JsonBody<Addition>,
+    StrictBody(addition): StrictBody<Addition>,
 ) -> Result<(StatusCode, Json<Made>), ApiError> {
     let made = edit(&gateway, &admission, addition.into_edit()?).await?;
     Ok((StatusCode::CREATED, Json(made)))
@@ -107,7 +111,7 @@ pub(in crate::admin) async fn update(
     State(gateway): State<Arc<Gateway>>,
     Extension(admission): Extension<Admission>,
     NameInPath(name): NameInPath,
-    JsonBody(changes): JsonBody<VersionChanges>,
+    StrictBody(changes): StrictBody<VersionChanges>,
 ) -> Result<Json<Made>, ApiError> {
     edit(&gateway, &admission, Edit::Update { name, changes: Box::new(changes) }).await.map(Json)
 }
@@ -147,7 +151,7 @@ pub(in crate::admin) async fn roll_back_one(
 pub(in crate::admin) async fn order(
     State(gateway): State<Arc<Gateway>>,
     Extension(admission): Extension<Admission>,
-    JsonBody(order): JsonBody<NewOrder>,
+    StrictBody(order): StrictBody<NewOrder>,
 ) -> Result<Json<Made>, ApiError> {
     edit(&gateway, &admission, Edit::Order { names: order.names }).await.map(Json)
 }
@@ -163,7 +167,7 @@ pub(in crate::admin) async fn roll_back(
             .map_err(|_| ApiError::invalid(format!("invalid value for 'change': '{change}' is no change's id")))
     });
     let made = make(&gateway, &admission, Wish::RollBack { change: change.transpose()? }).await?;
-    Ok(Json(Made::new(&gateway, made, None)))
+    Ok(Json(Made::new(&gateway, made)))
 }
 
 async fn edit(gateway: &Arc<Gateway>, admission: &Admission, edit: Edit) -> Result<Made, ApiError> {
@@ -175,10 +179,13 @@ async fn edit(gateway: &Arc<Gateway>, admission: &Admission, edit: Edit) -> Resu
         | Edit::RollBackPlugin { name } => Some(name.clone()),
         Edit::Order { .. } => None,
     };
-    let made = make(gateway, admission, Wish::Edit(edit)).await?;
+    let wish = Wish::Edit(edit);
+    let (subject, before) = (Subject::of(&wish), gateway.running_policies());
+    let made = make(gateway, admission, wish).await?;
     let plugin = match name {
         Some(name) => find_installed(gateway, &name).await?,
         None => None,
     };
-    Ok(Made::new(gateway, made, plugin))
+    let plugin_stages = subject.and_then(|subject| subject.compare(gateway, &before, &gateway.running_policies()));
+    Ok(Made { plugin, plugin_stages, ..Made::new(gateway, made) })
 }

@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use crate::admin::error::ApiError;
 use crate::admin::input::NameInPath;
-use crate::admin::plugins::{PluginView, digest, installed, missing};
+use crate::admin::plugins::{PluginView, digest, installed, missing, shown_file};
+use crate::admin::rfc3339;
 use crate::gateway::{Gateway, PolicySource, RunningPlugin, RunningPolicies};
 use crate::installation::ComponentRef;
 use crate::pipeline::Stage;
@@ -22,12 +23,21 @@ pub(in crate::admin) struct Policies {
     source: &'static str,
     /// The policies file, if it is one.
     file: Option<String>,
+    /// Why that file does not run as it is now; `null` where it does.
+    refused: Option<RefusedView>,
     /// The last change in the history that runs here; 0 before the first, and where it is not the store's.
     id: i64,
     /// In the order of a call; what is disabled is there, too.
     stages: Vec<StageView>,
     /// As they are installed, in their order.
     plugins: Vec<PluginView>,
+}
+
+/// A policies file that older policies run in place of.
+#[derive(Debug, Serialize)]
+struct RefusedView {
+    reason: String,
+    since: String,
 }
 
 /// The plugins of one stage, in the order in which they are asked.
@@ -43,6 +53,7 @@ struct StepView {
     name: String,
     state: &'static str,
     component: ComponentRef,
+    file: Option<String>,
     version: String,
     digest: String,
     fail_open: bool,
@@ -65,6 +76,9 @@ pub(in crate::admin) async fn list(State(gateway): State<Arc<Gateway>>) -> Resul
     Ok(Json(Policies {
         source,
         file,
+        refused: gateway
+            .refused_policies_file()
+            .map(|refused| RefusedView { reason: refused.reason, since: rfc3339(refused.since_ms) }),
         id: running.id,
         stages: stages(&running, &gateway.policy_metrics),
         plugins: installed(&gateway).await?,
@@ -99,6 +113,7 @@ fn step(plugin: &RunningPlugin, stage: Stage, metrics: &PolicyMetrics) -> StepVi
         name: installed.name.to_string(),
         state: if installed.enabled { "enabled" } else { "disabled" },
         component: installed.version.component.clone(),
+        file: shown_file(plugin),
         version: loaded.as_ref().map(|plugin| plugin.description.version.clone()).unwrap_or_default(),
         digest: digest(&installed.version.component),
         fail_open: installed.version.fail_open,

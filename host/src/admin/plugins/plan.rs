@@ -12,10 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::admin::admission::Admission;
 use crate::admin::error::ApiError;
-use crate::admin::input::JsonBody;
 use crate::admin::plugins::change::{Addition, NewOrder};
 use crate::admin::plugins::list::{StageView, stages};
 use crate::admin::plugins::note;
+use crate::admin::plugins::stages::{PluginStages, Subject};
+use crate::admin::strict_body::StrictBody;
 use crate::gateway::{Gateway, RunningPolicies, Wish};
 use crate::installation::{Edit, VersionChanges};
 use crate::pipeline::{Pipeline, Plugin, Stage};
@@ -27,17 +28,17 @@ mod compare;
 use compare::{Comparison, Row};
 
 /// The change that is asked about: one of these.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub(in crate::admin) enum Planned {
-    Add(Addition),
-    Update(PlannedUpdate),
-    Enable(OnePlugin),
-    Disable(OnePlugin),
-    Remove(OnePlugin),
-    Order(NewOrder),
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::admin) struct Planned {
+    add: Option<Addition>,
+    update: Option<PlannedUpdate>,
+    enable: Option<OnePlugin>,
+    disable: Option<OnePlugin>,
+    remove: Option<OnePlugin>,
+    order: Option<NewOrder>,
     /// Of one plugin, or with no name of the last change.
-    Rollback(MaybePlugin),
+    rollback: Option<MaybePlugin>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -67,6 +68,8 @@ pub(in crate::admin) struct Plan {
     change: String,
     /// The pipeline as it would run.
     stages: Vec<StageView>,
+    /// Where something would stand in the place of something else: the stages of both.
+    plugin_stages: Option<PluginStages>,
     /// Who would see something else, and where; those who would see the same are left out.
     rows: Vec<Row>,
     /// How many lists were made with both pipelines.
@@ -77,23 +80,33 @@ pub(in crate::admin) struct Plan {
 
 impl Planned {
     fn into_wish(self) -> Result<Wish, ApiError> {
-        Ok(Wish::Edit(match self {
-            Self::Add(addition) => addition.into_edit()?,
-            Self::Update(PlannedUpdate { name, changes }) => Edit::Update { name, changes: Box::new(changes) },
-            Self::Enable(OnePlugin { name }) => Edit::SetEnabled { name, enabled: true },
-            Self::Disable(OnePlugin { name }) => Edit::SetEnabled { name, enabled: false },
-            Self::Remove(OnePlugin { name }) => Edit::Remove { name },
-            Self::Order(order) => Edit::Order { names: order.names },
-            Self::Rollback(MaybePlugin { name: Some(name) }) => Edit::RollBackPlugin { name },
-            Self::Rollback(MaybePlugin { name: None }) => return Ok(Wish::RollBack { change: None }),
-        }))
+        let set = |plugin: OnePlugin, enabled| Edit::SetEnabled { name: plugin.name, enabled };
+        let edits = [
+            self.add.map(Addition::into_edit).transpose()?,
+            self.update.map(|update| Edit::Update { name: update.name, changes: Box::new(update.changes) }),
+            self.enable.map(|plugin| set(plugin, true)),
+            self.disable.map(|plugin| set(plugin, false)),
+            self.remove.map(|plugin| Edit::Remove { name: plugin.name }),
+            self.order.map(|order| Edit::Order { names: order.names }),
+        ];
+        let rollback = self.rollback.map(|rollback| match rollback.name {
+            Some(name) => Wish::Edit(Edit::RollBackPlugin { name }),
+            None => Wish::RollBack { change: None },
+        });
+        let mut wishes = edits.into_iter().flatten().map(Wish::Edit).chain(rollback);
+        match (wishes.next(), wishes.next()) {
+            (Some(wish), None) => Ok(wish),
+            _ => Err(ApiError::invalid(
+                "give one of `add`, `update`, `enable`, `disable`, `remove`, `order` and `rollback`",
+            )),
+        }
     }
 }
 
 pub(in crate::admin) async fn plan(
     State(gateway): State<Arc<Gateway>>,
     Extension(admission): Extension<Admission>,
-    JsonBody(planned): JsonBody<Planned>,
+    StrictBody(planned): StrictBody<Planned>,
 ) -> Result<Json<Plan>, ApiError> {
     let wish = planned.into_wish()?;
     note(&admission, &wish);
@@ -124,6 +137,7 @@ pub(in crate::admin) async fn plan(
         change: wish.summary(Some(tried.id)),
         // Nothing has been counted of what does not run yet.
         stages: stages(&tried, &PolicyMetrics::default()),
+        plugin_stages: Subject::of(&wish).and_then(|subject| subject.compare(&gateway, &running, &tried)),
         rows: comparison.rows,
         looked_at: comparison.looked_at,
         notes,

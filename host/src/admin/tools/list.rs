@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::admin::admission::Admission;
 use crate::admin::call::ok;
 use crate::admin::error::ApiError;
 use crate::admin::input::{Parameters, required};
@@ -54,11 +56,12 @@ pub(in crate::admin) async fn list(
 
 pub(in crate::admin) async fn find(
     State(gateway): State<Arc<Gateway>>,
+    Extension(admission): Extension<Admission>,
     parameters: Parameters,
 ) -> Result<Response, ApiError> {
     let name = CanonicalName::parse(required(&parameters, "name")?)?;
     let snapshot = gateway.snapshot();
-    let (server, item) =
-        snapshot.find(ItemKind::Tool, &name).ok_or_else(|| ApiError::not_found(format!("tool {name} not found")))?;
+    let missing = || ApiError::no_item(format_args!("tool {name} not found"), admission.may_administer(gateway.mode));
+    let (server, item) = snapshot.find(ItemKind::Tool, &name).ok_or_else(missing)?;
     Ok(ok(record::write(&ToolRecord::of(server, item))))
 }

@@ -40,7 +40,7 @@ impl Loader<'_> {
                 Some(plugin) => plugin.stages.clone(),
                 None => self.stages_of_disabled(store, &installed).await?,
             };
-            Ok::<_, PolicyError>(RunningPlugin { installed, stages, loaded })
+            Ok::<_, PolicyError>(RunningPlugin { installed, file: None, stages, loaded })
         });
         let plugins = futures_util::future::try_join_all(loading).await?;
         self.order(stored.id, plugins, revision)
@@ -50,12 +50,13 @@ impl Loader<'_> {
     pub(super) async fn load_file(&self, path: &Path, revision: u64) -> Result<RunningPolicies, PolicyError> {
         let plan = PipelinePlan::read(path)?;
         let loading = plan.plugins.into_iter().map(async |mut plan| {
+            let file = plan.component.file().map(Path::to_owned);
             let installed = read_planned(&mut plan).await?;
             let loaded = match self.unchanged(&installed) {
                 Some(unchanged) => unchanged,
                 None => self.host.load(&plan).await?,
             };
-            Ok::<_, PolicyError>(RunningPlugin { installed, stages: loaded.stages.clone(), loaded: Some(loaded) })
+            Ok::<_, PolicyError>(RunningPlugin { installed, file, stages: loaded.stages.clone(), loaded: Some(loaded) })
         });
         let plugins = futures_util::future::try_join_all(loading).await?;
         self.order(0, plugins, revision)
@@ -64,7 +65,8 @@ impl Loader<'_> {
     pub(super) async fn load_stock(&self, revision: u64) -> Result<RunningPolicies, PolicyError> {
         let stock = Installation::stock().plugins.into_iter().map(async |installed| {
             let loaded = self.host.load(&installed.plan(Arc::default())).await?;
-            Ok::<_, PolicyError>(RunningPlugin { installed, stages: loaded.stages.clone(), loaded: Some(loaded) })
+            let stages = loaded.stages.clone();
+            Ok::<_, PolicyError>(RunningPlugin { installed, file: None, stages, loaded: Some(loaded) })
         });
         let plugins = futures_util::future::try_join_all(stock).await?;
         self.order(0, plugins, revision)

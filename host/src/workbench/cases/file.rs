@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::group::ToolGroup;
 use crate::pipeline::{Endpoint, Item, Mode, Outcome, PrincipalKind, Stage};
-use crate::plugin::{Grants, Isolation, Limits};
+use crate::plugin::{Grants, Isolation, LimitChanges};
 use crate::workbench::cases::expect::Expectation;
 use crate::workbench::cases::words;
 use crate::workbench::subject::trial_grants;
@@ -29,7 +29,8 @@ pub struct CasesFile {
     #[serde(default)]
     pub(crate) directory: DirectoryDescription,
     /// As in a policies file.
-    pub(crate) limits: Option<Limits>,
+    #[serde(default)]
+    pub(crate) limits: LimitChanges,
     #[serde(default)]
     pub(crate) isolation: Isolation,
     /// For all cases that have none of their own.
@@ -180,7 +181,7 @@ impl CasesFile {
             grants: trial_grants(),
             secrets: BTreeMap::new(),
             directory: DirectoryDescription::default(),
-            limits: None,
+            limits: LimitChanges::default(),
             isolation: Isolation::default(),
             principal: None,
             cases: Vec::new(),

@@ -84,7 +84,7 @@ impl Workbench {
         let host = subject.host(directory(&file.directory), capabilities(&secrets))?;
         let plan = PluginPlan {
             settings: settings_text(&file.settings),
-            limits: file.limits.unwrap_or(subject.limits),
+            limits: file.limits.applied_to(subject.limits),
             isolation: file.isolation,
             grants: file.grants.clone(),
             ..subject.plan()

@@ -37,6 +37,23 @@ async fn a_component_that_is_cut_off_anywhere_is_said_to_be() {
 }
 
 #[tokio::test]
+async fn what_does_not_fit_the_pool_is_from_the_cache_only_if_it_was_compiled_before() {
+    // The pool's slots have room for one memory.
+    let component =
+        wat::parse_str("(component (core module $m (memory 1) (memory 1)) (core instance (instantiate $m)))");
+    let cache = tempfile::tempdir().unwrap();
+    let mut subject = Subject::new("policy.wasm", Path::new("policy.wasm")).unwrap();
+    subject.source = ComponentSource::Bytes(component.unwrap().into());
+    subject.cache_dir = Some(cache.path().to_owned());
+    let look = async || {
+        let report = check(&subject, None).await.unwrap();
+        (report.is_pooled, report.is_from_cache)
+    };
+    assert_eq!(look().await, (Some(false), false));
+    assert_eq!(look().await, (Some(false), true));
+}
+
+#[tokio::test]
 async fn settings_that_do_not_fit_are_a_problem_only_if_they_were_given() {
     let acl = Stock::Acl.component();
     let report = check_bytes(acl, Some(r#"{"deny": []}"#)).await;

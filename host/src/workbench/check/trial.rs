@@ -3,7 +3,9 @@
 use std::num::NonZeroU32;
 
 use crate::pipeline::{CallError, Description};
-use crate::plugin::{InstanceCost, LoadError, PluginHost, PluginPlan, Workpiece};
+use crate::plugin::{
+    InstanceCost, LARGEST_DEADLINE_MS, LARGEST_MEMORY_MIB, LoadError, PluginHost, PluginPlan, Workpiece,
+};
 use crate::workbench::check::{CheckReport, Guarded, Problem, SettingsReport, TrialReport, causes};
 use crate::workbench::subject::trial_grants;
 
@@ -81,9 +83,12 @@ async fn start(
         CallError::MemoryExceeded { .. } => {
             let mib = (piece.memory_peak().max(cost.memory_bytes) >> 20) + 1;
             // Room for what its calls need.
-            format!("--memory {}", mib + mib / 2)
+            format!("--memory {}", (mib + mib / 2).min(LARGEST_MEMORY_MIB as usize))
         }
-        _ => format!("--deadline {}", 2 * (cost.time.as_millis() + 1).max(u128::from(tight.deadline_ms.get()))),
+        _ => {
+            let ms = 2 * (cost.time.as_millis() + 1).max(u128::from(tight.deadline_ms.get()));
+            format!("--deadline {}", ms.min(u128::from(LARGEST_DEADLINE_MS)))
+        }
     };
     report.hints.push(format!("{}: install it with `{flag}`", reason(&first)));
     report.install_flags.push(flag);

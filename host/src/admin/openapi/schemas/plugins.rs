@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{list_of, named, optional, record};
+use crate::plugin::{LARGEST_DEADLINE_MS, LARGEST_MEMORY_MIB};
 
 /// The rule of [`crate::plugin::is_plugin_name`].
 const NAME: &str = "^[A-Za-z0-9_-]{1,64}$";
@@ -15,16 +16,22 @@ pub(super) fn schemas() -> Value {
     let yes = json!({ "type": "boolean" });
     let plugin = record(json!({
         "name": text, "state": state, "running": yes, "component": named("ComponentRef"), "digest": text,
+        "file": optional("string"),
         "version": text, "summary": text, "stages": list_of("Stage"), "settings": { "type": "object" },
         "grants": named("Grants"), "limits": record(limits(&json!({ "type": "integer", "minimum": 0 }))),
         "isolation": named("Isolation"), "fail_open": yes, "previous_versions": count,
     }));
     let step = record(json!({
         "name": text, "state": state, "component": named("ComponentRef"), "version": text, "digest": text,
+        "file": optional("string"),
         "fail_open": yes, "grants": named("Grants"), "calls": count, "denials": count, "failures": count,
         "p99_us": { "type": ["number", "null"], "description": "In microseconds; null before the first call." },
     }));
     let item = record(json!({ "kind": { "enum": ["tool", "prompt", "resource", "resource-template"] }, "name": text }));
+    let plugin_stages = json!({
+        "anyOf": [record(json!({ "old": list_of("Stage"), "new": list_of("Stage") })), { "type": "null" }],
+        "description": "Where one takes the place of another: the stages of both.",
+    });
     json!({
         "PluginName": { "type": "string", "pattern": NAME },
         "ComponentRef": { "type": "string", "pattern": COMPONENT },
@@ -40,6 +47,10 @@ pub(super) fn schemas() -> Value {
         "PluginStage": record(json!({ "stage": named("Stage"), "plugins": { "type": "array", "items": step } })),
         "Policies": record(json!({
             "source": { "enum": ["store", "file", "safe-mode"] }, "file": optional("string"), "id": count,
+            "refused": { "anyOf": [
+                record(json!({ "reason": text, "since": { "type": "string", "format": "date-time" } })),
+                { "type": "null" },
+            ] },
             "stages": list_of("PluginStage"), "plugins": list_of("Plugin"),
         })),
         "Component": record(json!({
@@ -48,7 +59,7 @@ pub(super) fn schemas() -> Value {
         })),
         "PluginChange": record(json!({
             "id": count, "change": text, "problem": optional("string"), "runs": yes,
-            "plugin": { "anyOf": [named("Plugin"), { "type": "null" }] },
+            "plugin": { "anyOf": [named("Plugin"), { "type": "null" }] }, "plugin_stages": plugin_stages,
         })),
         "PluginHistoryEntry": record(json!({
             "id": count, "change": text, "author": text, "at": { "type": "string", "format": "date-time" },
@@ -58,7 +69,7 @@ pub(super) fn schemas() -> Value {
         "PluginOrder": strict(&["names"], json!({ "names": { "type": "array", "items": text } })),
         "PluginPlan": planned(),
         "PlannedPolicies": record(json!({
-            "change": text, "stages": list_of("PluginStage"), "looked_at": count,
+            "change": text, "stages": list_of("PluginStage"), "plugin_stages": plugin_stages, "looked_at": count,
             "notes": { "type": "array", "items": text },
             "rows": { "type": "array", "items": record(json!({
                 "who": { "type": "array", "items": text }, "endpoint": text, "more": count,
@@ -76,7 +87,8 @@ fn strict(required: &[&str], members: Value) -> Value {
 
 fn limits(number: &Value) -> Value {
     json!({
-        "deadline_ms": number, "memory_mib": number, "host_calls": number, "output_kib": number, "instances": number,
+        "deadline_ms": number, "memory_mib": number, "host_calls": number, "output_kib": number, "http_kib": number,
+        "instances": number,
     })
 }
 
@@ -85,6 +97,8 @@ fn limit_changes() -> Value {
     let number = json!({ "type": ["integer", "null"], "minimum": 1, "maximum": u32::MAX });
     let mut members = limits(&number);
     members["host_calls"]["minimum"] = 0.into();
+    members["deadline_ms"]["maximum"] = LARGEST_DEADLINE_MS.into();
+    members["memory_mib"]["maximum"] = LARGEST_MEMORY_MIB.into();
     strict(&[], members)
 }
 
