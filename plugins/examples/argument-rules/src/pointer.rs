@@ -1,12 +1,9 @@
 //! JSON pointers into a text: where a value is, and how another is put there without touching the rest.
 
-use std::fmt;
 use std::ops::Range;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use mcpjungle_policy::json;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 /// A JSON pointer (RFC 6901) below the top.
 pub(crate) struct Pointer(Vec<String>);
@@ -42,15 +39,15 @@ impl Pointer {
 
     /// Where the value is in `text`.
     pub(crate) fn find(&self, text: &str) -> Result<Found, PointerError> {
-        let mut value: &RawValue = serde_json::from_str(text).map_err(PointerError::Malformed)?;
+        let mut value = json::whole(text).map_err(PointerError::Malformed)?;
         for (place, step) in self.0.iter().enumerate() {
-            let next = match value.get().as_bytes().first() {
+            let next = match value.as_bytes().first() {
                 Some(b'{') => member(value, step)?,
                 Some(b'[') => element(value, step)?,
                 _ => None,
             };
             let Some(next) = next else {
-                let is_parent = place + 1 == self.0.len() && value.get().starts_with('{');
+                let is_parent = place + 1 == self.0.len() && value.starts_with('{');
                 return Ok(Found::Absent { parent: is_parent.then(|| range_in(text, value)) });
             };
             value = next;
@@ -75,14 +72,12 @@ impl Pointer {
     }
 }
 
-/// `part` borrows from `text`, so the distance of their beginnings is its place there.
-fn range_in(text: &str, part: &RawValue) -> Range<usize> {
-    let start = part.get().as_ptr() as usize - text.as_ptr() as usize;
-    start..start + part.get().len()
+fn range_in(text: &str, part: &str) -> Range<usize> {
+    json::place_in(text, part).expect("it was found in the text")
 }
 
-fn member<'a>(object: &'a RawValue, name: &str) -> Result<Option<&'a RawValue>, PointerError> {
-    let Members(members) = serde_json::from_str(object.get()).map_err(PointerError::Malformed)?;
+fn member<'a>(object: &'a str, name: &str) -> Result<Option<&'a str>, PointerError> {
+    let members = json::members(object).map_err(PointerError::Malformed)?;
     let mut named = members.into_iter().filter(|(one, _)| one.eq_ignore_ascii_case(name));
     match (named.next(), named.next()) {
         // Some servers fold case, so a second spelling counts too.
@@ -93,36 +88,9 @@ fn member<'a>(object: &'a RawValue, name: &str) -> Result<Option<&'a RawValue>, 
     }
 }
 
-fn element<'a>(list: &'a RawValue, index: &str) -> Result<Option<&'a RawValue>, PointerError> {
-    let elements: Vec<&RawValue> = serde_json::from_str(list.get()).map_err(PointerError::Malformed)?;
+fn element<'a>(list: &'a str, index: &str) -> Result<Option<&'a str>, PointerError> {
+    let elements = json::elements(list).map_err(PointerError::Malformed)?;
     Ok(index.parse::<usize>().ok().and_then(|index| elements.get(index).copied()))
-}
-
-/// The members of an object in their order, with those that are there twice.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MembersVisitor;
-
-        impl<'de> Visitor<'de> for MembersVisitor {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(MembersVisitor)
-    }
 }
 
 #[cfg(test)]
