@@ -98,7 +98,7 @@ async fn a_later_header_injector_overrides_a_name_that_an_earlier_one_set() {
         .iter()
         .map(|header| match &header.value {
             InjectedValue::Literal(text) => (header.name.as_str(), text.as_str()),
-            InjectedValue::Secret { .. } => panic!("{header:?}"),
+            InjectedValue::Secret { .. } | InjectedValue::GrantedSecret { .. } => panic!("{header:?}"),
         })
         .collect();
     shown.sort_unstable();

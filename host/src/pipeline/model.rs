@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 
 use crate::names::{CanonicalName, GroupName, ServerName};
+use crate::secret::Secret;
 
 /// What kind of party a request acts for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -213,6 +214,15 @@ pub enum InjectedValue {
         prefix: String,
         /// The secret's name.
         name: String,
+    },
+    /// A secret that the injector was granted, filled in by the host.
+    GrantedSecret {
+        /// Text before it, such as `Bearer `; may be empty.
+        prefix: String,
+        /// The secret's name.
+        name: String,
+        /// The secret, without the white space around it.
+        value: Secret,
     },
 }
 

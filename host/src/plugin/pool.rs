@@ -14,8 +14,9 @@ use crate::pipeline::{CallError, Stage};
 use crate::plugin::engine::{Ticker, Ticking};
 use crate::plugin::limits::Stop;
 use crate::plugin::policies::Isolation;
-use crate::plugin::state::{PluginContext, State};
+use crate::plugin::state::{NoSecret, PluginContext, State};
 use crate::plugin::v0_1::{ExportIndices, Exports};
+use crate::secret::Secret;
 use crate::slow_lane::give_way;
 
 /// Calls after which an instance is replaced: what a guest leaks does not add up for ever.
@@ -25,16 +26,16 @@ const TICKS_AT_ONCE: u32 = 2;
 /// Handles to resources, its own and WASI's, that one instance may have open.
 const COMPONENT_HANDLES: usize = 1_024;
 
-/// The instances of one plugin.
 /// What each call has at least while its plugin is loaded. Nobody waits for such a call, and it comes right after
 /// compiling, often of several plugins at once: a short deadline would refuse a start for a busy machine.
 const LEAST_LOADING_DEADLINE: Duration = Duration::from_secs(5);
 
+/// The instances of one plugin.
 pub(crate) struct InstancePool {
     plugin: Arc<PluginContext>,
-    isolation: Isolation,
     /// How long each call may take.
     deadline: Duration,
+    isolation: Isolation,
     ticker: Arc<Ticker>,
     idle: Mutex<Idle>,
     /// Those that no idle instance holds: one for each instance that may be at work.
@@ -188,6 +189,11 @@ impl InstancePool {
 
     fn saturated(&self, stage: Stage) -> CallError {
         CallError::Saturated { plugin: Arc::clone(&self.plugin.name), stage }
+    }
+
+    /// A secret that an answer refers to.
+    pub(crate) fn find_secret(&self, name: &str) -> Result<Secret, NoSecret> {
+        self.plugin.find_secret(name)
     }
 
     /// For what only shows after an answer was read.

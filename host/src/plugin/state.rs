@@ -9,11 +9,12 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::pipeline::Directory;
 use crate::plugin::capabilities::{Capabilities, KeyValue, KeyValueError};
-use crate::plugin::grants::Grants;
+use crate::plugin::grants::{Capability, Grants};
 use crate::plugin::limits::{Budget, Limits};
 use crate::plugin::log::{PluginLog, StandardOutput};
 use crate::plugin::outbound_http::OutboundHttp;
-use crate::telemetry::HostCallMetrics;
+use crate::secret::Secret;
+use crate::telemetry::{HostCallMetrics, HostCallResult};
 
 /// Things that a guest may hold of WASI at the same time: streams, pollables.
 const WASI_RESOURCES: usize = 256;
@@ -44,6 +45,13 @@ pub(crate) struct PluginContext {
     pub(crate) memory_peak: Arc<AtomicUsize>,
 }
 
+/// Why there is no secret for a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoSecret {
+    NotGranted,
+    NotSet,
+}
+
 impl PluginContext {
     /// Where it writes what it keeps. As long as it is not loaded, nowhere: the change that brings it may
     /// be refused, which must leave nothing behind.
@@ -53,6 +61,17 @@ impl PluginContext {
         } else {
             Err(KeyValueError::loading())
         }
+    }
+
+    /// A secret by name, if the plugin was granted it.
+    pub(crate) fn find_secret(&self, name: &str) -> Result<Secret, NoSecret> {
+        let counted = self.host_calls.begin(Capability::Secrets);
+        if !self.grants.allow_secret(name) {
+            counted.end(HostCallResult::Refused);
+            return Err(NoSecret::NotGranted);
+        }
+        counted.end(HostCallResult::Done);
+        self.capabilities.secrets.find(name).ok_or(NoSecret::NotSet)
     }
 }
 

@@ -1,10 +1,12 @@
 //! From what header-injectors yield to the headers that are sent: secrets are
 //! filled in here, and components never see them.
 
+use http::header::InvalidHeaderValue;
 use http::{HeaderMap, HeaderValue};
 use thiserror::Error;
 
 use crate::pipeline::{InjectedHeader, InjectedValue};
+use crate::secret::Secret;
 use crate::server::Server;
 
 /// Why an injected header cannot be sent.
@@ -29,11 +31,9 @@ pub fn resolve_headers(server: &Server, injected: &[InjectedHeader]) -> Result<H
                     header: header.name.to_string(),
                     secret: name.clone(),
                 })?;
-                HeaderValue::from_str(&format!("{prefix}{}", secret.expose())).map(|mut value| {
-                    value.set_sensitive(true);
-                    value
-                })
+                sensitive(prefix, secret)
             }
+            InjectedValue::GrantedSecret { prefix, value, .. } => sensitive(prefix, value),
         };
         let value = value.map_err(|_| HeaderError::InvalidValue {
             server: server.name.to_string(),
@@ -42,4 +42,10 @@ pub fn resolve_headers(server: &Server, injected: &[InjectedHeader]) -> Result<H
         headers.insert(header.name.clone(), value);
     }
     Ok(headers)
+}
+
+fn sensitive(prefix: &str, secret: &Secret) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut value = HeaderValue::from_str(&format!("{prefix}{}", secret.expose()))?;
+    value.set_sensitive(true);
+    Ok(value)
 }

@@ -198,6 +198,9 @@ impl Answer {
                     let value = match &header.value {
                         InjectedValue::Literal(text) => json!(text),
                         InjectedValue::Secret { prefix, name } => json!({ "secret": name, "prefix": prefix }),
+                        InjectedValue::GrantedSecret { prefix, name, .. } => {
+                            json!({ "granted_secret": name, "prefix": prefix })
+                        }
                     };
                     (header.name.as_str().to_owned(), value)
                 };

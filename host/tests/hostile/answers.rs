@@ -95,14 +95,23 @@ async fn header_injector(answer: &str, data: &str) -> String {
     .await
 }
 
-/// One header at 256, whose name and value lie at 512 and 768.
-fn header(name: &str, value: &str, secret: bool) -> String {
-    let words =
-        [512, name.len(), usize::from(secret), if secret { 0 } else { 768 }, if secret { 0 } else { value.len() }];
-    let secret_words = [768, value.len()];
-    let bytes: String = words
+/// What a header is set to, as its discriminant.
+#[derive(Clone, Copy, PartialEq)]
+enum Set {
+    Literal = 0,
+    Secret = 1,
+    GrantedSecret = 2,
+}
+
+/// One header at 256, whose name and value (or secret's name) lie at 512 and 768.
+fn header(name: &str, value: &str, set: Set) -> String {
+    let at_768 = [768, value.len()];
+    // A reference has a prefix before the name.
+    let (first, second) = if set == Set::Literal { (at_768, [0, 0]) } else { ([0, 0], at_768) };
+    let bytes: String = [512, name.len(), set as usize]
         .iter()
-        .chain(&secret_words)
+        .chain(&first)
+        .chain(&second)
         .flat_map(|&word| u32::try_from(word).unwrap().to_le_bytes())
         .map(|byte| format!("\\{byte:02x}"))
         .collect();
@@ -113,12 +122,17 @@ fn header(name: &str, value: &str, secret: bool) -> String {
 async fn headers_that_may_not_be_set_are_sent_to_no_upstream() {
     let one = word(4, 256) + &word(8, 1);
     for (answer, data, expected) in [
-        (one.clone(), header("Host", "evil.example", false), "the header `host` cannot be set"),
-        (one.clone(), header("Mcp-Session-Id", "1", false), "the header `mcp-session-id` cannot be set"),
-        (one.clone(), header("X-Team", "a\\0d\\0aX-Admin: 1", false), "the value of the header `x-team` is not one"),
-        (one.clone(), header("X Team", "a", false), "is not the name of a header"),
-        (one.clone(), header("Authorization", "other", true), "the upstream has no secret `other`"),
-        (word(4, 256) + &word(8, 65), header("", "", false), "65 headers, more than 64"),
+        (one.clone(), header("Host", "evil.example", Set::Literal), "the header `host` cannot be set"),
+        (one.clone(), header("Mcp-Session-Id", "1", Set::Literal), "the header `mcp-session-id` cannot be set"),
+        (
+            one.clone(),
+            header("X-Team", "a\\0d\\0aX-Admin: 1", Set::Literal),
+            "the value of the header `x-team` is not one",
+        ),
+        (one.clone(), header("X Team", "a", Set::Literal), "is not the name of a header"),
+        (one.clone(), header("Authorization", "other", Set::Secret), "the upstream has no secret `other`"),
+        (one.clone(), header("Authorization", "other", Set::GrantedSecret), "the secret `other` is not granted"),
+        (word(4, 256) + &word(8, 65), header("", "", Set::Literal), "65 headers, more than 64"),
         (word(4, 256) + &word(8, 1 << 28), String::new(), "out of bounds"),
         (word(0, 2), String::new(), "discriminant"),
     ] {

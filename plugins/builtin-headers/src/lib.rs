@@ -84,7 +84,7 @@ mod tests {
         let secret_names = secret_names.iter().map(|&name| name.to_owned()).collect();
         let show = |header: &Header| match &header.value {
             HeaderValue::Secret(secret) => format!("{}: {}<{}>", header.name, secret.prefix, secret.name),
-            HeaderValue::Literal(text) => format!("{}: {text}", header.name),
+            other => panic!("{}: {other:?}", header.name),
         };
         headers_for(Upstream { name: "github".to_owned(), transport, secret_names }).iter().map(show).collect()
     }

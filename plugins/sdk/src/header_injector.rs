@@ -49,4 +49,14 @@ impl Header {
         let reference = SecretReference { prefix: prefix.into(), name: secret.into() };
         Self { name: name.into(), value: HeaderValue::Secret(reference) }
     }
+
+    /// A header with a secret that the policy was granted, such as by `secret:github/*`. The gateway fills it in
+    /// after `prefix`, without the white space around it, and the policy never holds it.
+    ///
+    /// Where the secret is not granted, not set or fits no header, the answer is malformed: the call is refused, and
+    /// the log names the secret. Ask [`Host::has_secret`] where that is not what is wanted.
+    pub fn granted_secret(name: impl Into<String>, prefix: impl Into<String>, secret: impl Into<String>) -> Self {
+        let reference = SecretReference { prefix: prefix.into(), name: secret.into() };
+        Self { name: name.into(), value: HeaderValue::GrantedSecret(reference) }
+    }
 }

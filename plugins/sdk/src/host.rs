@@ -95,6 +95,10 @@ pub trait Host {
 
     /// The secret of this name; none where it is not set. Needs a grant for it, such as `secret:SIGNING_KEY`.
     fn secret(&self, name: &str) -> Option<String>;
+
+    /// Whether [`secret`](Self::secret) would give one, for a policy that need not hold it: a header can refer to it
+    /// by [`Header::granted_secret`](crate::header_injector::Header::granted_secret). Needs the same grant.
+    fn has_secret(&self, name: &str) -> bool;
 }
 
 impl HttpRequest {

@@ -75,6 +75,10 @@ impl Host for Imports {
     fn secret(&self, name: &str) -> Option<String> {
         secrets::get(name)
     }
+
+    fn has_secret(&self, name: &str) -> bool {
+        secrets::has(name)
+    }
 }
 
 /// A time that does not fit is longer than anybody waits.

@@ -54,6 +54,7 @@
 //! - The stages: [`Authenticator`], [`Authorizer`], [`ToolFilter`], [`HeaderInjector`], [`Guard`], [`Observer`].
 //!   The types that only one of them uses are in the module of its name.
 //! - [`Host`]: what a policy may ask of the gateway. Some of it an administrator has to grant.
+//! - [`json`]: arguments and results as they stand, for guards.
 //! - [`export!`]: what makes the component.
 //! - [`testing`]: a host and requests for `cargo test`.
 //!
@@ -72,6 +73,7 @@ pub mod guard;
 pub mod header_injector;
 pub mod host;
 mod imports;
+pub mod json;
 pub mod observer;
 mod pattern;
 mod policy;

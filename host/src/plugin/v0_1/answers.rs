@@ -11,7 +11,9 @@ use crate::pipeline::{
     Authentication, Decision, InjectedHeader, InjectedValue, Listing, Principal, PrincipalKind, Reason, Review,
     UpstreamView, Validity,
 };
+use crate::plugin::state::NoSecret;
 use crate::plugin::v0_1::{authenticator, guard, header_injector, types};
+use crate::secret::Secret;
 use crate::server::is_reserved_header;
 
 /// A problem with an answer.
@@ -72,14 +74,17 @@ pub(super) fn listing(answer: types::Listing, asked: usize) -> Result<Listing, P
     Ok(Listing { visible: answer.visible, holds })
 }
 
+/// `find_secret` gives the secrets that the injector was granted.
 pub(super) fn headers(
     answer: Vec<header_injector::Header>,
     upstream: &UpstreamView<'_>,
+    find_secret: impl Fn(&str) -> Result<Secret, NoSecret>,
 ) -> Result<Vec<InjectedHeader>, Problem> {
     if answer.len() > MOST_HEADERS {
         return Err(format!("{} headers, more than {MOST_HEADERS}", answer.len()));
     }
-    let headers: Vec<_> = answer.into_iter().map(|answer| header(answer, upstream)).collect::<Result<_, _>>()?;
+    let headers: Vec<_> =
+        answer.into_iter().map(|answer| header(answer, upstream, &find_secret)).collect::<Result<_, _>>()?;
     let mut seen = HashSet::with_capacity(headers.len());
     // Names compare without case by now.
     match headers.iter().find(|header| !seen.insert(&header.name)) {
@@ -88,7 +93,11 @@ pub(super) fn headers(
     }
 }
 
-fn header(answer: header_injector::Header, upstream: &UpstreamView<'_>) -> Result<InjectedHeader, Problem> {
+fn header(
+    answer: header_injector::Header,
+    upstream: &UpstreamView<'_>,
+    find_secret: &impl Fn(&str) -> Result<Secret, NoSecret>,
+) -> Result<InjectedHeader, Problem> {
     let name = HeaderName::from_bytes(answer.name.as_bytes())
         .map_err(|_| format!("`{}` is not the name of a header", shown(&answer.name)))?;
     if is_reserved_header(&name) {
@@ -106,8 +115,28 @@ fn header(answer: header_injector::Header, upstream: &UpstreamView<'_>) -> Resul
             }
             InjectedValue::Secret { prefix: secret.prefix, name: secret.name }
         }
+        header_injector::HeaderValue::GrantedSecret(secret) => {
+            check_value(&name, &secret.prefix)?;
+            let value = granted_secret(&secret.name, find_secret)?;
+            InjectedValue::GrantedSecret { prefix: secret.prefix, name: secret.name, value }
+        }
     };
     Ok(InjectedHeader { name, value })
+}
+
+/// Who keeps secrets learns here which one is missing or cannot be sent, and nobody what it is.
+fn granted_secret(name: &str, find: &impl Fn(&str) -> Result<Secret, NoSecret>) -> Result<Secret, Problem> {
+    let shown = shown(name);
+    let secret = find(name).map_err(|reason| match reason {
+        NoSecret::NotGranted => format!("the secret `{shown}` is not granted: grant it with `secret:{shown}`"),
+        NoSecret::NotSet => format!("the secret `{shown}` is not set: set it with `mcpjungle plugin secret set`"),
+    })?;
+    // Files often end with a line break, which a header cannot hold.
+    let value = secret.expose().trim();
+    if value.is_empty() || HeaderValue::from_str(value).is_err() {
+        return Err(format!("the secret `{shown}` is empty, or holds what the value of a header cannot"));
+    }
+    Ok(Secret::new(value))
 }
 
 /// The value is not repeated: it may be a credential.
@@ -167,7 +196,17 @@ mod tests {
         let server = ServerName::parse("github").unwrap();
         let secret_names = ["bearer-token".to_owned()];
         let upstream = UpstreamView { name: &server, transport: "streamable_http", secret_names: &secret_names };
-        headers(answer, &upstream)
+        headers(answer, &upstream, |name| match name {
+            "github/ann" => Ok(Secret::new(" s3cret\n")),
+            "github/lines" => Ok(Secret::new("s3cret\nX-Admin: 1")),
+            "github/blank" => Ok(Secret::new(" ")),
+            "github/bob" => Err(NoSecret::NotSet),
+            _ => Err(NoSecret::NotGranted),
+        })
+    }
+
+    fn reference(prefix: &str, name: &str) -> header_injector::SecretReference {
+        header_injector::SecretReference { prefix: prefix.to_owned(), name: name.to_owned() }
     }
 
     fn literal(text: &str) -> header_injector::HeaderValue {
@@ -194,14 +233,30 @@ mod tests {
 
     #[test]
     fn only_a_secret_of_the_upstream_can_be_referred_to() {
-        let secret = |name: &str| {
-            header_injector::HeaderValue::Secret(header_injector::SecretReference {
-                prefix: "Bearer ".to_owned(),
-                name: name.to_owned(),
-            })
-        };
+        let secret = |name| header_injector::HeaderValue::Secret(reference("Bearer ", name));
         assert!(inject("Authorization", secret("bearer-token")).is_ok());
         assert_eq!(inject("Authorization", secret("other")).unwrap_err(), "the upstream has no secret `other`");
+    }
+
+    #[test]
+    fn a_secret_that_was_granted_is_filled_in_and_one_that_cannot_be_is_named_and_not_shown() {
+        let inject = |prefix, name| {
+            inject("Authorization", header_injector::HeaderValue::GrantedSecret(reference(prefix, name)))
+        };
+        let headers = inject("Bearer ", "github/ann").unwrap();
+        let (prefix, name) = ("Bearer ".to_owned(), "github/ann".to_owned());
+        assert_eq!(headers[0].value, InjectedValue::GrantedSecret { prefix, name, value: Secret::new("s3cret") });
+        assert!(!format!("{headers:?}").contains("s3cret"));
+        for (name, expected) in [
+            ("github/bob", "the secret `github/bob` is not set: set it with `mcpjungle plugin secret set`"),
+            ("bearer-token", "the secret `bearer-token` is not granted: grant it with `secret:bearer-token`"),
+            ("github/lines", "the secret `github/lines` is empty, or holds what the value of a header cannot"),
+            ("github/blank", "the secret `github/blank` is empty, or holds what the value of a header cannot"),
+        ] {
+            assert_eq!(inject("Bearer ", name).unwrap_err(), expected);
+        }
+        let problem = inject("a\nb", "github/ann").unwrap_err();
+        assert_eq!(problem, "the value of the header `authorization` is not one");
     }
 
     #[test]

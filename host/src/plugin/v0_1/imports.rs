@@ -223,13 +223,12 @@ fn http_error(error: HttpError) -> outbound_http::HttpError {
 impl secrets::Host for State {
     fn get(&mut self, name: String) -> wasmtime::Result<Option<String>> {
         self.budget.spend_host_call()?;
-        let counted = self.plugin.host_calls.begin(Capability::Secrets);
-        if !self.plugin.grants.allow_secret(&name) {
-            counted.end(HostCallResult::Refused);
-            return Ok(None);
-        }
-        counted.end(HostCallResult::Done);
-        Ok(self.plugin.capabilities.secrets.find(&name).map(|secret| secret.expose().to_owned()))
+        Ok(self.plugin.find_secret(&name).ok().map(|secret| secret.expose().to_owned()))
+    }
+
+    fn has(&mut self, name: String) -> wasmtime::Result<bool> {
+        self.budget.spend_host_call()?;
+        Ok(self.plugin.find_secret(&name).is_ok())
     }
 }
 

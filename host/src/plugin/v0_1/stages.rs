@@ -148,7 +148,10 @@ impl HeaderInjector for Policy {
             let call = exports.header_injector().call_inject(store, request, principal.as_param(), question);
             let answer = within(bounds, call).await;
             match lease.finish(answer)? {
-                Ok(headers) => self.checked(Stage::HeaderInjector, answers::headers(headers, &upstream)).map(Ok),
+                Ok(headers) => {
+                    let headers = answers::headers(headers, &upstream, |name| self.pool.find_secret(name));
+                    self.checked(Stage::HeaderInjector, headers).map(Ok)
+                }
                 Err(denial) => Ok(Err(answers::reason(denial))),
             }
         })

@@ -81,20 +81,26 @@ struct Header(Value);
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HeaderKeys {
-    secret: String,
+    secret: Option<String>,
+    granted_secret: Option<String>,
     prefix: Option<String>,
 }
 
 impl Written for Header {
     type Keys<'de> = HeaderKeys;
-    const EXPECTED: &'static str = "a header's value, or {secret: NAME, prefix: …}";
+    const EXPECTED: &'static str = "a header's value, {secret: NAME, prefix: …} or {granted_secret: NAME, prefix: …}";
 
     fn of_text<E: Error>(text: &str) -> Result<Self, E> {
         Ok(Self(json!(text)))
     }
 
     fn of_keys<E: Error>(keys: HeaderKeys) -> Result<Self, E> {
-        Ok(Self(named([("secret", Some(keys.secret.into())), ("prefix", keys.prefix.map(Value::from))])))
+        let secret = match (keys.secret, keys.granted_secret) {
+            (Some(secret), None) => ("secret", Some(secret.into())),
+            (None, Some(secret)) => ("granted_secret", Some(secret.into())),
+            _ => return Err(E::custom("a header is set to one of secret and granted_secret")),
+        };
+        Ok(Self(named([secret, ("prefix", keys.prefix.map(Value::from))])))
     }
 }
 

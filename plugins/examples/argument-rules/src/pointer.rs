@@ -1,12 +1,9 @@
 //! JSON pointers into a text: where a value is, and how another is put there without touching the rest.
 
-use std::fmt;
 use std::ops::Range;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use mcpjungle_policy::json;
+use serde_json::Value;
 
 /// A JSON pointer (RFC 6901) below the top.
 pub(crate) struct Pointer(Vec<String>);
@@ -50,15 +47,15 @@ impl Pointer {
 
     /// Where the value is in `text`.
     pub(crate) fn find(&self, text: &str) -> Result<Found, PointerError> {
-        let mut value: &RawValue = serde_json::from_str(text).map_err(PointerError::Malformed)?;
+        let mut value = json::whole(text).map_err(PointerError::Malformed)?;
         for (place, step) in self.0.iter().enumerate() {
-            let next = match value.get().as_bytes().first() {
+            let next = match value.as_bytes().first() {
                 Some(b'{') => member(value, step)?,
                 Some(b'[') => element(value, step)?,
                 _ => None,
             };
             let Some(next) = next else {
-                let is_object = value.get().starts_with('{');
+                let is_object = value.starts_with('{');
                 return Ok(Found::Absent(is_object.then(|| Parent { place: range_in(text, value), steps: place })));
             };
             value = next;
@@ -73,7 +70,7 @@ impl Pointer {
             Found::Absent(Some(Parent { place, steps })) => {
                 let [name, below @ ..] = &self.0[*steps..] else { return Err(PointerError::NoPlace) };
                 let name = Value::from(name.as_str());
-                let value = below.iter().rev().fold(value.clone(), |value, name| json!({ name: value }));
+                let value = below.iter().rev().fold(value.clone(), |value, name| Value::from_iter([(name, value)]));
                 // Behind the last member, or behind the brace that opens.
                 let inner = text[place.start..place.end - 1].trim_end();
                 let comma = if inner == "{" { "" } else { "," };
@@ -85,14 +82,12 @@ impl Pointer {
     }
 }
 
-/// `part` borrows from `text`, so the distance of their beginnings is its place there.
-fn range_in(text: &str, part: &RawValue) -> Range<usize> {
-    let start = part.get().as_ptr() as usize - text.as_ptr() as usize;
-    start..start + part.get().len()
+fn range_in(text: &str, part: &str) -> Range<usize> {
+    json::place_in(text, part).expect("it was found in the text")
 }
 
-fn member<'a>(object: &'a RawValue, name: &str) -> Result<Option<&'a RawValue>, PointerError> {
-    let Members(members) = serde_json::from_str(object.get()).map_err(PointerError::Malformed)?;
+fn member<'a>(object: &'a str, name: &str) -> Result<Option<&'a str>, PointerError> {
+    let members = json::members(object).map_err(PointerError::Malformed)?;
     let mut named = members.into_iter().filter(|(one, _)| is_same_when_folded(one, name));
     match (named.next(), named.next()) {
         // Some servers fold case, so a second spelling counts too.
@@ -114,36 +109,9 @@ fn is_same_when_folded(one: &str, other: &str) -> bool {
     one.chars().map(fold).eq(other.chars().map(fold))
 }
 
-fn element<'a>(list: &'a RawValue, index: &str) -> Result<Option<&'a RawValue>, PointerError> {
-    let elements: Vec<&RawValue> = serde_json::from_str(list.get()).map_err(PointerError::Malformed)?;
+fn element<'a>(list: &'a str, index: &str) -> Result<Option<&'a str>, PointerError> {
+    let elements = json::elements(list).map_err(PointerError::Malformed)?;
     Ok(index.parse::<usize>().ok().and_then(|index| elements.get(index).copied()))
-}
-
-/// The members of an object in their order, with those that are there twice.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MembersVisitor;
-
-        impl<'de> Visitor<'de> for MembersVisitor {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(MembersVisitor)
-    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,8 @@
 //! Where the texts of a result are: as ranges of the JSON text, so that everything around them keeps its bytes.
 
-use std::fmt;
 use std::ops::Range;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use mcpjungle_policy::json;
 
 /// Deeper content than this is not searched, and so does not pass.
 const DEEPEST: usize = 100;
@@ -18,38 +15,10 @@ pub(crate) struct Text {
     pub(crate) value: String,
 }
 
-/// The members of an object in their order, with those that are there twice.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MembersVisitor;
-
-        impl<'de> Visitor<'de> for MembersVisitor {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(MembersVisitor)
-    }
-}
-
 /// Finds the texts of a result: of a tool, a prompt or a resource.
 pub(crate) fn find(outcome: &str) -> Result<Vec<Text>, String> {
     let mut search = Search { outcome, texts: Vec::new() };
-    let whole: &RawValue = serde_json::from_str(outcome).map_err(|error| error.to_string())?;
-    search.result(whole)?;
+    search.result(json::whole(outcome).map_err(|error| error.to_string())?)?;
     Ok(search.texts)
 }
 
@@ -64,7 +33,7 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn result(&mut self, result: &'a RawValue) -> Result<(), String> {
+    fn result(&mut self, result: &'a str) -> Result<(), String> {
         for (name, value) in members(result)? {
             match name.as_str() {
                 "structuredContent" => self.everything(value, 0)?,
@@ -85,7 +54,7 @@ impl<'a> Search<'a> {
     }
 
     /// A block of content: text, or something else that may embed one.
-    fn block(&mut self, block: &'a RawValue) -> Result<(), String> {
+    fn block(&mut self, block: &'a str) -> Result<(), String> {
         for (name, value) in members(block)? {
             match name.as_str() {
                 "text" => self.everything(value, 0)?,
@@ -96,7 +65,7 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    fn text_of(&mut self, contents: &'a RawValue) -> Result<(), String> {
+    fn text_of(&mut self, contents: &'a str) -> Result<(), String> {
         for (name, value) in members(contents)? {
             if name == "text" {
                 self.everything(value, 0)?;
@@ -108,26 +77,24 @@ impl<'a> Search<'a> {
     /// Each element of a list, or the one value that stands in its place.
     fn each(
         &mut self,
-        value: &'a RawValue,
-        search: impl Fn(&mut Self, &'a RawValue) -> Result<(), String>,
+        value: &'a str,
+        search: impl Fn(&mut Self, &'a str) -> Result<(), String>,
     ) -> Result<(), String> {
-        if !value.get().starts_with('[') {
+        if !value.starts_with('[') {
             return search(self, value);
         }
         elements(value)?.into_iter().try_for_each(|element| search(self, element))
     }
 
     /// All strings below a value, but not the names of members.
-    fn everything(&mut self, value: &'a RawValue, depth: usize) -> Result<(), String> {
+    fn everything(&mut self, value: &'a str, depth: usize) -> Result<(), String> {
         if depth > DEEPEST {
             return Err(format!("it is nested more than {DEEPEST} deep"));
         }
-        match value.get().as_bytes().first() {
+        match value.as_bytes().first() {
             Some(b'"') => {
-                // The value is a part of the outcome, so the distance of their beginnings is its place there.
-                let start = value.get().as_ptr() as usize - self.outcome.as_ptr() as usize;
-                let place = start..start + value.get().len();
-                let value = serde_json::from_str(value.get()).map_err(|error| error.to_string())?;
+                let place = json::place_in(self.outcome, value).expect("it was found in the outcome");
+                let value = serde_json::from_str(value).map_err(|error| error.to_string())?;
                 self.texts.push(Text { place, value });
                 Ok(())
             }
@@ -139,15 +106,15 @@ impl<'a> Search<'a> {
 }
 
 /// None where the value is no object.
-fn members(value: &RawValue) -> Result<Vec<(String, &RawValue)>, String> {
-    if !value.get().starts_with('{') {
+fn members(value: &str) -> Result<Vec<(String, &str)>, String> {
+    if !value.starts_with('{') {
         return Ok(Vec::new());
     }
-    serde_json::from_str(value.get()).map(|Members(members)| members).map_err(|error| error.to_string())
+    json::members(value).map_err(|error| error.to_string())
 }
 
-fn elements(value: &RawValue) -> Result<Vec<&RawValue>, String> {
-    serde_json::from_str(value.get()).map_err(|error| error.to_string())
+fn elements(value: &str) -> Result<Vec<&str>, String> {
+    json::elements(value).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

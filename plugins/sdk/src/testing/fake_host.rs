@@ -237,6 +237,10 @@ impl Host for FakeHost {
     fn secret(&self, name: &str) -> Option<String> {
         self.secrets.get(name).cloned()
     }
+
+    fn has_secret(&self, name: &str) -> bool {
+        self.secrets.contains_key(name)
+    }
 }
 
 #[cfg(test)]
@@ -271,6 +275,13 @@ mod tests {
         let other = HttpRequest::get("https://b.example/");
         assert_eq!(host.send(&other), Err(HttpError::NotGranted("https://b.example/".to_owned())));
         assert_eq!(host.requests().len(), 2);
+    }
+
+    #[test]
+    fn a_secret_is_there_if_the_test_gave_it() {
+        let host = FakeHost::new().with_secret("github/ann", "s3cret");
+        assert!(host.has_secret("github/ann") && !host.has_secret("github/bob"));
+        assert_eq!((host.secret("github/ann").as_deref(), host.secret("github/bob")), (Some("s3cret"), None));
     }
 
     #[test]
