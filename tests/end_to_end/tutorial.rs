@@ -26,8 +26,8 @@ enum Step {
     Write { name: String, content: String },
     /// Commands that succeed, and lines that they print.
     Run { script: String, expected: Vec<String> },
-    /// A command that fails.
-    Fail { script: String },
+    /// A command that fails, and lines that it prints: a program that crashes fails as well.
+    Fail { script: String, expected: Vec<String> },
     /// A command that goes on running.
     Background { script: String },
 }
@@ -41,11 +41,12 @@ fn the_tutorial_does_what_it_says() {
 
     let reader = Reader::new(workspace);
     let script = script_of(&steps, reader.port);
-    let (status, output) = reader.run(&script);
-    assert!(status, "the tutorial stopped:\n{output}");
-    check_outputs(&steps, &output);
+    let (succeeded, output) = reader.run(&script);
+    if let Some(problem) = find_problem(&steps, succeeded, &output) {
+        panic!("{problem}");
+    }
 
-    // The inspector calls the tool three times; the server is asked twice.
+    // The tool is called before the policy is there, while it is, and after it; the server is asked twice.
     let asked = fs::read_to_string(reader.home.path().join("asked")).expect("what the server was asked is kept");
     let writes = asked.lines().filter(|line| line.contains("tools/call") && line.contains("write_file")).count();
     assert_eq!(writes, 2, "{asked}");
@@ -85,7 +86,7 @@ impl Reader {
         Self { home, port, workspace: workspace.to_owned() }
     }
 
-    /// Whether everything went as the page says, and what was printed.
+    /// Whether the script came to its end, and what was printed.
     fn run(&self, script: &str) -> (bool, String) {
         let path = std::env::var("PATH").unwrap_or_default();
         let real_home = std::env::home_dir().expect("there is a home");
@@ -132,7 +133,7 @@ fn script_of(steps: &[Step], port: u16) -> String {
         match step {
             Step::Write { name, content } => text(format!("cat > {name} <<'END OF FILE'\n{content}END OF FILE")),
             Step::Run { script, .. } => text(script.clone()),
-            Step::Fail { script } => {
+            Step::Fail { script, .. } => {
                 text(format!("if (\n{script}) ; then echo 'this should have failed'; exit 1; fi"));
             }
             Step::Background { script } => {
@@ -145,18 +146,21 @@ fn script_of(steps: &[Step], port: u16) -> String {
     script.replace("127.0.0.1:8080", &format!("127.0.0.1:{port}"))
 }
 
-fn check_outputs(steps: &[Step], output: &str) {
+/// What did not happen as the page says.
+fn find_problem(steps: &[Step], succeeded: bool, output: &str) -> Option<String> {
+    if !succeeded {
+        return Some(format!("the tutorial stopped:\n{output}"));
+    }
     for (number, step) in steps.iter().enumerate() {
-        let Step::Run { expected, script } = step else { continue };
+        let (Step::Run { expected, script } | Step::Fail { expected, script }) = step else { continue };
         let after = output.split_once(&format!("=== step {number}\n")).map_or("", |(_, after)| after);
         let printed = after.split("=== step ").next().unwrap_or_default();
-        for line in expected {
-            assert!(
-                printed.lines().any(|printed| fits(line, printed)),
-                "`{line}` was not printed by\n{script}\n{printed}"
-            );
+        let is_missing = |line: &&String| !printed.lines().any(|printed| fits(line, printed));
+        if let Some(line) = expected.iter().find(is_missing) {
+            return Some(format!("`{line}` was not printed by\n{script}\n{printed}"));
         }
     }
+    None
 }
 
 /// `…` stands for anything.
@@ -188,14 +192,56 @@ fn read_steps(page: &str) -> Vec<Step> {
                 steps.push(Step::Write { name, content });
             }
             ("sh", None) if remark == OWN_TERMINAL => steps.push(Step::Background { script: content }),
-            ("sh", None) if remark == FAILS => steps.push(Step::Fail { script: content }),
+            ("sh", None) if remark == FAILS => steps.push(Step::Fail { script: content, expected: Vec::new() }),
+            // Bash goes on after a command that `!` turns round, whatever came of it.
+            ("sh", None) if content.lines().any(|line| line.starts_with("! ")) => {
+                panic!("`!` stops nothing: mark this block as one that fails\n{content}")
+            }
             ("sh", None) => steps.push(Step::Run { script: content, expected: Vec::new() }),
             ("text", None) => match steps.last_mut() {
-                Some(Step::Run { expected, .. }) => expected.extend(content.lines().map(str::to_owned)),
+                Some(Step::Run { expected, .. } | Step::Fail { expected, .. }) => {
+                    expected.extend(content.lines().map(str::to_owned))
+                }
                 other => panic!("an output without commands: {other:?}"),
             },
             (other, None) => panic!("a block of `{other}` that says not what it is for"),
         }
     }
+    for step in &steps {
+        if let Step::Fail { script, expected } = step {
+            assert!(!expected.is_empty(), "the page does not say what is printed by\n{script}");
+        }
+    }
     steps
+}
+
+#[test]
+fn what_does_not_happen_as_a_page_says_is_noticed() {
+    for (page, is_right) in [
+        ("```sh\necho one two\n```\n```text\none…\n```\n", true),
+        ("```sh\necho one two\n```\n```text\ntwo…\n```\n", false),
+        ("```sh\necho one\n```\n```sh\necho two\n```\n```text\none\n```\n", false),
+        ("```sh\nfalse\n```\n", false),
+        ("<!-- fails -->\n```sh\necho refused; false\n```\n```text\nrefused\n```\n", true),
+        ("<!-- fails -->\n```sh\necho crashed; false\n```\n```text\nrefused\n```\n", false),
+        ("<!-- fails -->\n```sh\necho refused\n```\n```text\nrefused\n```\n", false),
+    ] {
+        let steps = read_steps(page);
+        let finished = Command::new("bash").args(["-c", &script_of(&steps, 0)]).output().expect("bash runs");
+        let printed = String::from_utf8(finished.stdout).expect("it is text");
+        let problem = find_problem(&steps, finished.status.success(), &printed);
+        assert_eq!(problem.is_none(), is_right, "{page}{problem:?}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "`!` stops nothing")]
+fn a_command_that_must_fail_is_marked() {
+    read_steps("```sh\n! true\n```\n");
+}
+
+#[test]
+#[should_panic(expected = "does not say what is printed")]
+fn a_command_that_fails_says_how() {
+    read_steps("<!-- fails -->\n```sh\nfalse\n```\n");
 }

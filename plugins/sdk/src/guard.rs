@@ -17,8 +17,9 @@ pub trait Guard: Policy {
         Parts::ARGUMENTS | Parts::RESULTS
     }
 
-    /// Reviews the arguments of a call: a JSON object as text, `{}` where there are none. What they are
-    /// rewritten to must be one too. By default they pass.
+    /// Reviews the arguments of a call: a JSON object as text, `{}` where there are none. A name that was sent
+    /// twice is there twice, and servers differ in which of the two they go by. What the arguments are rewritten
+    /// to must be an object too. By default they pass.
     fn review_arguments(
         &self,
         host: &impl Host,
