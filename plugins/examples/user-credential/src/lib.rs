@@ -84,6 +84,14 @@ impl Policy for UserCredential {
                 let secret = &credential.secret;
                 return Err(format!("the secret `{secret}` is the same for all: name it with {{principal}}"));
             }
+            check_separators(&template).map_err(|problem| format!("the secret `{}` {problem}", credential.secret))?;
+            if let Some(own) = credential.for_gateway.as_deref().filter(|own| may_name(&template, own)) {
+                return Err(format!(
+                    "the gateway's secret `{own}` could be somebody's, as `{}` may name it: \
+                     give it a name that is none of theirs, such as `gateway-of-github`",
+                    credential.secret
+                ));
+            }
             Ok(Rule { credential, template })
         };
         Ok(Self { rules: settings.credentials.into_iter().map(rule).collect::<Result<_, _>>()? })
@@ -113,6 +121,39 @@ fn read_template(template: &str) -> Result<Vec<Piece>, String> {
     }
     pieces.push(Piece::Text(rest.to_owned()));
     Ok(pieces)
+}
+
+/// What fills one place must not run into what fills the next: `a-b` and `c`, or `a` and `b-c`?
+fn check_separators(template: &[Piece]) -> Result<(), &'static str> {
+    // Text and places alternate, with text at both ends.
+    let text = |piece: &Piece| match piece {
+        Piece::Text(text) => Some(text.chars().all(is_plain)),
+        _ => None,
+    };
+    let are_plain: Vec<bool> = template.iter().filter_map(text).collect();
+    match &are_plain[..] {
+        [_before, between @ .., _behind] if between.contains(&true) => {
+            Err("has two places that run into each other: put a `/` between them")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a template could come to this name, whoever the principal is.
+fn may_name(template: &[Piece], name: &str) -> bool {
+    match template {
+        [] => name.is_empty(),
+        [Piece::Text(text), rest @ ..] => name.strip_prefix(text.as_str()).is_some_and(|name| may_name(rest, name)),
+        [_filled, rest @ ..] => {
+            let longest = name.find(|character| !is_plain(character)).unwrap_or(name.len());
+            (1..=longest).any(|length| may_name(rest, &name[length..]))
+        }
+    }
+}
+
+/// What the name of a secret may hold, but for the `/` that parts it.
+fn is_plain(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "._@-".contains(character)
 }
 
 impl HeaderInjector for UserCredential {
@@ -169,26 +210,15 @@ impl Rule {
                 }
                 Piece::Server => &upstream.name,
                 Piece::Principal => principal.name.as_str(),
-                Piece::Kind => kind(principal.kind),
+                Piece::Kind => principal.kind.name(),
                 Piece::Attribute(attribute) => principal.attribute(attribute)?,
             };
-            let is_plain = |character: char| character.is_ascii_alphanumeric() || "._@+-".contains(character);
             if filled.is_empty() || !filled.chars().all(is_plain) || filled.starts_with('.') {
                 return None;
             }
             name.push_str(filled);
         }
         Some(name)
-    }
-}
-
-fn kind(kind: PrincipalKind) -> &'static str {
-    match kind {
-        PrincipalKind::Anonymous => "anonymous",
-        PrincipalKind::Client => "client",
-        PrincipalKind::User => "user",
-        PrincipalKind::Admin => "admin",
-        PrincipalKind::Gateway => "gateway",
     }
 }
 
@@ -208,7 +238,7 @@ mod tests {
     fn host() -> FakeHost {
         FakeHost::new()
             .with_secret("github/ann", "ann's")
-            .with_secret("github/gateway", "gateway's")
+            .with_secret("gateway-of-github", "gateway's")
             .with_secret("eu/ann", "eu's")
     }
 
@@ -216,7 +246,7 @@ mod tests {
         policy.inject(&host(), &request(), principal, &upstream(server, &[])).map_err(|denial| denial.code)
     }
 
-    const GITHUB: &str = r#"{"servers":["git*"],"secret":"{server}/{principal}","for_gateway":"github/gateway"}"#;
+    const GITHUB: &str = r#"{"servers":["git*"],"secret":"{server}/{principal}","for_gateway":"gateway-of-github"}"#;
 
     #[test]
     fn everybody_has_their_own_and_who_has_none_is_refused() {
@@ -234,7 +264,7 @@ mod tests {
     #[test]
     fn the_gateway_has_one_of_its_own_or_none() {
         let gateway = principal(PrincipalKind::Gateway, "", &[]);
-        let own = vec![Header::granted_secret("Authorization", "Bearer ", "github/gateway")];
+        let own = vec![Header::granted_secret("Authorization", "Bearer ", "gateway-of-github")];
         assert_eq!(inject(&policy(GITHUB).unwrap(), &gateway, "github"), Ok(own));
         let without = policy(r#"{"servers":["*"],"secret":"{principal}"}"#).unwrap();
         assert_eq!(inject(&without, &gateway, "github"), Ok(Vec::new()));
@@ -252,9 +282,31 @@ mod tests {
 
     #[test]
     fn templates_that_cannot_be_meant_are_refused() {
-        for (secret, word) in [("{server", "not closed"), ("{principle}", "unknown"), ("{server}", "same for all")] {
+        for (secret, word) in [
+            ("{server", "not closed"),
+            ("{principle}", "unknown"),
+            ("{server}", "same for all"),
+            ("{server}-{principal}", "run into each other"),
+            ("{server}{principal}", "run into each other"),
+            ("of-{kind}/{attribute:region}.{principal}/key", "run into each other"),
+        ] {
             let error = policy(&format!(r#"{{"servers":["*"],"secret":"{secret}"}}"#)).err().unwrap();
             assert!(error.contains(word), "{secret}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_could_be_somebodys_is_not_the_gateways() {
+        for (secret, own, is_theirs) in [
+            ("{server}/{principal}", "github/gateway", true),
+            ("{server}/{principal}", "gateway/github", true),
+            ("{server}/{principal}", "gateway", false),
+            ("{server}/{principal}", "github/gateway/own", false),
+            ("of/{principal}", "github/gateway", false),
+            ("of/{principal}/key", "of/gateway/key", true),
+        ] {
+            let made = policy(&format!(r#"{{"servers":["*"],"secret":"{secret}","for_gateway":"{own}"}}"#));
+            assert_eq!(made.is_err_and(|error| error.contains("could be somebody's")), is_theirs, "{secret}, {own}");
         }
     }
 }
