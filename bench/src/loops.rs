@@ -51,7 +51,7 @@ pub(crate) async fn measure(gateway: &Path, effort: &Effort) -> Result<()> {
     println!("{:<24}{:>9.0} us p50{:>9.0} us p99", "alone", quiet.p50_us, quiet.p99_us);
     println!("{:<24}{:>9.0} us p50{:>9.0} us p99", "beside the loops", beside.p50_us, beside.p99_us);
     println!(
-        "{:<24}{:>9.2}x   p50{:>9.2}x   p99; {ended} looping calls were ended",
+        "{:<24}{:>9.2}x   p50{:>9.2}x   p99 (target 3); {ended} looping calls were ended",
         "ratio",
         beside.p50_us / quiet.p50_us,
         beside.p99_us / quiet.p99_us

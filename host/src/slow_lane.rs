@@ -40,7 +40,7 @@ pub(crate) async fn wait<T: Send + 'static>(future: impl Future<Output = T> + Se
     match std::future::poll_fn(|context| poll_movable(future.as_mut(), context)).await {
         Left::Done(output) => output,
         Left::Asked if *THREADS.get_or_init(start_threads) => {
-            EXECUTOR.spawn(OnRuntime { runtime: Handle::current(), future }).await
+            EXECUTOR.spawn(OnRuntime { runtime: Handle::current(), future: Some(future) }).await
         }
         Left::Asked => future.await,
     }
@@ -94,10 +94,11 @@ impl Drop for Scope {
     }
 }
 
-/// A future that finds the runtime it comes from on whatever thread it is polled.
+/// A future that finds the runtime it comes from on whatever thread it is polled and dropped.
 struct OnRuntime<F> {
     runtime: Handle,
-    future: Pin<Box<F>>,
+    /// There until it is dropped.
+    future: Option<Pin<Box<F>>>,
 }
 
 impl<F: Future> Future for OnRuntime<F> {
@@ -106,7 +107,14 @@ impl<F: Future> Future for OnRuntime<F> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let Self { runtime, future } = &mut *self;
         let _entered = runtime.enter();
-        future.as_mut().poll(context)
+        future.as_mut().expect("it is polled before it is dropped").as_mut().poll(context)
+    }
+}
+
+impl<F> Drop for OnRuntime<F> {
+    fn drop(&mut self) {
+        let _entered = self.runtime.enter();
+        self.future = None;
     }
 }
 
@@ -168,18 +176,31 @@ mod tests {
         assert!(!is_slow());
     }
 
+    /// Tells that it is dropped, from a task of the runtime.
+    struct Telling(Option<tokio::sync::oneshot::Sender<()>>);
+
+    impl Drop for Telling {
+        fn drop(&mut self) {
+            let dropped = self.0.take().unwrap();
+            tokio::spawn(async { dropped.send(()).unwrap() });
+        }
+    }
+
     #[tokio::test]
-    async fn what_nobody_waits_for_any_more_is_dropped() {
-        let (alive, dropped) = tokio::sync::oneshot::channel::<()>();
+    async fn what_nobody_waits_for_any_more_is_dropped_and_finds_its_runtime_then_too() {
+        let (started, begun) = tokio::sync::oneshot::channel();
+        let (telling, dropped) = tokio::sync::oneshot::channel();
         let waiting = tokio::spawn(wait(async move {
-            let _alive = alive;
+            let _telling = Telling(Some(telling));
+            give_way().await;
+            started.send(is_slow()).unwrap();
             loop {
                 give_way().await;
             }
         }));
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        assert!(begun.await.unwrap());
         waiting.abort();
-        dropped.await.unwrap_err();
+        dropped.await.unwrap();
     }
 
     #[tokio::test]

@@ -18,6 +18,7 @@ use crate::downstream::{
 };
 use crate::gateway::Gateway;
 use crate::protocol::ProtocolVersion;
+use crate::slow_lane;
 use crate::wire::{Id, Message, Request, code, error_response_with_data, result_parts};
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -122,7 +123,7 @@ async fn respond(gateway: &Arc<Gateway>, exchange: &Exchange, session: &Arc<Sess
             let stream = Arc::clone(link.open_stream());
             let body = stream.read();
             // Not with the connection: what comes later can be read on another one.
-            tokio::spawn(async move { finish(&stream, answer.await) });
+            tokio::spawn(slow_lane::wait(async move { finish(&stream, answer.await) }));
             reply::event_stream(body)
         }
     }

@@ -55,7 +55,8 @@ impl SecretSource for ServedSecrets {
 /// As policies know them; its own functions of these names know times and failures better.
 impl KeyValue for PluginValues {
     fn get<'a>(&'a self, plugin: &'a str, key: &'a str) -> KeyValueFuture<'a, Option<Vec<u8>>> {
-        Self::get(self, plugin, key).map(|outcome| outcome.map_err(unavailable)).boxed()
+        let (values, plugin, key) = (self.clone(), plugin.to_owned(), key.to_owned());
+        in_a_task(async move { values.get(&plugin, &key).await.map_err(unavailable) })
     }
 
     fn set<'a>(
@@ -65,15 +66,17 @@ impl KeyValue for PluginValues {
         value: &'a [u8],
         expires_in: Option<Duration>,
     ) -> KeyValueFuture<'a, ()> {
-        async move {
-            check_entry(key, value)?;
-            Self::set(self, plugin, key, value, expires_at(expires_in)).await.map_err(unavailable)?.map_err(refused)
-        }
-        .boxed()
+        let (values, plugin, key, value) = (self.clone(), plugin.to_owned(), key.to_owned(), value.to_owned());
+        in_a_task(async move {
+            check_entry(&key, &value)?;
+            let set = values.set(&plugin, &key, &value, expires_at(expires_in));
+            set.await.map_err(unavailable)?.map_err(refused)
+        })
     }
 
     fn delete<'a>(&'a self, plugin: &'a str, key: &'a str) -> KeyValueFuture<'a, ()> {
-        Self::delete(self, plugin, key).map(|outcome| outcome.map_err(unavailable)).boxed()
+        let (values, plugin, key) = (self.clone(), plugin.to_owned(), key.to_owned());
+        in_a_task(async move { values.delete(&plugin, &key).await.map_err(unavailable) })
     }
 
     fn increment<'a>(
@@ -83,12 +86,22 @@ impl KeyValue for PluginValues {
         by: i64,
         expires_in: Option<Duration>,
     ) -> KeyValueFuture<'a, i64> {
-        async move {
-            check_entry(key, &[])?;
-            Self::increment(self, plugin, key, by, expires_at(expires_in)).await.map_err(unavailable)?.map_err(refused)
-        }
-        .boxed()
+        let (values, plugin, key) = (self.clone(), plugin.to_owned(), key.to_owned());
+        in_a_task(async move {
+            check_entry(&key, &[])?;
+            let sum = values.increment(&plugin, &key, by, expires_at(expires_in));
+            sum.await.map_err(unavailable)?.map_err(refused)
+        })
     }
+}
+
+/// Carries out work on values in a task of its own. A plugin in the slow lane may wait long for its next turn:
+/// it must not hold the database's one writer meanwhile.
+fn in_a_task<T: Send + 'static>(
+    work: impl Future<Output = Result<T, KeyValueError>> + Send + 'static,
+) -> KeyValueFuture<'static, T> {
+    let task = tokio::spawn(work);
+    async move { task.await.unwrap_or_else(|error| Err(KeyValueError::Unavailable(error.to_string()))) }.boxed()
 }
 
 fn refused(refused: ValueRefused) -> KeyValueError {

@@ -233,15 +233,25 @@ impl Policies {
 
     fn publish(&self, running: RunningPolicies) {
         self.told.lock().clear();
-        let installed = running.plugins.iter().map(|plugin| (&*plugin.installed.name, plugin.stages.as_slice()));
-        self.metrics.forget_all_but(installed);
         self.pipeline.store(Arc::clone(&running.pipeline));
         self.running.store(Arc::new(running));
+        self.forget_what_does_not_run();
+    }
+
+    /// What was counted of plugins that have gone, or were tried only: what comes under their names begins anew.
+    fn forget_what_does_not_run(&self) {
+        let running = self.running();
+        let installed = running.plugins.iter().map(|plugin| (&*plugin.installed.name, plugin.stages.as_slice()));
+        self.metrics.forget_all_but(installed);
     }
 
     /// Loads what would be installed after a wish; nothing changes.
     async fn try_out(&self, store: &Store, next: &StoredInstallation) -> Result<RunningPolicies, PolicyError> {
-        self.loader(&self.running()).load_installed(store, next.clone(), self.next_revision()).await
+        let tried = self.loader(&self.running()).load_installed(store, next.clone(), self.next_revision()).await;
+        if tried.is_err() || self.source == PolicySource::SafeMode {
+            self.forget_what_does_not_run();
+        }
+        tried
     }
 }
 
@@ -378,7 +388,10 @@ impl Gateway {
     /// Runs what a policies file says now; whether that is something else than before.
     pub async fn reload_policies_file(&self, path: &Path) -> Result<bool, PolicyError> {
         let outcome = self.run_policies_file(path).await;
-        self.policies.refusal.note(&outcome);
+        // It is tried again and again: once is enough for the record.
+        if self.policies.refusal.note(&outcome) {
+            self.record_file(path, load::named_in_file(path).await, false);
+        }
         outcome
     }
 
@@ -391,22 +404,18 @@ impl Gateway {
         let _turn = self.policies.changing.lock().await;
         let running = self.policies.running();
         let loaded = self.policies.loader(&running).load_file(path, self.policies.next_revision()).await;
-        let record = |plugins, is_made| {
-            record_policies_file(self.audit.as_ref(), self.next_request_id(), path, plugins, is_made);
-        };
-        match loaded {
-            Ok(loaded) if loaded.runs_same_as(&running) => Ok(false),
-            Ok(loaded) => {
-                let plugins = loaded.plugins.iter().map(RunningPlugin::named).collect();
-                self.swap_policies(loaded);
-                record(plugins, true);
-                Ok(true)
-            }
-            Err(error) => {
-                record(load::named_in_file(path).await, false);
-                Err(error)
-            }
+        let loaded = loaded.inspect_err(|_| self.policies.forget_what_does_not_run())?;
+        if loaded.runs_same_as(&running) {
+            return Ok(false);
         }
+        let plugins = loaded.plugins.iter().map(RunningPlugin::named).collect();
+        self.swap_policies(loaded);
+        self.record_file(path, plugins, true);
+        Ok(true)
+    }
+
+    fn record_file(&self, path: &Path, plugins: Vec<NamedPlugin>, is_made: bool) {
+        record_policies_file(self.audit.as_ref(), self.next_request_id(), path, plugins, is_made);
     }
 
     /// Lists are made anew, clients are told whose view has changed, and sessions that the

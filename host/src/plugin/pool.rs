@@ -103,9 +103,27 @@ impl InstancePool {
                 instance.store.set_epoch_deadline(1);
                 instance
             }
-            None => Box::new(self.instantiate(stage, deadline).await?),
+            None => {
+                let instance = Box::new(self.instantiate(stage, deadline).await?);
+                self.tell_if_slow(deadline - self.deadline);
+                instance
+            }
         };
         Ok(Lease { pool: self, stage, deadline, instance, slot, _ticking: ticking })
+    }
+
+    /// While it is loaded, a plugin has more time than later: that it will be too little is told then.
+    fn tell_if_slow(&self, begun: Instant) {
+        let (taken, limit) = (begun.elapsed(), self.plugin.limits.deadline());
+        if taken > limit {
+            tracing::warn!(
+                plugin.name = %self.plugin.name,
+                start_ms = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX),
+                plugin.deadline_ms = self.plugin.limits.deadline_ms,
+                "an instance took longer to start than a call may take: calls that need a new one will fail, \
+                 so raise the plugin's deadline"
+            );
+        }
     }
 
     /// An instance that is idle, or the right to make one.

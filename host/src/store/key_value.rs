@@ -60,8 +60,12 @@ impl PluginValues {
         value: &[u8],
         expires_at: Option<i64>,
     ) -> Result<Result<(), ValueRefused>, StoreError> {
-        let is_set = self.try_set(plugin, key, value, expires_at).await?
-            || (self.remove_expired(plugin).await? > 0 && self.try_set(plugin, key, value, expires_at).await?);
+        if self.try_set(plugin, key, value, expires_at).await? {
+            return Ok(Ok(()));
+        }
+        // Somebody else may remove it at the same time, so how much that was says nothing.
+        self.remove_expired(plugin).await?;
+        let is_set = self.try_set(plugin, key, value, expires_at).await?;
         Ok(if is_set { Ok(()) } else { Err(ValueRefused::Quota) })
     }
 
@@ -120,12 +124,8 @@ impl PluginValues {
         if self.get(plugin, key).await?.is_some() {
             return Ok(Err(ValueRefused::NoNumber));
         }
-        if self.remove_expired(plugin).await? > 0
-            && let Some(sum) = self.try_increment(plugin, key, by, expires_at).await?
-        {
-            return Ok(Ok(sum));
-        }
-        Ok(Err(ValueRefused::Quota))
+        self.remove_expired(plugin).await?;
+        Ok(self.try_increment(plugin, key, by, expires_at).await?.ok_or(ValueRefused::Quota))
     }
 
     /// The sum, if there was room for it, with what has expired and is not removed yet, and a number to add to.
@@ -168,11 +168,12 @@ impl PluginValues {
     }
 
     /// Makes room: until it is removed, what has expired counts, so that a plugin never fills the disk with it.
-    async fn remove_expired(&self, plugin: &str) -> Result<u64, StoreError> {
+    async fn remove_expired(&self, plugin: &str) -> Result<(), StoreError> {
         let delete = "DELETE FROM plugin_values WHERE plugin = $1 AND expires_at <= $2";
         let delete = sqlx::query(delete).bind(plugin).bind(now_ms());
         let _turn = self.turn().await;
-        Ok(bounded(delete.execute(&self.pool)).await?.rows_affected())
+        bounded(delete.execute(&self.pool)).await?;
+        Ok(())
     }
 
     /// Removes what has expired, a little at a time; how many values that were.

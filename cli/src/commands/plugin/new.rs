@@ -83,7 +83,7 @@ fn write(folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> anyhow::Result<()>
 fn summary<'f>(files: impl Iterator<Item = &'f String>) -> Vec<&'f str> {
     let mut lines: Vec<&str> = files
         .map(|file| {
-            let folder = ["vendor/mcpjungle-policy/", "wit/deps/mcpjungle-policy/", "wit/v0.1/"];
+            let folder = ["vendor/mcpjungle-policy/", "wit/deps/mcpjungle-policy/"];
             folder.into_iter().find(|folder| file.starts_with(folder)).unwrap_or(file)
         })
         .collect();

@@ -13,6 +13,7 @@ use crate::config_dir::Retry;
 use crate::config_dir::watch::{Fingerprint, Stamp, Watch, stamp};
 use crate::gateway::Gateway;
 use crate::plugin::{ComponentSource, PipelinePlan, PlanError};
+use crate::slow_lane;
 
 /// How often the file is looked at. A change counts once two looks in a row saw the same.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
@@ -47,7 +48,11 @@ pub(in crate::gateway) async fn follow(gateway: Weak<Gateway>, path: PathBuf) {
         let Some(due) = attempts.next.take_if(|next| next.is_due()) else { continue };
         let Some(gateway) = gateway.upgrade() else { return };
         let policies_file = path.display();
-        match gateway.reload_policies_file(&path).await {
+        let reloading = {
+            let path = path.clone();
+            async move { gateway.reload_policies_file(&path).await }
+        };
+        match slow_lane::wait(reloading).await {
             Ok(true) => tracing::info!(
                 policies.file = %policies_file,
                 "the policies file has changed, and what it says runs"

@@ -18,12 +18,15 @@ pub struct Refused {
 pub(super) struct Refusal(parking_lot::Mutex<Option<Refused>>);
 
 impl Refusal {
-    pub(super) fn note(&self, outcome: &Result<bool, PolicyError>) {
+    /// Whether the file is refused now, and was not before for the same reason.
+    pub(super) fn note(&self, outcome: &Result<bool, PolicyError>) -> bool {
         let mut refused = self.0.lock();
+        let told = refused.as_ref().map(|earlier| earlier.reason.clone());
         *refused = outcome.as_ref().err().map(|error| Refused {
             reason: with_sources(error),
             since_ms: refused.as_ref().map_or_else(now_ms, |earlier| earlier.since_ms),
         });
+        refused.as_ref().is_some_and(|refused| told.as_ref() != Some(&refused.reason))
     }
 
     pub(super) fn current(&self) -> Option<Refused> {
@@ -45,13 +48,14 @@ mod tests {
     fn a_file_is_refused_from_its_first_mistake_until_it_is_good_again() {
         let refusal = Refusal::default();
         assert_eq!(refusal.current(), None);
-        refusal.note(&refused("a"));
+        assert!(refusal.note(&refused("a")));
         let first = refusal.current().unwrap();
-        refusal.note(&refused("b"));
+        assert!(!refusal.note(&refused("a")));
+        assert!(refusal.note(&refused("b")));
         let second = refusal.current().unwrap();
         assert_eq!(second.since_ms, first.since_ms);
         assert_eq!(second.reason, "the policies file policies.yaml names two plugins `b`");
-        refusal.note(&Ok(false));
+        assert!(!refusal.note(&Ok(false)));
         assert_eq!(refusal.current(), None);
     }
 }

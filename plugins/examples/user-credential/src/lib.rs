@@ -85,16 +85,19 @@ impl Policy for UserCredential {
                 return Err(format!("the secret `{secret}` is the same for all: name it with {{principal}}"));
             }
             check_separators(&template).map_err(|problem| format!("the secret `{}` {problem}", credential.secret))?;
-            if let Some(own) = credential.for_gateway.as_deref().filter(|own| may_name(&template, own)) {
+            Ok(Rule { credential, template })
+        };
+        let rules: Vec<Rule> = settings.credentials.into_iter().map(rule).collect::<Result<_, _>>()?;
+        for own in rules.iter().filter_map(|rule| rule.credential.for_gateway.as_deref()) {
+            if let Some(theirs) = rules.iter().find(|rule| may_name(&rule.template, own)) {
                 return Err(format!(
                     "the gateway's secret `{own}` could be somebody's, as `{}` may name it: \
                      give it a name that is none of theirs, such as `gateway-of-github`",
-                    credential.secret
+                    theirs.credential.secret
                 ));
             }
-            Ok(Rule { credential, template })
-        };
-        Ok(Self { rules: settings.credentials.into_iter().map(rule).collect::<Result<_, _>>()? })
+        }
+        Ok(Self { rules })
     }
 }
 
@@ -308,5 +311,9 @@ mod tests {
             let made = policy(&format!(r#"{{"servers":["*"],"secret":"{secret}","for_gateway":"{own}"}}"#));
             assert_eq!(made.is_err_and(|error| error.contains("could be somebody's")), is_theirs, "{secret}, {own}");
         }
+        // Nor by way of another entry.
+        let theirs = r#"{"servers":["github"],"secret":"{server}/{principal}"}"#;
+        let own = r#"{"servers":["jira"],"secret":"jira/{principal}","for_gateway":"github/gateway"}"#;
+        assert!(policy(&format!("{theirs},{own}")).is_err_and(|error| error.contains("could be somebody's")));
     }
 }

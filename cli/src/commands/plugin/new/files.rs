@@ -8,6 +8,8 @@ pub(super) static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../plug
 pub(super) static CONTRACT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../wit/v0.1");
 /// The sources of the SDK for Rust.
 pub(super) static SDK_SOURCES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../plugins/sdk/src");
+/// Where these find the contract, as they lie in this repository.
+pub(super) const CONTRACT_OF_SDK: &str = "../../wit/v0.1";
 /// Its manifest.
 pub(super) static SDK_MANIFEST: &str = include_str!("../../../../../plugins/sdk/Cargo.toml");
 /// Its licence.

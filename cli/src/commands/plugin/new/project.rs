@@ -7,7 +7,9 @@ use anyhow::Context;
 use clap::ValueEnum;
 
 use crate::arguments::{Language, NewPluginArguments, PolicyStage, UsedCapability};
-use crate::commands::plugin::new::files::{CONTRACT, SDK_LICENSE, SDK_MANIFEST, SDK_SOURCES, TEMPLATES, below};
+use crate::commands::plugin::new::files::{
+    CONTRACT, CONTRACT_OF_SDK, SDK_LICENSE, SDK_MANIFEST, SDK_SOURCES, TEMPLATES, below,
+};
 use crate::commands::plugin::new::template::Rendering;
 
 /// A project that is to be written.
@@ -64,7 +66,8 @@ impl Project {
             files.insert(path, text.into_bytes());
         }
         let contract = match self.language {
-            Language::Rust => "wit/v0.1",
+            // Not at the top: `cargo component` would take it for what the project itself wants bindings of.
+            Language::Rust => "vendor/mcpjungle-policy/wit/v0.1",
             Language::JavaScript | Language::Python => "wit/deps/mcpjungle-policy",
         };
         files.extend(below(&CONTRACT).into_iter().map(|(path, text)| (format!("{contract}/{path}"), text.to_vec())));
@@ -74,6 +77,8 @@ impl Project {
             files.insert(vendored("LICENSE"), SDK_LICENSE.into());
             let sources = below(&SDK_SOURCES).into_iter();
             files.extend(sources.map(|(path, text)| (vendored(&format!("src/{path}")), text.to_vec())));
+            let bindings = files.get_mut(&vendored("src/bindings.rs")).context("the SDK has no bindings")?;
+            *bindings = str::from_utf8(bindings)?.replace(CONTRACT_OF_SDK, "wit/v0.1").into_bytes();
         }
         Ok(files)
     }
