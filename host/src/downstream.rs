@@ -167,6 +167,7 @@ async fn let_in(
     let principal = match authenticate(gateway, id, endpoint, peer, head).await {
         Ok(principal) => Arc::new(principal),
         Err(denial) => {
+            tracing::debug!(request.id = %id, %denial, "not let in");
             let (method, path) = (&head.method, head.uri.path());
             let stranger = Stranger { request: Some(id), endpoint: Some(endpoint), method, path, peer: Some(peer) };
             record_stranger(gateway.audit.as_ref(), &stranger, Some(&denial));

@@ -39,8 +39,9 @@ pub use error::LoadError;
 pub use grants::{Capability, Grant, GrantError, Grants, HttpGrant};
 pub use host::{PluginHost, PluginSettings};
 pub use limits::{LARGEST_DEADLINE_MS, LARGEST_MEMORY_MIB, LimitChanges, Limits};
-pub(crate) use load::check_digest;
+pub use load::LARGEST_COMPONENT;
 pub use load::{Examination, Import, digest_of};
+pub(crate) use load::{check_digest, no_component};
 pub use memory::MemoryKeyValue;
 pub use policies::{
     ComponentSource, Isolation, LONGEST_SETTINGS, PipelinePlan, PlanError, PluginPlan, SettingsTooLong, is_plugin_name,

@@ -11,8 +11,9 @@ Examples:
   mcpjungle explain --client cursor-local --server calculator --tool add
   mcpjungle explain --user alice --tool calculator__add
 
-No call is made, and no server is asked. What is found, be it that there is no such client, is no
-failure of this command: it exits 0.")]
+No call is made, and no server is asked. But policies are: what they count, such as a rate limit,
+counts this as well. What is found, be it that there is no such client, is no failure of this
+command: it exits 0.")]
 pub(crate) struct ExplainArguments {
     /// Name of the client that would call
     #[arg(long, value_name = "NAME", conflicts_with = "user")]

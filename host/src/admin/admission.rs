@@ -19,13 +19,13 @@ use crate::audit::{Change, NamedInBody, RefusedByRole, Stranger, record_stranger
 use crate::downstream::AsOf;
 use crate::gateway::Gateway;
 use crate::pipeline::{self, Denial, Endpoint, HttpRequest, Mode, Principal, PrincipalKind};
+use crate::plugin::LARGEST_COMPONENT;
 use crate::protocol::ProtocolVersion;
 use crate::upstream::{ClientDeclaration, NoClient};
 use crate::walk::{Caller, Refusal};
 
-/// Where components of plugins are uploaded, and how long they may be: interpreters are long.
+/// Where components of plugins are uploaded, which may be longer than other bodies.
 const COMPONENTS: &str = "/api/v0/plugins/components";
-const MAX_COMPONENT_BYTES: usize = 64 << 20;
 
 /// A request that the authenticators let in.
 #[derive(Debug, Clone)]
@@ -78,7 +78,7 @@ pub(super) async fn admit(
     let is_component = uri.path() == COMPONENTS && may_administer(gateway.mode, principal.kind);
     let limit = |request: &mut Request| {
         if is_component {
-            DefaultBodyLimit::max(MAX_COMPONENT_BYTES).apply(request);
+            DefaultBodyLimit::max(LARGEST_COMPONENT).apply(request);
         }
     };
     limit(&mut request);

@@ -42,7 +42,16 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let RawBody(body) = RawBody::from_request(request, state).await?;
+        refuse_list(&body)?;
         serde_json::from_slice(&body).map(Self).map_err(|error| explain(&error))
+    }
+}
+
+/// A list would be read as the members of an object in their order.
+pub(super) fn refuse_list(body: &[u8]) -> Result<(), ApiError> {
+    match body.trim_ascii_start().first() {
+        Some(b'[') => Err(ApiError::invalid("the request body is a list: it must be a JSON object")),
+        _ => Ok(()),
     }
 }
 

@@ -5,7 +5,7 @@ use axum::extract::{FromRequest, Request};
 use serde::de::DeserializeOwned;
 
 use crate::admin::error::ApiError;
-use crate::admin::input::RawBody;
+use crate::admin::input::{RawBody, refuse_list};
 use crate::configuration::{nearest, without_value};
 
 /// A JSON body, whatever its `Content-Type` says.
@@ -16,6 +16,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for StrictBody<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let RawBody(body) = RawBody::from_request(request, state).await?;
+        refuse_list(&body)?;
         read(&body).map(Self).map_err(ApiError::invalid)
     }
 }

@@ -21,6 +21,8 @@ pub enum LoadError {
     Ticker { source: std::io::Error },
     #[error("plugin `{plugin}`: cannot read the component {path}")]
     Read { plugin: Arc<str>, path: String, source: std::io::Error },
+    #[error("plugin `{plugin}`: {path}: {problem}")]
+    NoComponent { plugin: Arc<str>, path: String, problem: &'static str },
     #[error("plugin `{plugin}`: the component has the digest sha256:{found}, not sha256:{expected}")]
     WrongDigest { plugin: Arc<str>, expected: String, found: Arc<str> },
     #[error("plugin `{plugin}` is not a component that this gateway can run")]

@@ -253,6 +253,25 @@ pub fn digest_of(bytes: &[u8]) -> Arc<str> {
     digest.into()
 }
 
+/// The most bytes that a component may have.
+pub const LARGEST_COMPONENT: usize = 64 << 20;
+/// What WebAssembly begins with, and behind it what tells a core module from a component.
+const MAGIC: &[u8] = b"\0asm";
+const CORE_MODULE: &[u8] = b"\x01\0\0\0";
+
+/// Says of what is no component at all what it is.
+pub(crate) fn no_component(bytes: &[u8]) -> Option<&'static str> {
+    match bytes.strip_prefix(MAGIC) {
+        None if bytes.is_empty() => Some("this is empty: a component is expected, a .wasm file"),
+        None => Some("this is no WebAssembly: a component is expected, a .wasm file"),
+        Some(rest) if rest.starts_with(CORE_MODULE) => Some(
+            "this is a WebAssembly core module, not a component: build it for the target wasm32-wasip2, or with \
+             `cargo component`, or make it one with `wasm-tools component new`",
+        ),
+        Some(_) => None,
+    }
+}
+
 /// The digest of a plan's component, which must be the one that the plan says, if it says one.
 pub(crate) fn check_digest(plan: &PluginPlan, bytes: &[u8]) -> Result<Arc<str>, LoadError> {
     let found = digest_of(bytes);

@@ -191,7 +191,15 @@ impl InstancePool {
             None if error.is::<PoolConcurrencyLimitError>() => self.saturated(stage),
             None => match error.downcast_ref::<Trap>() {
                 Some(trap) => CallError::Trapped { plugin, stage, message: trap.to_string() },
-                // The answer could not be read: not a text, not in memory, larger than the limit.
+                // It has no type of its own.
+                None if error.root_cause().to_string().contains("allocated for hostcalls") => {
+                    CallError::MalformedAnswer {
+                        plugin,
+                        stage,
+                        problem: format!("it is larger than {} KiB, the limit `output_kib`", limits.output_kib),
+                    }
+                }
+                // The answer could not be read: not a text, not in memory.
                 None => CallError::MalformedAnswer { plugin, stage, problem: error.root_cause().to_string() },
             },
         }

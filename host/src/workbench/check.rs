@@ -6,7 +6,6 @@ mod names;
 mod report;
 mod trial;
 
-pub use bytes::LARGEST_COMPONENT;
 pub use report::{CheckReport, Guarded, ImportReport, Problem, SettingsReport, TrialReport};
 
 use std::error::Error as _;

@@ -67,8 +67,12 @@ async fn a_changed_file_runs_a_bad_one_is_refused_and_the_api_answers_409() {
     write(&policies("raw__spaced", None));
     until_true("a good file runs again", async || !lists(&client, "raw__spaced").await).await;
     until("that is no news any more", || !gateway.succeed(&["plugin", "list"]).contains("REFUSED")).await;
+    let runs = std::fs::read(home.path().join("deny.wasm")).expect("the component is there");
     std::fs::write(home.path().join("deny.wasm"), "no component").expect("the home is writable");
     until("a bad component is refused", || refused(4)).await;
+    assert!(gateway.log().contains("deny.wasm: this is no WebAssembly"), "{}", gateway.log());
+    std::fs::write(home.path().join("deny.wasm"), runs).expect("the home is writable");
+    until("and what ran is what the file says again", || gateway.log().contains("is no longer refused")).await;
     assert!(!lists(&client, "raw__spaced").await);
 }
 

@@ -76,6 +76,8 @@ async fn a_body_that_is_not_as_it_must_be_is_told_by_its_member() {
     let one_of = "give one of `add`, `update`, `enable`, `disable`, `remove`, `order` and `rollback`";
     for (method, path, body, expected) in [
         (Method::POST, "", "", "the request body is empty: send a JSON object"),
+        // Not its members in their order.
+        (Method::POST, "", r#"["x", "builtin:acl"]"#, "the request body is a list: it must be a JSON object"),
         (
             Method::POST,
             "",

@@ -9,8 +9,8 @@ use super::bounds;
 pub(super) const ADD_EXAMPLES: &str = "\
 Examples:
   mcpjungle plugin add corp-acl ./corp_acl.wasm --replace builtin-acl
-  mcpjungle plugin add limits ./rate_limit.wasm --after builtin-auth --grant kv \\
-      --settings '{\"per_minute\": 60}'
+  mcpjungle plugin add limits ./rate-limit.wasm --grant kv \\
+      --settings '{\"limits\": [{\"name\": \"all\", \"calls\": 60, \"seconds\": 60}]}'
   mcpjungle plugin add jwt ./jwt.wasm --before builtin-auth --grant http:login.example.com \\
       --settings ./jwt.yaml --deadline 2000
   mcpjungle plugin add builtin-acl builtin:acl --replace corp-acl
@@ -21,7 +21,7 @@ Unless --fail-open is given, a call that it gives no answer to is refused.";
 pub(super) const UPDATE_EXAMPLES: &str = "\
 Examples:
   mcpjungle plugin update corp-acl ./corp_acl.wasm
-  mcpjungle plugin update limits --settings '{\"per_minute\": 120}'
+  mcpjungle plugin update limits --settings ./limits.yaml
   mcpjungle plugin update jwt ./jwt.wasm --grant kv --revoke http:login.example.com
 
 What is not given stays as it is; settings are replaced as a whole. A version that wants more than

@@ -7,6 +7,7 @@ use anyhow::Context;
 use mcpjungle_host::workbench::check::{CheckReport, check};
 
 use crate::arguments::CheckArguments;
+use crate::commands::audit::read::plain;
 use crate::commands::plugin::{settings, subject};
 use crate::environment::Environment;
 use crate::printer::Printer;
@@ -47,7 +48,7 @@ fn print(report: &CheckReport, printer: &mut Printer) -> io::Result<()> {
 
 /// What is known, in the order in which it was found out.
 fn facts(report: &CheckReport) -> Vec<(&'static str, String)> {
-    let text = |text: &str| (!text.is_empty()).then(|| text.escape_debug().to_string());
+    let text = |text: &str| (!text.is_empty()).then(|| plain(text));
     let is_read = report.digest.is_some();
     let imports: Vec<&str> = report.imports.iter().map(|import| short(&import.name)).collect();
     let facts = [

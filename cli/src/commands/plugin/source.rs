@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
+use mcpjungle_host::plugin::LARGEST_COMPONENT;
 use serde_json::{Map, Value, json};
 
 use super::settings;
@@ -75,6 +76,11 @@ async fn component(written: &str, api: &Api, environment: &Environment) -> anyho
     }
     let path = environment.path(Path::new(written));
     let bytes = std::fs::read(&path).with_context(|| format!("cannot read the component {written}"))?;
+    anyhow::ensure!(
+        bytes.len() <= LARGEST_COMPONENT,
+        "{written} is larger than {} MiB, the most that a component may have",
+        LARGEST_COMPONENT >> 20
+    );
     let shown = path.file_name().map_or_else(|| written.into(), |name| name.to_string_lossy());
     let uploaded = api.upload_component(&shown, bytes).await.with_context(|| format!("{written} was not accepted"))?;
     Ok(uploaded.component)

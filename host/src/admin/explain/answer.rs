@@ -131,7 +131,12 @@ impl StageView {
     }
 
     pub(super) fn asked(stage: Stage, steps: &[StepReport]) -> Self {
-        let not_asked = steps.is_empty().then(|| "no component is installed for it".to_owned());
+        let none = match stage {
+            // Those that review results only would be asked later.
+            Stage::Guard => "no component that reviews arguments is installed",
+            _ => "no component is installed for it",
+        };
+        let not_asked = steps.is_empty().then(|| none.to_owned());
         Self { stage: stage.as_str(), not_asked, steps: steps.iter().map(StepView::of).collect() }
     }
 }

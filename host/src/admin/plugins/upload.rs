@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use bytes::Bytes;
 use http::StatusCode;
 use serde::Serialize;
 
@@ -14,13 +13,10 @@ use crate::admin::error::ApiError;
 use crate::admin::input::RawBody;
 use crate::gateway::{ChangeError, Gateway, PolicySource};
 use crate::pipeline::Stage;
+use crate::plugin::no_component;
 
 /// What messages call a component that has no name yet.
 const UNNAMED: &str = "(upload)";
-/// What WebAssembly begins with, and behind it what tells a component from a core module.
-const MAGIC: &[u8] = b"\0asm";
-const CORE_MODULE: &[u8] = b"\x01\0\0\0";
-
 /// A component that is in the store now.
 #[derive(Debug, Serialize)]
 pub(in crate::admin) struct Component {
@@ -44,7 +40,9 @@ pub(in crate::admin) async fn upload(
     if let PolicySource::File(path) = gateway.policy_source() {
         return Err(ChangeError::FromFile(path.clone()).into());
     }
-    check_kind(&body)?;
+    if let Some(problem) = no_component(&body) {
+        return Err(ApiError::invalid(problem));
+    }
     let bytes: Arc<[u8]> = body.as_ref().into();
     let (found, description) = gateway.plugin_host().describe(UNNAMED, Arc::clone(&bytes)).await?;
     let mut needs: Vec<_> = found.imports.iter().filter_map(|import| import.needs).collect();
@@ -70,18 +68,4 @@ pub(in crate::admin) async fn upload(
         Ok((StatusCode::CREATED, Json(component)))
     })
     .await
-}
-
-/// Says of what is no component at all what it is.
-fn check_kind(body: &Bytes) -> Result<(), ApiError> {
-    let problem = match body.strip_prefix(MAGIC) {
-        None if body.is_empty() => "the body is empty: send the bytes of a component",
-        None => "this is no WebAssembly: send the bytes of a component, a .wasm file",
-        Some(rest) if rest.starts_with(CORE_MODULE) => {
-            "this is a WebAssembly core module, not a component: build it for the target wasm32-wasip2, or with \
-             `cargo component`, or make it one with `wasm-tools component new`"
-        }
-        Some(_) => return Ok(()),
-    };
-    Err(ApiError::invalid(problem))
 }

@@ -48,6 +48,7 @@ pub(in crate::gateway) async fn follow(gateway: Weak<Gateway>, path: PathBuf) {
         let Some(due) = attempts.next.take_if(|next| next.is_due()) else { continue };
         let Some(gateway) = gateway.upgrade() else { return };
         let policies_file = path.display();
+        let was_refused = gateway.refused_policies_file().is_some();
         let reloading = {
             let path = path.clone();
             async move { gateway.reload_policies_file(&path).await }
@@ -56,6 +57,10 @@ pub(in crate::gateway) async fn follow(gateway: Weak<Gateway>, path: PathBuf) {
             Ok(true) => tracing::info!(
                 policies.file = %policies_file,
                 "the policies file has changed, and what it says runs"
+            ),
+            Ok(false) if was_refused => tracing::info!(
+                policies.file = %policies_file,
+                "the policies file is no longer refused: what it says runs"
             ),
             Ok(false) => {}
             Err(error) => {

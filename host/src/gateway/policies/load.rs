@@ -7,7 +7,9 @@ use crate::audit::NamedPlugin;
 use crate::gateway::policies::{PolicyError, RunningPlugin, RunningPolicies};
 use crate::installation::{ComponentRef, Installation, InstalledPlugin, PluginVersion};
 use crate::pipeline::{FailureListener, Pipeline, Plugin, Stage};
-use crate::plugin::{ComponentSource, LoadError, PipelinePlan, PluginHost, PluginPlan, Stock, check_digest, digest_of};
+use crate::plugin::{
+    ComponentSource, LoadError, PipelinePlan, PluginHost, PluginPlan, Stock, check_digest, digest_of, no_component,
+};
 use crate::store::{Store, StoreError, StoredInstallation};
 use crate::telemetry::PolicyMetrics;
 
@@ -140,6 +142,10 @@ async fn read_planned(plan: &mut PluginPlan) -> Result<InstalledPlugin, PolicyEr
                 source,
             });
             let bytes: Arc<[u8]> = read?.into();
+            if let Some(problem) = no_component(&bytes) {
+                let (plugin, path) = (Arc::clone(&plan.name), path.display().to_string());
+                return Err(LoadError::NoComponent { plugin, path, problem }.into());
+            }
             let digest = check_digest(plan, &bytes)?;
             plan.component = ComponentSource::Bytes(bytes);
             ComponentRef::Digest(digest)

@@ -1,9 +1,7 @@
 //! What the bytes of a file are, where they are no component.
 
+use crate::plugin::LARGEST_COMPONENT;
 use crate::workbench::check::Problem;
-
-/// Larger components are refused: no policy needs that much, and compiling would take minutes.
-pub const LARGEST_COMPONENT: usize = 64 << 20;
 
 const MAGIC: &[u8] = b"\0asm";
 /// The version of a core module, and of a component.
