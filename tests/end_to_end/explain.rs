@@ -50,7 +50,7 @@ fn findings(explanation: &Value) -> String {
 #[tokio::test]
 async fn every_step_is_told_with_its_component_its_answer_and_its_time() {
     let (gateway, server) = rig().await;
-    let asked = server.record().len();
+    let asked = server.asked_so_far().await;
     let allowed = explain(&gateway, &["--client", "reader", "--tool", "raw__echo", "--group", "few"]);
     assert_eq!(
         steps(&allowed),
@@ -58,7 +58,7 @@ async fn every_step_is_told_with_its_component_its_answer_and_its_time() {
             "authenticator builtin-auth null",
             "tool-filter builtin-groups \"allow\"",
             "authorizer builtin-acl \"allow\"",
-            "guard: \"no component is installed for it\"",
+            "guard: \"no component that reviews arguments is installed\"",
             "header-injector builtin-headers \"headers\"",
         ]
     );
@@ -134,7 +134,7 @@ async fn what_is_explained_is_what_the_caller_is_then_told() {
 async fn what_is_not_there_is_a_finding_and_no_failure() {
     let (gateway, server) = rig().await;
     gateway.succeed(&["disable", "tool", "raw__echo"]);
-    let asked = server.record().len();
+    let asked = server.asked_so_far().await;
     for (words, finding, status) in [
         (&["--client", "nobody", "--tool", "raw__echo"][..], "there is no client `nobody`", 401),
         (&["--user", "nobody", "--tool", "raw__echo"], "there is no user `nobody`", 401),

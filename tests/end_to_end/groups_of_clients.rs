@@ -96,7 +96,7 @@ async fn a_client_sees_of_a_group_what_its_allow_list_has_too() {
         let answer = reader.ask(method, &params).await;
         assert!(member(&answer, "result").is_some(), "{method} {params}: {answer}");
     }
-    let asked = server.record().len();
+    let asked = server.asked_so_far().await;
     // What is not listed is as good as not there, whether the group or the allow-list lacks it.
     for (client, method, hidden, unknown) in [
         (&reader, "tools/call", r#"{"name":"two__echo"}"#, "two__echo"),

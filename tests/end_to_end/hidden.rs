@@ -66,7 +66,7 @@ fn shown(reply: &Reply, name: &str) -> String {
 async fn an_endpoint_that_shows_nothing_answers_as_one_that_is_not_there() {
     let (gateway, server) = rig().await;
     let session = connect(&gateway, "/mcp", "tester").await.session().expect("there is one").to_owned();
-    let asked = server.record().len();
+    let asked = server.asked_so_far().await;
     let list = request("tools/list", "{}");
     let bodies = [INITIALIZE, list.as_str(), r#"{"jsonrpc":"2.0","method":"notifications/x"}"#, "nonsense", ""];
     for (hidden, absent) in HIDDEN {
@@ -114,7 +114,7 @@ async fn what_is_hidden_is_not_listed_and_asking_for_it_is_asking_for_nothing() 
             let items = tester.list(method, list).await;
             assert!(items.iter().all(|item| !item.contains("hidden")), "{path} {method}: {items:?}");
         }
-        let asked = server.record().len();
+        let asked = server.asked_so_far().await;
         for (method, hidden) in [
             ("tools/call", r#"{"name":"hidden__echo","arguments":{}}"#),
             ("tools/call", r#"{"name":"hidden__work","arguments":{},"task":{"ttl":1}}"#),
@@ -150,7 +150,7 @@ async fn a_session_gets_no_further_than_its_clients_shrunken_allow_list() {
     let begun: serde_json::Value = serde_json::from_str(&begun).expect("an answer is JSON");
     let task = begun["result"]["task"]["taskId"].as_str().expect("a task has an id").to_owned();
     set_allow_list(&gateway, &[], 0).await;
-    let asked = server.record().len();
+    let asked = server.asked_so_far().await;
     for (client, endpoint) in [(&own, "MCP server not found: shown"), (&grouped, "tool group not found: within")] {
         for body in [
             request("tools/list", "{}"),

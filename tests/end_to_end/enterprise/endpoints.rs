@@ -46,7 +46,7 @@ pub(super) const PATHS: [&str; 9] = [
 #[tokio::test]
 async fn every_endpoint_lets_in_whom_the_table_says() {
     let world = World::start().await;
-    let before = world.upstream.record().len();
+    let before = world.upstream.asked_so_far().await;
     for row in table::read(ENDPOINTS) {
         let path = row.asked[0];
         for (who, expected) in row.cells {

@@ -26,7 +26,7 @@ const DOORS: [(&str, &str); 6] = [
 #[tokio::test]
 async fn whoever_does_not_say_a_good_token_in_the_one_place_for_it_is_nobody() {
     let world = World::start().await;
-    let before = world.upstream.record().len();
+    let before = world.upstream.asked_so_far().await;
     for (path, token) in DOORS {
         let with_headers = |values: &[&[u8]]| {
             let request = world.person("nobody", path).polite(INITIALIZE);
@@ -180,7 +180,7 @@ async fn over_the_api_users_and_administrators_go_through_the_policies_too() {
             let client = Client::new(gateway.url(&format!("/api/v0{path}"))).with_token(token);
             send(client.bare(Method::POST).body(body.to_string())).await
         };
-        let before = upstream.record().len();
+        let before = upstream.asked_so_far().await;
         let [blob, absent] = ["cmF3OmJsb2I/eD0xI3k", "YWJzZW50"].map(|uri| format!("mcpj://res/raw/{uri}"));
         for (path, member, hidden, absent) in [
             ("/tools/invoke", "name", "raw__numbers", "raw__absent"),

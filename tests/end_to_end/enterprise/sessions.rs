@@ -128,7 +128,7 @@ async fn nobody_answers_or_cancels_what_is_under_way_for_another() {
         let thief_asked = own_call.until("roots/list").await;
         assert_ne!(member(&asked, "id"), member(&thief_asked, "id"), "no two questions are taken for one another");
 
-        let before = world.upstream.record().len();
+        let before = world.upstream.asked_so_far().await;
         thief.answer(&asked, r#"{"roots":["forged"]}"#).await;
         let forged = format!(
             r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{},"progress":1}}}}"#,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -115,6 +116,19 @@ impl RawServer {
     pub(crate) fn record(&self) -> Vec<Recorded> {
         let text = std::fs::read_to_string(record_in(&self.directory)).unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).expect("the record is whole")).collect()
+    }
+
+    /// How often it was asked, once nobody asks any more: a gateway looks at a new server on its own account.
+    pub(crate) async fn asked_so_far(&self) -> usize {
+        let mut asked = self.record().len();
+        let mut unchanged = 0;
+        while unchanged < 20 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            let now = self.record().len();
+            unchanged = if now == asked { unchanged + 1 } else { 0 };
+            asked = now;
+        }
+        asked
     }
 
     /// The requests of one method.
