@@ -23,7 +23,7 @@ async fn every_mistake_is_named_and_changes_nothing() {
     for (arguments, expected) in [
         (&["add", "x", "no/such.wasm"][..], "cannot read the component no/such.wasm"),
         (&["add", "x", &text], "this is no WebAssembly"),
-        (&["add", "x", &empty], "the body is empty"),
+        (&["add", "x", &empty], "this is empty"),
         (&["add", "x", &core], "core module, not a component"),
         (&["add", "x", &broken], "is not a component that this gateway can run"),
         (&["add", "x", "builtin:nope"], "`builtin:nope` is no component"),
