@@ -176,7 +176,7 @@ async fn an_answer_larger_than_its_limit_is_malformed() {
     let hostile = Hostile { authorize: &authorize, ..Default::default() };
     let error = failure_with(hostile, |plan| plan.limits.output_kib = number(64 - 1)).await;
     assert!(error.starts_with("plugin `hostile` gave a malformed answer in stage authorizer: "), "{error}");
-    assert!(error.contains("too much data"), "{error}");
+    assert!(error.contains("larger than 63 KiB, the limit `output_kib`"), "{error}");
 
     // The same answer is fine where it is allowed: the limit did it, not the answer.
     let hostile = Hostile { authorize: &authorize, ..Default::default() };

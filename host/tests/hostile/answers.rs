@@ -73,7 +73,7 @@ async fn an_authenticator_that_answers_nonsense_lets_nobody_in() {
         (word(12, 1 << 31), "out of bounds"),
         (word(16, 64) + &word(20, 1 << 29), "out of bounds"),
         (word(24, 262_140) + &word(28, 8), "out of bounds"),
-        (amplified, "too much data"),
+        (amplified, "larger than 1024 KiB"),
     ] {
         let problem = authenticator(&answer).await;
         assert!(problem.contains(expected), "{answer}: {problem}");
